@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * Blocks and cohorts: a birth, a death, and nothing in between. The outstanding blocks of a cohort
+ * are always allocated + adopted - freed, and equal its entries in `blocks` except while a realloc
+ * holds one in flight.
+ */
+#define SECOND 1000000000ULL
+
+/* The epoch of a moment: 1 s long in the first minute, 10 s to ten minutes, 60 s to two hours, then
+ * 600 s. `ebpftrace/model/epochs.py` is the inverse. */
+static __always_inline u32 epoch_at(u64 since_start)
+{
+	u64 seconds = since_start / SECOND;
+
+	if (seconds < 60)
+		return seconds;
+	if (seconds < 600)
+		return 60 + (seconds - 60) / 10;
+	if (seconds < 7200)
+		return 114 + (seconds - 600) / 60;
+	seconds = 224 + (seconds - 7200) / 600;
+	return seconds < 65535 ? seconds : 65535;
+}
+
+/* A closed epoch takes no births any more, however long the allocator took to return. */
+static __always_inline u32 open_epoch_at(u64 moment)
+{
+	u32 zero = 0, epoch;
+	struct control *switches = control.lookup(&zero);
+
+	if (!switches)
+		return 0;
+	epoch = moment > switches->start ? epoch_at(moment - switches->start) : 0;
+	return epoch > switches->open_epoch ? epoch : switches->open_epoch;
+}
+
+static __always_inline struct cohort *cohort_of(u32 slot, struct block *block)
+{
+	struct cohort_key key = {.stack = block->stack, .slot = slot, .epoch = block->epoch};
+	struct cohort *cohort = cohorts.lookup(&key), empty = {};
+	int err;
+
+	if (cohort)
+		return cohort;
+	err = cohorts.insert(&key, &empty);
+	if (err && err != -EEXIST) {
+		lose(err == -E2BIG ? LOSS_COHORTS_FULL : LOSS_MAP_BUSY);
+		block->stack = key.stack = 0;
+		block->epoch = key.epoch = 0;
+	}
+	return cohorts.lookup(&key);
+}
+
+static __always_inline void count_death(u32 slot, struct block *block)
+{
+	struct cohort_key key = {.stack = block->stack, .slot = slot, .epoch = block->epoch};
+	struct cohort *cohort = cohorts.lookup(&key);
+
+	if (!cohort) {
+		lose(LOSS_MAP_BUSY);
+		return;
+	}
+	__sync_fetch_and_add(&cohort->freed_blocks, 1);
+	__sync_fetch_and_add(&cohort->freed_bytes, block->size);
+}
+
+/* Take a block out of the map; 0 and `*block` filled if it was there. */
+static __always_inline int take_block(u32 slot, u64 address, struct block *block)
+{
+	u64 key = BLOCK_KEY(slot, address);
+	struct block *found = blocks.lookup(&key);
+
+	if (!found)
+		return -ENOENT;
+	*block = *found;
+	if (!blocks.delete(&key))
+		return 0;
+	lose(LOSS_MAP_BUSY); /* or another thread frees it too: the target's own mistake */
+	return -EBUSY;
+}
+
+/* Hold `block` under `address`; 0 if it is. An address that is held already was freed unseen. */
+static __always_inline int hold_block(u32 slot, u64 address, struct block *block)
+{
+	u64 key = BLOCK_KEY(slot, address);
+	struct block stale;
+	int err = blocks.insert(&key, block);
+
+	if (err == -EEXIST) {
+		if (!take_block(slot, address, &stale)) {
+			count_death(slot, &stale);
+			lose(LOSS_MISSED_FREE);
+		}
+		err = blocks.insert(&key, block);
+	}
+	if (err)
+		lose(err == -E2BIG ? LOSS_BLOCKS_FULL : LOSS_MAP_BUSY);
+	return err;
+}
+
+static __always_inline void count_birth(u32 slot, u64 address, struct block *block, int adopted)
+{
+	struct cohort *cohort = cohort_of(slot, block);
+
+	if (!cohort) {
+		lose(LOSS_COHORTS_FULL);
+		return;
+	}
+	if (hold_block(slot, address, block))
+		return;
+	if (adopted) {
+		__sync_fetch_and_add(&cohort->adopted_blocks, 1);
+		__sync_fetch_and_add(&cohort->adopted_bytes, block->size);
+	} else {
+		__sync_fetch_and_add(&cohort->allocated_blocks, 1);
+		__sync_fetch_and_add(&cohort->allocated_bytes, block->size);
+	}
+}
+
+static __always_inline void put_back(u32 slot, u64 address, struct block *block)
+{
+	if (hold_block(slot, address, block))
+		count_death(slot, block);
+}

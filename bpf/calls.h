@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * Matching returns to entries: one pending call a thread, the outermost. A return belongs to it only
+ * if the stack pointer fits. A function entered while a call is pending is nested (ignored), its
+ * tail call (the first entry keeps the record), or the pending call is stale (`call_lost`).
+ */
+#define NESTED_BYTES (1ULL << 20)
+#define NESTED_NS SECOND
+
+/* A pending return probe puts the kernel's trampoline in place of the return address: the start of
+ * the [uprobes] page, and next to no real return address lies on a page boundary. */
+static __always_inline int returns_to_trampoline(u64 sp)
+{
+	u64 address = 0;
+
+	return !bpf_probe_read_user(&address, sizeof(address), (void *)sp) && address &&
+	       !(address & 0xfff);
+}
+
+/* Is the call still on the stack whose pointer is now `sp`? */
+static __always_inline int encloses(struct in_flight *call, u64 sp, u64 now)
+{
+	u64 depth = call->sp - sp;
+
+	return depth && depth < NESTED_BYTES && now - call->entered < NESTED_NS &&
+	       returns_to_trampoline(call->sp);
+}
+
+static __always_inline int is_tail_call(struct in_flight *call, u64 sp, u32 cookie)
+{
+	return call->sp == sp && COOKIE_CALLED(call->cookie) != COOKIE_CALLED(cookie) &&
+	       returns_to_trampoline(sp);
+}
+
+static __always_inline void abandon(struct in_flight *call)
+{
+	lose(LOSS_CALL_LOST);
+	if (call->took_old)
+		put_back(COOKIE_SLOT(call->cookie), call->pointer, &call->old);
+	call->took_old = 0;
+}
+
+/* The record to fill for a call that starts here; NULL where an outer call owns the block. */
+static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 cookie)
+{
+	u32 thread = bpf_get_current_pid_tgid();
+	u64 now = bpf_ktime_get_ns(), sp = PT_REGS_SP(ctx);
+	struct in_flight *call = in_flight.lookup(&thread), fresh = {};
+
+	if (!call) {
+		int err = in_flight.insert(&thread, &fresh);
+
+		call = in_flight.lookup(&thread);
+		if (!call) {
+			lose(err == -E2BIG ? LOSS_IN_FLIGHT_FULL : LOSS_MAP_BUSY);
+			return NULL;
+		}
+	}
+	if (call->shape != SHAPE_NONE && COOKIE_SLOT(call->cookie) == COOKIE_SLOT(cookie)) {
+		if (is_tail_call(call, sp, cookie))
+			return NULL;
+		if (encloses(call, sp, now)) {
+			lose(LOSS_NESTED);
+			return NULL;
+		}
+		abandon(call);
+	}
+	call->sp = sp;
+	call->entered = now;
+	call->cookie = cookie;
+	call->pointer = 0;
+	call->out = 0;
+	call->took_old = 0;
+	return call;
+}
+
+/* The pending call that returns here; NULL where there is none (a nested or tail call's return). */
+static __always_inline struct in_flight *returning_call(struct pt_regs *ctx, u32 cookie)
+{
+	u32 thread = bpf_get_current_pid_tgid();
+	struct in_flight *call = in_flight.lookup(&thread);
+
+	if (!call || call->shape == SHAPE_NONE || call->sp != SP_BEFORE_RETURN(ctx) ||
+	    COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie))
+		return NULL;
+	return call;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * The whole kernel side, in the order in which its parts use each other. BCC rewrites only the main
+ * text, so the loader puts these files into one before it compiles.
+ */
+#define BPF_LICENSE GPL
+#include <uapi/linux/ptrace.h>
+#include "shared.h"
+#include "arch.h"
+#include "maps.h"
+#include "stack.h"
+#include "accounting.h"
+#include "calls.h"
+#include "malloc_family.h"
+#include "lifecycle.h"

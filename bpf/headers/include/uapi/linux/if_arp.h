@@ -1,0 +1,1 @@
+/* Empty: include/linux/kconfig.h, which BCC reads first, has what this one would give. */

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * Every map: who writes, who reads, what happens when it is full. Sizes come from the loader as -D.
+ * HASH_FLAGS is BPF_F_NO_PREALLOC (1) where tracing programs may allocate (6.1, 34dd3bad1a6f), so
+ * that an unused entry costs nothing; elsewhere 0.
+ */
+
+/* Written by user space, read by every probe. Index 0 only; never full. */
+BPF_ARRAY(control, struct control, 1);
+
+/* By slot. Written by user space and by exec (retired), read by every probe; never full. */
+BPF_ARRAY(slots, struct slot_state, SLOTS);
+
+/* Thread -> pending call. Written by probes, removed at thread exit.
+ * Full: the call is not tracked, `in_flight_full`. */
+BPF_F_TABLE("hash", u32, struct in_flight, in_flight, MAX_THREADS, HASH_FLAGS);
+
+/* slot<<48|address -> outstanding block. Written by probes, swept by user space after a slot ends,
+ * read in slices on request. Full: the birth is not counted at all, `blocks_full`. */
+BPF_F_TABLE("hash", u64, struct block, blocks, MAX_BLOCKS, HASH_FLAGS);
+
+/* (stack, slot, epoch) -> counters that only grow. Written by probes; read, and when closed and
+ * empty deleted, by user space. Full: the birth goes to the slot's cohort of stack 0, epoch 0, which
+ * is made at attach: totals stay true, `cohorts_full` says that a call site is not. */
+BPF_F_TABLE("hash", struct cohort_key, struct cohort, cohorts, MAX_COHORTS, HASH_FLAGS);
+
+/* Hashes of the stacks that user space already has. Written by probes, never read elsewhere.
+ * Full: new stacks are counted as stack 0, `stacks_full`. */
+BPF_F_TABLE("hash", u64, u8, stacks_seen, MAX_STACKS, HASH_FLAGS);
+
+/* Threads and processes whose exit or exec user space wants to hear of. Written by user space. */
+BPF_TABLE("hash", u32, u32, watched, 2 * SLOTS);
+
+/* New stacks, thread exits, execs. Full: the stack is offered again at its next hit,
+ * `ringbuf_full`. */
+BPF_RINGBUF_OUTPUT(events, RING_PAGES);
+
+/* Counters by `enum loss`, and hits by 2 * function + return; per cpu, never full. */
+BPF_PERCPU_ARRAY(losses, u64, LOSSES);
+BPF_PERCPU_ARRAY(hits, u64, 2 * FUNCTIONS);
+
+/* Where a stack is put together, laid out as the event that carries it. */
+struct walk {
+	u64 owner; /* thread whose walk this is: a preempting walk on this cpu overwrites it */
+	struct event event;
+	u64 pcs[STACK_DEPTH];
+};
+BPF_PERCPU_ARRAY(walks, struct walk, 1);
+
+static __always_inline void lose(u32 reason)
+{
+	u64 *count = losses.lookup(&reason);
+
+	if (count)
+		(*count)++;
+}
+
+static __always_inline void count_hit(u32 cookie)
+{
+	u32 index = 2 * (COOKIE_FUNCTION(cookie) & (FUNCTIONS - 1)) + !!(cookie & COOKIE_RETURN);
+	u64 *count = hits.lookup(&index);
+
+	if (count)
+		(*count)++;
+}
+
+/* Is `flag` set, and is the slot still the program that the probe was attached to? */
+static __always_inline int counts(u32 slot, u32 flag)
+{
+	u32 zero = 0;
+	struct control *switches = control.lookup(&zero);
+	struct slot_state *state;
+
+	if (!switches || !(switches->flags & flag))
+		return 0;
+	state = slots.lookup(&slot);
+	return state && !state->retired;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * What the kernel side and user space agree on: every struct and number that crosses the border.
+ * `ebpftrace/kernel/layout.py` mirrors it; a test compiles this file and compares each offset.
+ */
+#ifndef EBPFTRACE_SHARED_H
+#define EBPFTRACE_SHARED_H
+
+#ifndef EBPFTRACE_BPF /* `__BPF__` is not defined under BCC, so the loader defines this one */
+#include <stdint.h>
+typedef uint64_t u64;
+typedef uint32_t u32;
+typedef uint16_t u16;
+typedef uint8_t u8;
+#endif
+
+/* An attach cookie names where a probe sits: slot, function, allocator family, two flags. */
+#define COOKIE_SLOT(cookie) ((u32)(cookie)&0xffff)
+#define COOKIE_FUNCTION(cookie) (((u32)(cookie) >> 16) & 0xff)
+#define COOKIE_CALLED(cookie) (((u32)(cookie) >> 16) & 0x3fff) /* function | family << 8 */
+#define COOKIE_ZERO_FREES 0x40000000u /* realloc(p, 0) that returns NULL has freed p */
+#define COOKIE_RETURN 0x80000000u     /* a return probe (for the hit counters) */
+
+/* `control.flags`; one store switches all of them. */
+#define CONTROL_ARMED 1u    /* births are recorded */
+#define CONTROL_COUNTING 2u /* deaths are recorded */
+
+#define SLOTS 1024u
+#define CODE_RANGES 32u
+#define FUNCTIONS 64u
+
+#define ADDRESS_MASK 0x0000ffffffffffffULL
+#define BLOCK_KEY(slot, address) ((u64)(slot) << 48 | ((address)&ADDRESS_MASK))
+
+enum loss {
+	LOSS_BLOCKS_FULL,
+	LOSS_COHORTS_FULL,
+	LOSS_STACKS_FULL,
+	LOSS_RULES_FULL,
+	LOSS_IN_FLIGHT_FULL,
+	LOSS_RINGBUF_FULL,
+	LOSS_MAP_BUSY,
+	LOSS_PROBE_MISSED,
+	LOSS_RETURN_MISSED,
+	LOSS_CALL_LOST,
+	LOSS_MISSED_FREE,
+	LOSS_UNMATCHED_FREE,
+	LOSS_NESTED,
+	LOSS_NESTED_FREE,
+	LOSS_OUT_PARAM_UNREADABLE,
+	LOSS_STACK_UNREADABLE,
+	LOSS_STACK_TRUNCATED,
+	LOSS_STACK_GUESSED,
+	LOSS_SHARED_VM_CHILD,
+	LOSS_FILTERED,
+	LOSSES
+};
+
+enum shape { SHAPE_NONE, SHAPE_BIRTH, SHAPE_OUT_PARAM, SHAPE_RESIZE };
+
+enum event_kind { EVENT_STACK = 1, EVENT_THREAD_EXIT, EVENT_EXEC };
+
+struct control {
+	u64 start;      /* ktime of the attach: epochs count from here */
+	u32 flags;
+	u32 open_epoch; /* cohorts of older epochs are closed: user space may delete empty ones */
+};
+
+struct code_range {
+	u64 start, end; /* absolute, end exclusive */
+};
+
+/* One traced address space. */
+struct slot_state {
+	u32 retired; /* exec'ed or ended: its probes no longer count */
+	u32 ranges;
+	struct code_range code[CODE_RANGES]; /* the allocator's own functions */
+};
+
+/* One outstanding allocation. `stack` and `epoch` say which cohort counts it. */
+struct block {
+	u64 size;
+	u64 stack;
+	u64 born; /* ktime; survives a realloc */
+	u32 thread;
+	u16 epoch;
+	u16 called; /* function | family << 8 */
+};
+
+/* A call of an allocator function between its entry and its return, one a thread. */
+struct in_flight {
+	u64 sp;      /* at the entry */
+	u64 entered; /* ktime */
+	u64 size;
+	u64 pointer; /* what realloc was given */
+	u64 out;     /* where posix_memalign stores its result */
+	u32 cookie;
+	u16 shape;    /* SHAPE_NONE: no call is pending */
+	u16 took_old; /* `old` was tracked, and waits here for the result */
+	struct block old;
+};
+
+struct cohort_key {
+	u64 stack;
+	u32 slot;
+	u32 epoch;
+};
+
+struct cohort {
+	u64 allocated_blocks, allocated_bytes;
+	u64 freed_blocks, freed_bytes;
+	u64 adopted_blocks, adopted_bytes;
+};
+
+/* Head of everything in the ring buffer. */
+struct event {
+	u32 kind;
+	u32 slot;
+	u32 count; /* EVENT_STACK: frames that follow; EVENT_THREAD_EXIT: the thread */
+	u32 called; /* EVENT_STACK: function | family << 8 */
+	u64 stack;  /* EVENT_STACK: hash of the frames; EVENT_THREAD_EXIT: ktime */
+};
+
+#define HASH_SEED 0x9e3779b97f4a7c15ULL
+#define HASH_FACTOR 0xff51afd7ed558ccdULL
+
+/* One step of the stack hash; user space computes the same to check what it was sent. */
+static inline u64 hash_step(u64 hash, u64 word)
+{
+	hash = (hash ^ word) * HASH_FACTOR;
+	return hash ^ hash >> 29;
+}
+
+#endif

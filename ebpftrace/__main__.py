@@ -1,0 +1,7 @@
+"""`python -m ebpftrace`."""
+
+import sys
+
+from ebpftrace.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,65 @@
+"""Which sites of a picture a view shows, in which order; the rest becomes one line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from ebpftrace.model.picture import Picture, Site
+
+SortKey = Literal["bytes", "blocks", "growth", "age"]
+SORT_KEYS: tuple[SortKey, ...] = get_args(SortKey)
+
+_KEYS: dict[SortKey, Callable[[Site], float]] = {
+    "bytes": lambda site: -site.counts.bytes,
+    "blocks": lambda site: -site.counts.blocks,
+    "growth": lambda site: -(site.growth or 0.0),
+    "age": lambda site: site.oldest_at if site.oldest_at is not None else float("inf"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`top` 0 is all; `older` in seconds: only sites that hold a block at least that old."""
+
+    sort: SortKey = "bytes"
+    top: int = 50
+    older: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """What was not selected, summed."""
+
+    sites: int
+    blocks: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The sites to show, in order, and the rest."""
+
+    sites: tuple[Site, ...]
+    others: Others
+
+
+def select(picture: Picture, selection: Selection) -> Selected:
+    """Sort and cut; ties fall to the larger site, then to the id, so that rows do not dance."""
+    key = _KEYS[selection.sort]
+    matching = [site for site in picture.sites if _matches(site, picture, selection)]
+    matching.sort(key=lambda site: (key(site), -site.counts.bytes, site.id))
+    shown = tuple(matching[: selection.top or None])
+    blocks = sum(site.counts.blocks for site in shown)
+    size = sum(site.counts.bytes for site in shown)
+    others = Others(
+        sites=len(picture.sites) - len(shown),
+        blocks=picture.totals.blocks - blocks,
+        bytes=picture.totals.bytes - size,
+    )
+    return Selected(shown, others)
+
+
+def _matches(site: Site, picture: Picture, selection: Selection) -> bool:
+    if selection.older is None:
+        return True
+    return site.oldest_at is not None and picture.since_attach_s - site.oldest_at >= selection.older

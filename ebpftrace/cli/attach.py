@@ -1,0 +1,108 @@
+"""`ebpftrace attach`: a live view of running processes."""
+
+import argparse
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ebpftrace.cli.command import Command
+from ebpftrace.cli.common import (
+    add_common,
+    add_targets,
+    check_common,
+    distinct_pids,
+    note,
+    selection,
+    start_logging,
+)
+from ebpftrace.cli.exits import Exit
+from ebpftrace.cli.watch import Limits, OutputClosed, StopSignals, guarded, watch
+from ebpftrace.export import jsonl, text
+from ebpftrace.model.picture import Picture
+
+if TYPE_CHECKING:
+    from ebpftrace.session.session import Session
+
+log = logging.getLogger(__name__)
+
+_TOP_JSON, _TOP_TEXT = 50, 10
+# The first report with something in it comes early: somebody is waiting for it.
+_FIRST_REPORT_S = 0.25
+
+
+class Attach(Command):
+    """Show which call sites of running processes hold memory that was not freed.
+
+    Nothing in the target is changed, and nothing of it restarted. Ctrl-C ends the watch: the last
+    picture comes first, then the probes are removed.
+    """
+
+    name = "attach"
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Targets, form of the output, and the common options."""
+        add_targets(parser)
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--text", action="store_true", help="a report every interval (default)")
+        form.add_argument("--json", action="store_true", help="an object a line every interval")
+        add_common(parser)
+
+    def run(self) -> Exit:
+        """Attach, watch, leave."""
+        given = self.given
+        check_common(given)
+        start_logging(given)
+        pids = distinct_pids(given.pids)
+        signals = StopSignals()
+        # Not at the top: `--version` and usage errors need none of the capture half.
+        from ebpftrace.cli.targets import open_processes
+        from ebpftrace.session.options import CaptureOptions
+        from ebpftrace.session.session import Session
+
+        options = CaptureOptions(
+            interval=given.interval,
+            first_interval=None if given.json else min(_FIRST_REPORT_S, given.interval),
+            stack_depth=given.stack_depth,
+            max_blocks=given.max_blocks,
+            max_stacks=given.max_stacks,
+            min_size=given.min_size,
+            max_size=given.max_size,
+        )
+        session = Session.open(open_processes(pids), options, note)
+        try:
+            return self._watch(session, signals)
+        finally:
+            count = session.probe_count()
+            log.info("removing %d probes", count)
+            if count and sys.stderr.isatty():
+                note(f"removing {count} probes; the kernel takes about 0.1 s for each")
+            session.close()
+
+    def _watch(self, session: "Session", signals: StopSignals) -> Exit:
+        given = self.given
+        view = jsonl if given.json else text
+        chosen = selection(given, _TOP_JSON if given.json else _TOP_TEXT)
+        write = guarded(lambda picture: view.write(picture, chosen, sys.stdout))
+        for line in session.notes():
+            note(line)
+        try:
+            ended = watch(
+                session,
+                write,
+                (lambda _: True) if given.json else _worth_reading,
+                Limits(given.duration, given.count),
+                signals,
+            )
+            write(session.stop())
+        except OutputClosed:
+            session.stop()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit.OK
+        return Exit.TARGETS_ENDED if ended else Exit.OK
+
+
+def _worth_reading(picture: Picture) -> bool:
+    """The picture drawn at the moment of arming holds nothing yet."""
+    return bool(picture.sites) or picture.since_attach_s >= _FIRST_REPORT_S / 2

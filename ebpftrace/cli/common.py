@@ -1,0 +1,123 @@
+"""The options that every watching command takes, and what this version does not have yet."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from ebpftrace.analysis.selection import SORT_KEYS, Selection
+from ebpftrace.cli.command import positive_time, size, time, whole
+from ebpftrace.errors import UsageError
+
+_MOST_ENTRIES = 1 << 27
+_LATER = {
+    "suppressions": "--suppressions is not in this version; filter the JSON output instead.",
+    "follow": "--follow is not in this version; name each child with -p.",
+    "name": "-n is not in this version; name the processes with -p.",
+    "cgroup": "--cgroup is not in this version; name the processes with -p.",
+}
+
+
+def add_targets(parser: argparse.ArgumentParser) -> None:
+    """How a command is told which processes."""
+    group = parser.add_argument_group("which processes")
+    group.add_argument(
+        "-p",
+        dest="pids",
+        metavar="PID",
+        action="append",
+        default=[],
+        type=whole(1, (1 << 31) - 1),
+        help="a process; may be given more than once",
+    )
+    group.add_argument("-n", dest="name", metavar="NAME", help=argparse.SUPPRESS)
+    group.add_argument("--cgroup", metavar="PATH", help=argparse.SUPPRESS)
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """The common options of commands that watch. Sizes take 4k, 2M; times 500ms, 10s, 5m."""
+    when = parser.add_argument_group("how long")
+    when.add_argument("--interval", type=positive_time, default=1.0, help="between pictures (1s)")
+    when.add_argument("--duration", type=positive_time, help="end after this time")
+    when.add_argument("--count", type=whole(1, 1 << 30), help="end after this many pictures")
+    what = parser.add_argument_group("what is shown (totals always cover everything)")
+    what.add_argument("--top", type=whole(0, 1 << 30), default=None, help="sites (0: all)")
+    what.add_argument("--sort", choices=SORT_KEYS, default="bytes", help="(bytes)")
+    what.add_argument("--older", type=time, help="only sites with a block at least this old")
+    kept = parser.add_argument_group("what is tracked")
+    kept.add_argument("--min-size", type=size, default=0, help="no smaller allocation")
+    kept.add_argument("--max-size", type=size, default=None, help="no larger allocation")
+    kept.add_argument("--stack-depth", type=whole(1, 127), default=127, help="frames (127)")
+    kept.add_argument("--max-blocks", type=whole(1, _MOST_ENTRIES), help="outstanding blocks")
+    kept.add_argument("--max-stacks", type=whole(1, _MOST_ENTRIES), help="different stacks")
+    kept.add_argument("--mode", choices=("full", "sample", "growth", "auto"), default="full")
+    kept.add_argument("--budget", default="none", help=argparse.SUPPRESS)
+    kept.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
+    kept.add_argument("--suppressions", metavar="FILE", help=argparse.SUPPRESS)
+    add_logging(parser)
+
+
+def add_logging(parser: argparse.ArgumentParser) -> None:
+    """Where the tool's own words go."""
+    group = parser.add_argument_group("about the tool itself")
+    group.add_argument("--log-file", metavar="FILE", help="append its log here")
+    group.add_argument("--debug", action="store_true", help="log every step (to stderr, or there)")
+
+
+def check_common(given: argparse.Namespace) -> None:
+    """UsageError for what this version does not do, and for what contradicts itself."""
+    for name, sentence in _LATER.items():
+        if getattr(given, name, None):
+            raise UsageError(sentence)
+    if given.mode != "full":
+        raise UsageError(f"--mode {given.mode} is not in this version; only full is.")
+    if given.budget != "none":
+        raise UsageError("--budget is not in this version; it runs as with --budget none.")
+    if given.max_size is not None and given.max_size < given.min_size:
+        raise UsageError("--max-size is below --min-size, so nothing would be tracked.")
+
+
+def selection(given: argparse.Namespace, top: int) -> Selection:
+    """What a view shows; `top` is the command's own default."""
+    return Selection(given.sort, top if given.top is None else given.top, given.older)
+
+
+def start_logging(given: argparse.Namespace) -> None:
+    """Set up the log. UsageError where its file cannot be written."""
+    level = logging.DEBUG if given.debug else logging.INFO
+    handler: logging.Handler
+    if given.log_file:
+        try:
+            handler = logging.FileHandler(given.log_file, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"--log-file {given.log_file} cannot be written: {error.strerror}."
+            ) from error
+    elif given.debug:
+        handler = logging.StreamHandler()
+    else:
+        return
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger("ebpftrace")
+    root.setLevel(level)
+    root.addHandler(handler)
+
+
+def note(sentence: str) -> None:
+    """Tell the user something that is not data: on stderr, which may be closed by now."""
+    try:
+        sys.stderr.write(f"ebpftrace: {sentence}\n")
+        sys.stderr.flush()
+    except OSError:
+        logging.getLogger(__name__).info("%s", sentence)
+
+
+def distinct_pids(pids: Sequence[int]) -> list[int]:
+    """Each pid once, with a note about those given twice. UsageError without any."""
+    if not pids:
+        raise UsageError("No process was named; use -p PID.")
+    distinct = list(dict.fromkeys(pids))
+    for pid in distinct:
+        if pids.count(pid) > 1:
+            note(f"process {pid} was given {pids.count(pid)} times; it counts once.")
+    return distinct

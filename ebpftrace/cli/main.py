@@ -1,0 +1,72 @@
+"""The root of the command line: parser, commands, and the one place that catches."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ebpftrace import __version__
+from ebpftrace.cli.attach import Attach
+from ebpftrace.cli.command import Command
+from ebpftrace.cli.exits import Exit, exit_of
+from ebpftrace.cli.probes import Probes
+from ebpftrace.errors import EbpftraceError, UsageError
+
+log = logging.getLogger(__name__)
+
+COMMANDS: tuple[type[Command], ...] = (Attach, Probes)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in a sentence, as every other error does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}. See: {self.prog} --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; a command's docstring is its help."""
+    root = _Parser(
+        prog="ebpftrace",
+        description="Shows which call sites of a running process hold memory that was not freed.",
+    )
+    root.add_argument("--version", action="version", version=f"ebpftrace {__version__}")
+    commands = root.add_subparsers(metavar="COMMAND", required=True)
+    for kind in COMMANDS:
+        text = (kind.__doc__ or "").strip()
+        sub = commands.add_parser(
+            kind.name,
+            help=text.splitlines()[0].rstrip("."),
+            description=text,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        kind.add_arguments(sub)
+        sub.set_defaults(command=kind)
+    return root
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status (see `cli.exits`)."""
+    try:
+        given = parser().parse_args(argv)
+        command: type[Command] = given.command
+        return int(command(given).run())
+    except EbpftraceError as error:
+        sys.stderr.write(f"ebpftrace: {error}\n")
+        log.debug("ended by", exc_info=True)
+        return int(exit_of(error))
+    except KeyboardInterrupt:
+        return int(Exit.OK)
+    except BrokenPipeError:
+        # stdout is closed: nothing more can be said there, not even by the interpreter at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.OK)
+    except Exception as error:
+        log.debug("internal error", exc_info=True)
+        sys.stderr.write(
+            f"ebpftrace: internal error: {type(error).__name__}: {error}. This is a defect; "
+            "--debug --log-file FILE keeps the details for a report.\n"
+        )
+        return int(Exit.INTERNAL)

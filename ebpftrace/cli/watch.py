@@ -1,0 +1,85 @@
+"""The loop of every headless view: take pictures from a source until somebody says stop."""
+
+import errno
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+
+from ebpftrace.model.picture import Picture
+from ebpftrace.model.source import PictureSource
+
+_LOOK_S = 0.1
+_CLOSED = (errno.EPIPE, errno.EIO, errno.ENXIO)
+
+
+class StopSignals:
+    """Turns Ctrl-C, SIGTERM and hang-up into a flag, so that nothing is cut off half way."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._stop)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.stopped = True
+
+
+class OutputClosed(Exception):
+    """Whoever read our output has gone: end as asked, quietly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to end by ourselves; `duration` in seconds."""
+
+    duration: float | None = None
+    count: int | None = None
+
+
+def guarded(write: Callable[[Picture], None]) -> Callable[[Picture], None]:
+    """`write`, with a closed pipe or lost terminal as OutputClosed."""
+
+    def attempt(picture: Picture) -> None:
+        try:
+            write(picture)
+        except OSError as error:
+            if error.errno in _CLOSED:
+                raise OutputClosed from error
+            raise
+
+    return attempt
+
+
+def watch(
+    source: PictureSource,
+    write: Callable[[Picture], None],
+    worth: Callable[[Picture], bool],
+    limits: Limits,
+    signals: StopSignals,
+) -> bool:
+    """Write pictures that are `worth` it until a limit, a signal or the last target's end.
+
+    Returns whether the source ended by itself; its final picture is not written here.
+    """
+    seen: Picture | None = None
+    written = 0
+    ends = None if limits.duration is None else time.monotonic() + limits.duration
+    while not signals.stopped:
+        if ends is not None and time.monotonic() >= ends:
+            return False
+        left = _LOOK_S if ends is None else max(0.0, min(_LOOK_S, ends - time.monotonic()))
+        picture = source.after(seen, left)
+        if picture is None:
+            continue
+        if picture.final:
+            return True
+        seen = picture
+        if not worth(picture):
+            continue
+        written += 1
+        if limits.count is not None and written >= limits.count:
+            return False  # the final picture is the last of them
+        write(picture)
+    return False

@@ -1,0 +1,95 @@
+"""The thread that listens to the ring buffer and draws a picture at every interval."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from ebpftrace.model.picture import Picture
+
+log = logging.getLogger(__name__)
+
+_LISTEN_MS = 50
+
+
+class Poller:
+    """Calls `on_events` as events come, `on_idle` at least every 50 ms, `draw` at every interval.
+
+    Everything that touches the kernel side runs on this one thread between `start` and `stop`. An
+    exception in it ends the watch and is raised again by `stop`.
+    """
+
+    def __init__(
+        self,
+        interval: float,
+        first_interval: float,
+        listen: Callable[[int], list[bytes]],
+        on_events: Callable[[Iterable[bytes]], None],
+        on_idle: Callable[[], bool],
+        draw: Callable[[bool], Picture],
+    ) -> None:
+        self._interval = interval
+        self._first_interval = first_interval
+        self._listen = listen
+        self._on_events = on_events
+        self._on_idle = on_idle
+        self._draw = draw
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()
+        self._latest: Picture | None = None
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
+
+    def start(self) -> None:
+        """Draw the first picture and go on from there."""
+        self._publish(self._draw(False))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the watch: the last picture is final. Raises what ended the thread, if it failed."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def latest(self) -> Picture:
+        """The newest picture; only after `start`."""
+        assert self._latest is not None, "start() draws the first picture"
+        return self._latest
+
+    def after(self, seen: Picture | None, timeout: float) -> Picture | None:
+        """The newest picture that is not `seen`; None if none came within `timeout` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._latest is not seen or self._failure, timeout)
+            if self._failure is not None:
+                raise self._failure
+            return self._latest if self._latest is not seen else None
+
+    def _publish(self, picture: Picture) -> None:
+        with self._changed:
+            self._latest = picture
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        try:
+            self._watch()
+        except BaseException as error:
+            log.debug("poller", exc_info=True)
+            self._failure = error
+            with self._changed:
+                self._changed.notify_all()
+
+    def _watch(self) -> None:
+        due = time.monotonic() + self._first_interval
+        going = True
+        while going and not self._stopping.is_set():
+            wait = min(_LISTEN_MS, max(1, int((due - time.monotonic()) * 1000)))
+            self._on_events(self._listen(wait))
+            going = self._on_idle()
+            if time.monotonic() >= due and going:
+                self._publish(self._draw(False))
+                # Late by more than one interval: skip, rather than draw in a row to catch up.
+                due = max(due + self._interval, time.monotonic())
+        self._publish(self._draw(True))

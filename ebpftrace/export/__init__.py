@@ -1,0 +1,1 @@
+"""Pictures as text and as data: one file a format, no capture behind them."""

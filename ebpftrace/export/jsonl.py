@@ -1,0 +1,105 @@
+"""One picture as one line of JSON: schema `ebpftrace.picture/1`.
+
+Every key is always there; what is not known is null. Keys may be added within version 1, never
+renamed.
+"""
+
+import json
+from typing import Any, TextIO
+
+from ebpftrace.analysis.selection import Selection, select
+from ebpftrace.model.frames import Frame
+from ebpftrace.model.picture import Counts, Picture, Site, Target
+
+SCHEMA = "ebpftrace.picture/1"
+
+
+def write(picture: Picture, selection: Selection, out: TextIO) -> None:
+    """Write one line and flush it."""
+    json.dump(as_object(picture, selection), out, ensure_ascii=False, separators=(",", ":"))
+    out.write("\n")
+    out.flush()
+
+
+def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
+    """The picture as JSON types; `sites` are the selected ones, `others` sums up the rest."""
+    chosen = select(picture, selection)
+    moment = picture.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    cost = picture.cost
+    return {
+        "schema": SCHEMA,
+        "final": picture.final,
+        "time": moment,
+        "since_attach_s": round(picture.since_attach_s, 3),
+        "mode": picture.mode,
+        "filters": list(picture.filters),
+        "targets": [_target(target) for target in picture.targets],
+        "totals": _counts(picture.totals),
+        "sites": [_site(site, picture.since_attach_s) for site in chosen.sites],
+        "others": {
+            "sites": chosen.others.sites,
+            "blocks": chosen.others.blocks,
+            "bytes": chosen.others.bytes,
+        },
+        "losses": dict(picture.losses),
+        "cost": {
+            "hits_per_s": _rounded(cost.hits_per_s, 1),
+            "target_cpu_percent": _rounded(cost.target_cpu_percent, 2),
+            "tool_cpu_percent": _rounded(cost.tool_cpu_percent, 2),
+            "tool_rss_bytes": cost.tool_rss_bytes,
+            "kernel_bytes": cost.kernel_bytes,
+            "map_fill_percent": {n: round(v, 3) for n, v in cost.map_fill_percent.items()},
+        },
+    }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _target(target: Target) -> dict[str, Any]:
+    return {
+        "pid": target.pid,
+        "comm": target.comm,
+        "exe": target.exe,
+        "alive": target.alive,
+        "ended": target.ended,
+        "slot": target.slot,
+        "allocators": list(target.allocators),
+        "rss_bytes": target.rss_bytes,
+        "rss_growth_bytes": target.rss_growth_bytes,
+        "blind_s": round(target.blind_s, 4),
+    }
+
+
+def _counts(counts: Counts) -> dict[str, Any]:
+    return {"blocks": counts.blocks, "bytes": counts.bytes, **counts._asdict()}
+
+
+def _site(site: Site, now: float) -> dict[str, Any]:
+    return {
+        "id": site.id,
+        "pid": site.pid,
+        "family": site.family,
+        "allocator": site.allocator,
+        **_counts(site.counts),
+        "oldest_s": None if site.oldest_at is None else round(now - site.oldest_at, 3),
+        "growth_bytes_per_s": _rounded(site.growth, 1),
+        "complete": site.complete,
+        "guessed": site.guessed,
+        "frames": [_frame(frame) for frame in site.frames],
+    }
+
+
+def _frame(frame: Frame) -> dict[str, Any]:
+    return {
+        "function": frame.function,
+        "file": frame.file,
+        "line": frame.line,
+        "column": frame.column,
+        "inlined": frame.inlined,
+        "module": frame.module,
+        "build_id": frame.build_id,
+        "offset": frame.offset,
+        "address": frame.address,
+    }

@@ -1,0 +1,84 @@
+"""What this kernel can do, found by trying it, never by its version."""
+
+import errno
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ebpftrace.errors import CannotAttach
+from ebpftrace.kernel import syscalls
+
+BPF_F_NO_PREALLOC = 1
+_UPROBE_EVENTS = Path("/sys/bus/event_source/devices/uprobe")
+
+
+def instruction(code: int, registers: int = 0, offset: int = 0, immediate: int = 0) -> bytes:
+    """One BPF instruction, 8 bytes."""
+    return struct.pack("<BBhi", code, registers, offset, immediate)
+
+
+_RETURN_0 = instruction(0xB7) + instruction(0x95)
+
+
+@dataclass(frozen=True, slots=True)
+class UprobeEvents:
+    """The perf event source of uprobes: its dynamic type, and the bit that means a return."""
+
+    type: int
+    return_bit: int
+
+
+def uprobe_events() -> UprobeEvents:
+    """CannotAttach where the kernel has no uprobe events (CONFIG_UPROBE_EVENTS)."""
+    try:
+        kind = int((_UPROBE_EVENTS / "type").read_text())
+        bit = int((_UPROBE_EVENTS / "format" / "retprobe").read_text().split(":")[1])
+    except (OSError, ValueError, IndexError) as error:
+        raise CannotAttach(
+            f"This kernel offers no uprobes to perf events ({_UPROBE_EVENTS}: {error}). It needs "
+            "CONFIG_UPROBE_EVENTS=y, and /sys must be mounted."
+        ) from error
+    return UprobeEvents(kind, bit)
+
+
+@contextmanager
+def _descriptor(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _loads(kind: int, code: bytes) -> bool:
+    """EINVAL and EACCES are the verifier's answers; any other error is not about the feature."""
+    try:
+        os.close(syscalls.load_program(kind, code, "feature"))
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+@lru_cache(maxsize=1)
+def maps_on_demand() -> bool:
+    """May tracing programs add to hash maps that are not preallocated (34dd3bad1a6f, 6.1)?
+
+    Before, the kernel refuses it to perf event programs, and lets uprobe programs do it with a
+    warning in its log, although it can deadlock.
+    """
+    fd = syscalls.create_map(syscalls.MAP_TYPE_HASH, 8, 8, 1, BPF_F_NO_PREALLOC)
+    with _descriptor(fd):
+        load_map = instruction(0x18, 1 | 1 << 4, 0, fd) + instruction(0)
+        return _loads(syscalls.PROG_TYPE_PERF_EVENT, load_map + _RETURN_0)
+
+
+@lru_cache(maxsize=1)
+def attach_cookies() -> bool:
+    """Is there bpf_get_attach_cookie (7adfc6c9b315, 5.15)? It came together with the links."""
+    call = instruction(0x85, 0, 0, 174)
+    return _loads(syscalls.PROG_TYPE_KPROBE, call + _RETURN_0)

@@ -1,0 +1,121 @@
+"""The Python mirror of `bpf/shared.h`: a test compiles the header and compares every offset."""
+
+import ctypes
+import struct
+
+from ebpftrace.model.losses import LOSSES
+
+u64, u32, u16 = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint16
+
+SLOTS = 1024
+CODE_RANGES = 32
+FUNCTIONS = 64
+CONTROL_ARMED, CONTROL_COUNTING = 1, 2
+COOKIE_ZERO_FREES, COOKIE_RETURN = 0x40000000, 0x80000000
+EVENT_STACK, EVENT_THREAD_EXIT, EVENT_EXEC = 1, 2, 3
+HASH_SEED, HASH_FACTOR = 0x9E3779B97F4A7C15, 0xFF51AFD7ED558CCD
+ADDRESS_BITS = 48
+LOSS_COUNT = len(LOSSES)
+PROBE_MISSED = [loss.name for loss in LOSSES].index("probe_missed")
+
+
+class Control(ctypes.Structure):
+    """`struct control`."""
+
+    _fields_ = (("start", u64), ("flags", u32), ("open_epoch", u32))
+
+
+class CodeRange(ctypes.Structure):
+    """`struct code_range`."""
+
+    _fields_ = (("start", u64), ("end", u64))
+
+
+class SlotState(ctypes.Structure):
+    """`struct slot_state`."""
+
+    _fields_ = (("retired", u32), ("ranges", u32), ("code", CodeRange * CODE_RANGES))
+
+
+class Block(ctypes.Structure):
+    """`struct block`."""
+
+    _fields_ = (
+        ("size", u64),
+        ("stack", u64),
+        ("born", u64),
+        ("thread", u32),
+        ("epoch", u16),
+        ("called", u16),
+    )
+
+
+class InFlight(ctypes.Structure):
+    """`struct in_flight`; never read by user space, mirrored to size the map."""
+
+    _fields_ = (
+        ("sp", u64),
+        ("entered", u64),
+        ("size", u64),
+        ("pointer", u64),
+        ("out", u64),
+        ("cookie", u32),
+        ("shape", u16),
+        ("took_old", u16),
+        ("old", Block),
+    )
+
+
+class CohortKey(ctypes.Structure):
+    """`struct cohort_key`."""
+
+    _fields_ = (("stack", u64), ("slot", u32), ("epoch", u32))
+
+
+class Cohort(ctypes.Structure):
+    """`struct cohort`."""
+
+    _fields_ = (
+        ("allocated_blocks", u64),
+        ("allocated_bytes", u64),
+        ("freed_blocks", u64),
+        ("freed_bytes", u64),
+        ("adopted_blocks", u64),
+        ("adopted_bytes", u64),
+    )
+
+
+class Event(ctypes.Structure):
+    """`struct event`."""
+
+    _fields_ = (("kind", u32), ("slot", u32), ("count", u32), ("called", u32), ("stack", u64))
+
+
+# What is decoded by the ten thousand goes through struct: a tenth of the time of ctypes.
+COHORT_KEY = struct.Struct("<QII")
+COHORT = struct.Struct("<6Q")
+BLOCK_KEY = struct.Struct("<Q")
+BLOCK = struct.Struct("<QQQIHH")
+EVENT = struct.Struct("<IIIIQ")
+
+
+def cookie(
+    slot: int, function: int, family: int = 0, *, zero_frees: bool = False, returns: bool = False
+) -> int:
+    """The attach cookie of one probe: 16 bits of slot, 8 of function, 6 of family, 2 flags."""
+    return (
+        slot
+        | function << 16
+        | family << 24
+        | (COOKIE_ZERO_FREES if zero_frees else 0)
+        | (COOKIE_RETURN if returns else 0)
+    )
+
+
+def stack_hash(pcs: tuple[int, ...], called: int) -> int:
+    """What `hash_of` of bpf/stack.h computes."""
+    value = HASH_SEED
+    for word in (called, *pcs):
+        value = ((value ^ word) * HASH_FACTOR) & 0xFFFFFFFFFFFFFFFF
+        value ^= value >> 29
+    return value or 1

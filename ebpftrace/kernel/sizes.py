@@ -1,0 +1,51 @@
+"""How large the maps may be: by default together at most 2 % of the memory that is available."""
+
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+
+SHARE = 0.02
+# struct htab_elem (48 bytes) + key + value + one bucket (16 bytes); kernel/bpf/hashtab.c.
+BLOCK_BYTES = 48 + 8 + 32 + 16
+COHORT_BYTES = 48 + 16 + 48 + 16
+STACK_BYTES = 48 + 8 + 8 + 16
+THREAD_BYTES = 48 + 8 + 88 + 16
+
+
+@dataclass(frozen=True, slots=True)
+class MapSizes:
+    """Entries of each map; `ring_pages` is a power of two."""
+
+    blocks: int
+    cohorts: int
+    stacks: int
+    threads: int
+    ring_pages: int
+
+
+def available_bytes() -> int:
+    """MemAvailable of this host; half a gigabyte where it cannot be read."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return 512 << 20
+
+
+def choose(available: int, blocks: int | None = None, stacks: int | None = None) -> MapSizes:
+    """Sizes for `available` bytes of memory; what the user asked for stands as it is."""
+    budget = available * SHARE
+    return MapSizes(
+        blocks=blocks or _fitting(budget * 0.60 / BLOCK_BYTES, 1 << 13, 1 << 22),
+        cohorts=_fitting(budget * 0.25 / COHORT_BYTES, 1 << 12, 1 << 20),
+        stacks=stacks or _fitting(budget * 0.06 / STACK_BYTES, 1 << 11, 1 << 16),
+        threads=_fitting(budget * 0.05 / THREAD_BYTES, 1 << 10, 1 << 14),
+        ring_pages=_fitting(budget * 0.04 / mmap.PAGESIZE, 1 << 4, 1 << 10),
+    )
+
+
+def _fitting(entries: float, least: int, most: int) -> int:
+    """A power of two: a hash map has that many buckets, which cost 16 bytes each, used or not."""
+    return max(least, min(most, 1 << max(0, int(entries).bit_length() - 1)))

@@ -1,0 +1,140 @@
+"""bpf() and perf_event_open() as this project calls them: bytes in, a descriptor or OSError out.
+
+Layouts: `union bpf_attr` of include/uapi/linux/bpf.h and `struct perf_event_attr` of
+include/uapi/linux/perf_event.h. Both accept a shorter structure than the kernel's own.
+"""
+
+import ctypes
+import fcntl
+import os
+import platform
+import struct
+
+_NUMBERS = {"x86_64": (321, 298), "aarch64": (280, 241)}
+_BPF, _PERF_EVENT_OPEN = _NUMBERS.get(platform.machine(), _NUMBERS["x86_64"])
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, MAP_DELETE = 0, 1, 2, 3
+PROG_LOAD, OBJ_GET_INFO_BY_FD, RAW_TRACEPOINT_OPEN = 5, 15, 17
+MAP_LOOKUP_BATCH, LINK_CREATE = 24, 28
+
+PROG_TYPE_KPROBE, PROG_TYPE_PERF_EVENT, PROG_TYPE_RAW_TRACEPOINT = 2, 7, 17
+MAP_TYPE_HASH = 1
+_ATTACH_TYPE_PERF_EVENT = 41
+_PERF_FLAG_FD_CLOEXEC = 8
+_PERF_EVENT_IOC_SET_BPF = 0x40042408
+_PERF_EVENT_IOC_ENABLE = 0x2400
+_PERF_ATTR_SIZE = 112
+
+
+def bpf(command: int, attributes: bytes | ctypes.Array[ctypes.c_char]) -> int:
+    """One bpf() call; its result, OSError on failure. A ctypes buffer is filled in place."""
+    size = len(attributes)
+    buffer = (
+        ctypes.create_string_buffer(attributes, size)
+        if isinstance(attributes, bytes)
+        else attributes
+    )
+    result = _libc.syscall(_BPF, command, ctypes.byref(buffer), size)
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return int(result)
+
+
+def load_program(
+    kind: int, instructions: bytes, name: str, log: ctypes.Array[ctypes.c_char] | None = None
+) -> int:
+    """Load one program (8 bytes an instruction, license GPL); the verifier's words go to `log`."""
+    code = ctypes.create_string_buffer(instructions, len(instructions))
+    license_text = ctypes.create_string_buffer(b"GPL")
+    attributes = struct.pack(
+        "<IIQQIIQII16s",
+        kind,
+        len(instructions) // 8,
+        ctypes.addressof(code),
+        ctypes.addressof(license_text),
+        1 if log is not None else 0,
+        len(log) if log is not None else 0,
+        ctypes.addressof(log) if log is not None else 0,
+        0,
+        0,
+        name.encode()[:15],
+    )
+    return bpf(PROG_LOAD, attributes)
+
+
+def create_map(kind: int, key_size: int, value_size: int, entries: int, flags: int) -> int:
+    """Create a map of our own making (BCC makes those of `bpf/`); only features are tried on it."""
+    return bpf(MAP_CREATE, struct.pack("<IIIII", kind, key_size, value_size, entries, flags))
+
+
+def open_raw_tracepoint(program: int, name: str) -> int:
+    """Attach a raw tracepoint program (needs no tracefs); closing the descriptor detaches."""
+    text = ctypes.create_string_buffer(name.encode())
+    return bpf(RAW_TRACEPOINT_OPEN, struct.pack("<QI", ctypes.addressof(text), program))
+
+
+def open_uprobe(
+    path: str, offset: int, thread: int, event_type: int, return_bit: int | None
+) -> int:
+    """A perf event that stands for one uprobe, or uretprobe where `return_bit` is given.
+
+    It watches the address space of `thread`, all its threads, and lives until the descriptor is
+    closed or `thread` ends. The reference counter offset, the high half of `config`, is 0: BCC's
+    own attach passes whatever is on the stack there (iovisor/bcc#5236).
+    """
+    text = ctypes.create_string_buffer(os.fsencode(path))
+    attributes = struct.pack(
+        "<IIQQQQQIIQQ",
+        event_type,
+        _PERF_ATTR_SIZE,
+        0 if return_bit is None else 1 << return_bit,
+        1,
+        0,
+        0,
+        0,
+        1,
+        0,
+        ctypes.addressof(text),
+        offset,
+    ).ljust(_PERF_ATTR_SIZE, b"\0")
+    buffer = ctypes.create_string_buffer(attributes, _PERF_ATTR_SIZE)
+    result = _libc.syscall(
+        _PERF_EVENT_OPEN,
+        ctypes.byref(buffer),
+        thread,
+        -1,
+        -1,
+        ctypes.c_ulong(_PERF_FLAG_FD_CLOEXEC),
+    )
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return int(result)
+
+
+def link_program(event: int, program: int, cookie: int) -> int:
+    """Run `program` at each hit of `event` with an attach cookie (b89fbfbb854c, 5.15)."""
+    return bpf(
+        LINK_CREATE, struct.pack("<IIIIQ", program, event, _ATTACH_TYPE_PERF_EVENT, 0, cookie)
+    )
+
+
+def set_program(event: int, program: int) -> None:
+    """Run `program` at each hit of `event`, without a cookie."""
+    fcntl.ioctl(event, _PERF_EVENT_IOC_SET_BPF, program)
+    fcntl.ioctl(event, _PERF_EVENT_IOC_ENABLE, 0)
+
+
+def program_misses(program: int) -> int | None:
+    """`recursion_misses` of a loaded program (9ed9e9ba2337, 5.12); None where not reported."""
+    offset, size = 208, 216
+    info = ctypes.create_string_buffer(size)
+    attributes = ctypes.create_string_buffer(
+        struct.pack("<IIQ", program, size, ctypes.addressof(info)), 16
+    )
+    bpf(OBJ_GET_INFO_BY_FD, attributes)
+    (filled,) = struct.unpack_from("<I", attributes, 4)
+    return int(struct.unpack_from("<Q", info, offset)[0]) if filled >= size else None

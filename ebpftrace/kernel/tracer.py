@@ -1,0 +1,155 @@
+"""The kernel side as one object: switches, slots, attachments, events, and what it costs."""
+
+import contextlib
+import ctypes
+import mmap
+import os
+import resource
+import struct
+import time
+from collections.abc import Iterable
+
+from ebpftrace.errors import CannotAttach
+from ebpftrace.kernel import layout, syscalls
+from ebpftrace.kernel.attach import Attachment, attach
+from ebpftrace.kernel.compiler import Compiled
+from ebpftrace.kernel.programs import Programs
+from ebpftrace.kernel.ring import RingBuffer
+from ebpftrace.kernel.sizes import MapSizes
+from ebpftrace.kernel.tables import Counters, Table, charged_bytes
+from ebpftrace.model.ids import Address, Slot, Tid
+from ebpftrace.probes.plan import Plan
+
+_RAW_TRACEPOINTS = {
+    "on_thread_exit": "sched_process_exit",
+    "on_exec": "sched_process_exec",
+}
+_INDEX_0 = struct.pack("<I", 0)
+
+
+class Tracer:
+    """Loaded programs and their maps. For one thread at a time."""
+
+    def __init__(self, compiled: Compiled, sizes: MapSizes) -> None:
+        """Takes over what was compiled for maps of these sizes. CannotAttach where the kernel
+        refuses a program.
+        """
+        _raise_limits()
+        self.sizes = sizes
+        self._programs = Programs(compiled)
+        table = self._programs.map
+        self._control = Table(table("control"), 4, ctypes.sizeof(layout.Control))
+        self._slots = Table(table("slots"), 4, ctypes.sizeof(layout.SlotState))
+        self._watched = Table(table("watched"), 4, 4)
+        self.blocks = Table(table("blocks"), layout.BLOCK_KEY.size, layout.BLOCK.size)
+        self.cohorts = Table(table("cohorts"), layout.COHORT_KEY.size, layout.COHORT.size)
+        self._losses = Counters(table("losses"), layout.LOSS_COUNT)
+        self._hits = Counters(table("hits"), 2 * layout.FUNCTIONS)
+        self._ring = RingBuffer(table("events"), sizes.ring_pages * mmap.PAGESIZE)
+        self._tracepoints = [self._open_tracepoint(*names) for names in _RAW_TRACEPOINTS.items()]
+        self.start_ns = 0
+        self._flags = 0
+        self._open_epoch = 0
+
+    def _open_tracepoint(self, program: str, tracepoint: str) -> int:
+        fd = self._programs.load(program, syscalls.PROG_TYPE_RAW_TRACEPOINT)
+        try:
+            return syscalls.open_raw_tracepoint(fd, tracepoint)
+        except OSError as error:
+            raise CannotAttach(
+                f"Cannot attach to the raw tracepoint {tracepoint} ({error.strerror}); without it "
+                "an exec or the end of a thread would go unnoticed."
+            ) from error
+
+    # --- switches ---------------------------------------------------------------------------------
+
+    def _store_control(self) -> None:
+        value = layout.Control(self.start_ns, self._flags, self._open_epoch)
+        self._control.update(_INDEX_0, bytes(value))
+
+    def arm(self) -> None:
+        """Start counting births and deaths, by one store; epochs count from the first arming."""
+        self.start_ns = self.start_ns or time.monotonic_ns()
+        self._flags = layout.CONTROL_ARMED | layout.CONTROL_COUNTING
+        self._store_control()
+
+    def disarm(self) -> None:
+        """Stop both, by one store; every map stays as it is."""
+        self._flags = 0
+        self._store_control()
+
+    def close_epochs_before(self, epoch: int) -> None:
+        """From now on no birth goes to an epoch before `epoch`."""
+        if epoch > self._open_epoch:
+            self._open_epoch = epoch
+            self._store_control()
+
+    # --- slots and probes -------------------------------------------------------------------------
+
+    def open_slot(self, slot: Slot, code: Iterable[tuple[Address, Address]]) -> None:
+        """Make `slot` count; `code` are the allocator's own functions, as mapped."""
+        state = layout.SlotState()
+        for index, (start, end) in enumerate(list(code)[: layout.CODE_RANGES]):
+            state.code[index] = layout.CodeRange(start, end)
+            state.ranges = index + 1
+        self._slots.update(struct.pack("<I", slot), bytes(state))
+        # Where births go for which the cohort map has no room: it must exist before it is full.
+        self.cohorts.update(layout.COHORT_KEY.pack(0, slot, 0), bytes(layout.COHORT.size))
+
+    def retire_slot(self, slot: Slot) -> None:
+        """Stop counting for `slot`, whatever probes still point to it."""
+        state = layout.SlotState(retired=1)
+        self._slots.update(struct.pack("<I", slot), bytes(state))
+
+    def watch(self, thread: int, slot: Slot) -> None:
+        """Ask for an event when this thread exits or this process execs."""
+        self._watched.update(struct.pack("<I", thread), struct.pack("<I", slot))
+
+    def unwatch(self, thread: int) -> None:
+        """Take `watch` back."""
+        self._watched.delete(struct.pack("<I", thread))
+
+    def attach(self, plan: Plan, slot: Slot, thread: Tid) -> Attachment:
+        """Attach `plan`; all or nothing. See `kernel.attach`."""
+        return attach(self._programs, plan, slot, thread)
+
+    # --- readings ---------------------------------------------------------------------------------
+
+    def poll_events(self, timeout_ms: int) -> list[bytes]:
+        """Events that have come, waiting up to `timeout_ms` for the first one."""
+        if timeout_ms > 0:
+            self._ring.wait(timeout_ms)
+        return self._ring.read()
+
+    def losses(self) -> list[int]:
+        """Loss counts in the order of `enum loss`, hits that the kernel skipped included."""
+        counts = self._losses.read()
+        missed = [syscalls.program_misses(fd) for fd in self._programs.loaded()]
+        counts[layout.PROBE_MISSED] += sum(count or 0 for count in missed)
+        return counts
+
+    def hits(self) -> int:
+        """Probe hits since the start, of all probes."""
+        return sum(self._hits.read())
+
+    def memory_bytes(self) -> int:
+        """What the kernel charges for all maps and programs."""
+        return sum(charged_bytes(fd) for fd in self._programs.descriptors())
+
+    def close(self) -> None:
+        """Give back everything. Attachments are closed by who holds them, before."""
+        for fd in self._tracepoints:
+            os.close(fd)
+        self._tracepoints.clear()
+        self._ring.close()
+        self._programs.close()
+
+
+def _raise_limits() -> None:
+    """Two descriptors a probe; and below 5.11 maps and programs count as locked memory."""
+    for limit, wanted in (
+        (resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
+        (resource.RLIMIT_MEMLOCK, resource.RLIM_INFINITY),
+    ):
+        with contextlib.suppress(ValueError, OSError):  # not permitted: the next failure says so
+            resource.setrlimit(limit, (wanted, wanted))

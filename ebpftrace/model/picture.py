@@ -1,0 +1,120 @@
+"""The immutable picture that every view takes: what is outstanding, where, and what was lost.
+
+Bytes are what the target asked for, not what its allocator used. Counters are since attach and never
+go back. A value that is not known is None, never 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from ebpftrace.model.frames import Frame
+from ebpftrace.model.ids import Address, Pid, Slot, StackId, Tid
+from ebpftrace.model.losses import Losses
+
+
+class Counts(NamedTuple):
+    """Blocks and bytes by what happened to them.
+
+    `adopted` are blocks from before the attach that were seen for the first time in a realloc.
+    """
+
+    allocated_blocks: int = 0
+    allocated_bytes: int = 0
+    freed_blocks: int = 0
+    freed_bytes: int = 0
+    adopted_blocks: int = 0
+    adopted_bytes: int = 0
+
+    @property
+    def blocks(self) -> int:
+        """Outstanding blocks."""
+        return self.allocated_blocks + self.adopted_blocks - self.freed_blocks
+
+    @property
+    def bytes(self) -> int:
+        """Outstanding bytes."""
+        return self.allocated_bytes + self.adopted_bytes - self.freed_bytes
+
+
+class Site(NamedTuple):
+    """One call site: a stack, the allocator function it ended in, the address space it is in.
+
+    `frames` run from the allocation outward. `oldest_at` is the start, in seconds since attach, of
+    the epoch in which the oldest outstanding block was born. `growth` is in bytes per second over
+    the last five to ten seconds, adopted blocks left out.
+    """
+
+    id: str
+    slot: Slot
+    stack: StackId
+    pid: Pid
+    family: str | None
+    allocator: str | None
+    counts: Counts
+    oldest_at: float | None
+    growth: float | None
+    complete: bool
+    guessed: bool | None
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One traced address space. `ended` says how, once it has; `blind_s` is how long no probe was
+    in place because the thread that held them had ended.
+    """
+
+    pid: Pid
+    comm: str
+    exe: str
+    slot: Slot
+    allocators: tuple[str, ...]
+    rss_bytes: int | None
+    rss_growth_bytes: int | None
+    ended: str | None = None
+    blind_s: float = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Does it still run, as the program that was attached to?"""
+        return self.ended is None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What watching costs. Percentages are of one processor; memory is in bytes."""
+
+    hits_per_s: float | None = None
+    target_cpu_percent: float | None = None
+    tool_cpu_percent: float | None = None
+    tool_rss_bytes: int | None = None
+    kernel_bytes: int | None = None
+    map_fill_percent: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything known at one moment. `filters` are the kernel-side ones, in words."""
+
+    time: datetime
+    since_attach_s: float
+    targets: tuple[Target, ...]
+    totals: Counts
+    growth: float | None
+    sites: tuple[Site, ...]
+    losses: Losses
+    cost: Cost
+    mode: str = "full"
+    final: bool = False
+    filters: tuple[str, ...] = ()
+
+
+class Block(NamedTuple):
+    """One outstanding allocation; `age_s` survives a realloc."""
+
+    address: Address
+    size: int
+    age_s: float
+    thread: Tid

@@ -1,0 +1,1 @@
+"""Where to probe: allocator families as data, the cheapest safe instruction, the plan."""

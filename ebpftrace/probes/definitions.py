@@ -1,0 +1,126 @@
+"""Where a module defines allocator functions.
+
+Owns the search through its symbols: which of them count, which stand for one place in the file.
+Leaves the choice of an instruction to `decode`.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ebpftrace.model.ids import FileOffset, ImageAddress
+from ebpftrace.probes.families import ALL_NAMES, Family, Function, family_of
+from ebpftrace.target.elf import ElfImage
+from ebpftrace.target.elf_symbols import Symbol
+from ebpftrace.target.modules import Module
+
+MOST_DEFINITIONS = 64
+"""Places in one module that may claim to be allocator functions; the largest family has 12."""
+
+_MISSING = {
+    "birth": "no function that allocates: blocks come from elsewhere",
+    "death": "no function that frees: blocks freed elsewhere stay in the picture",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One function of a family at one place: its first byte, its names, its `size` in bytes.
+
+    `stated` is False where the symbol gives no size, which then reaches to the next symbol.
+    """
+
+    function: Function
+    names: tuple[str, ...]
+    address: ImageAddress
+    offset: FileOffset
+    size: int
+    stated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one module has of `family`; a note is a sentence about what cannot be probed."""
+
+    family: Family
+    definitions: tuple[Definition, ...]
+    notes: tuple[str, ...]
+
+
+def find(module: Module) -> Found | None:
+    """The allocator functions that `module` defines; None where it has none (or is no ELF file).
+
+    Global and weak functions count: a local one is part of another's implementation.
+    """
+    image = module.image
+    if image is None:
+        return None
+    symbols = [s for s in image.symbols(ALL_NAMES) if s.bind in ("global", "weak")]
+    family = family_of({symbol.name for symbol in symbols})
+    if family is None:
+        return None
+    code = [symbol for symbol in symbols if not symbol.ifunc]
+    notes = [
+        f"{name} of {module.name} is chosen when the program starts (IFUNC) and is not probed."
+        for name in sorted({symbol.name for symbol in symbols if symbol.ifunc})
+    ]
+    definitions = tuple(_definitions(image, family, code))
+    unmapped = [d for d in definitions if not module.address_of(d.offset)]
+    notes += [
+        f"{d.function.name} of {module.name} is not mapped as code from its file, but moved (to "
+        "huge pages, for instance): a probe there is never hit."
+        for d in unmapped
+    ]
+    definitions = tuple(d for d in definitions if d not in unmapped)
+    if len(definitions) > MOST_DEFINITIONS:
+        notes.append(
+            f"{module.name} defines {len(definitions)} allocator functions; only the first "
+            f"{MOST_DEFINITIONS} are probed."
+        )
+    definitions = definitions[:MOST_DEFINITIONS]
+    notes += _missing(module, definitions)
+    return Found(family, definitions, tuple(notes))
+
+
+def _definitions(image: ElfImage, family: Family, symbols: list[Symbol]) -> Iterator[Definition]:
+    """One definition for each place; functions that share one are the first's of the family."""
+    seen: set[ImageAddress] = set()
+    for function in family.functions:
+        for symbol in symbols:
+            if symbol.name not in function.names or symbol.value in seen:
+                continue
+            seen.add(symbol.value)
+            offset = image.file_offset(symbol.value)
+            if offset is None:
+                continue
+            here = {other.name for other in symbols if other.value == symbol.value}
+            size = _size(image, symbol)
+            stated = symbol.size > 0
+            names = tuple(_in_family_order(family, here))
+            yield Definition(function, names, symbol.value, offset, size, stated)
+            if len(seen) > 2 * MOST_DEFINITIONS:
+                return
+
+
+def _in_family_order(family: Family, names: set[str]) -> Iterator[str]:
+    for function in family.functions:
+        for name in function.names:
+            if name in names:
+                yield name
+
+
+def _size(image: ElfImage, symbol: Symbol) -> int:
+    """Bytes of the function, which end with its segment at the latest."""
+    room = image.room(symbol.value)
+    if symbol.size:
+        return min(symbol.size, room)
+    following = image.starts_between(symbol.value, ImageAddress(symbol.value + room))
+    return following[0] - symbol.value if following else room
+
+
+def _missing(module: Module, definitions: Iterable[Definition]) -> Iterator[str]:
+    """A note for each half of an allocator that `module` lacks."""
+    roles = {definition.function.role for definition in definitions}
+    if roles:
+        for role, consequence in _MISSING.items():
+            if role not in roles:
+                yield f"{module.name} defines {consequence}."

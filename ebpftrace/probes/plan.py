@@ -1,0 +1,150 @@
+"""The probes for one process, as data that can be printed before anything is attached.
+
+Owns their order and the reason why there are none. Leaves attaching them to `kernel`.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ebpftrace.errors import CannotAttach
+from ebpftrace.model.ids import Address, FileOffset, ImageAddress
+from ebpftrace.probes.decode import MOST_CODE, Choice, Cost, choose
+from ebpftrace.probes.definitions import Definition, find
+from ebpftrace.probes.families import Family, Function
+from ebpftrace.probes.ranges import Range, merge
+from ebpftrace.target.elf import ElfImage
+from ebpftrace.target.modules import Module
+from ebpftrace.target.process import Process
+
+Kind = Literal["entry", "return"]
+
+_ATTACH_ORDER = {"death": 0, "resize": 1, "birth": 2}
+_PADDING = b"\x00\x90\xcc"
+_GO_SECTIONS = (b".go.buildinfo", b".note.go.buildid")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One breakpoint that serves one `function`: at byte `offset` of the file of `module`.
+
+    `names`: every allocator name the file gives the function. `image_address` is its first byte,
+    `moved` the bytes from there to the `instruction` under the breakpoint, `symbol_size` its size.
+    """
+
+    function: Function
+    family: Family
+    names: tuple[str, ...]
+    module: Module
+    kind: Kind
+    image_address: ImageAddress
+    offset: FileOffset
+    moved: int
+    symbol_size: int
+    instruction: str
+    cost: Cost
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to attach, in this order; `notes` are sentences for the user about what is left out.
+
+    `families`: names, each once. `code_ranges`: where allocator code is in the process, [start,
+    end), by which a free called from inside an allocator is told from the program's own; at most
+    32, ascending.
+    """
+
+    probes: tuple[Probe, ...]
+    families: tuple[str, ...]
+    notes: tuple[str, ...]
+    code_ranges: tuple[Range, ...]
+
+
+def plan(process: Process, modules: Sequence[Module]) -> Plan:
+    """The probes for `process`, whose modules these are: every definition, hit or not.
+
+    Deaths come first, then resizes, then births: the other way round, a block that is allocated
+    and freed while probes are attached would stay in the picture for ever. Of a pair the return
+    comes first: alone it finds no record and does nothing, but an entry alone leaves records that
+    nothing takes out. CannotAttach where no module defines an allocator.
+    """
+    notes = [f"{m.name} was not searched: {m.why}." for m in modules if m.image is None]
+    probes: list[Probe] = []
+    ranges: list[Range] = []
+    for module in modules:
+        found = find(module)
+        if found is None:
+            continue
+        notes += found.notes
+        for definition in found.definitions:
+            probes += _probes(module, found.family, definition)
+            ranges += (
+                (start, Address(start + definition.size))
+                for start in module.address_of(definition.offset)
+            )
+    if not probes:
+        raise CannotAttach(" ".join([_why_none(process, modules), *notes[:3]]))
+    families = tuple(dict.fromkeys(probe.family.name for probe in probes))
+    probes.sort(key=lambda probe: _ATTACH_ORDER[probe.function.role])
+    return Plan(tuple(probes), families, tuple(notes), merge(ranges))
+
+
+def _probes(module: Module, family: Family, definition: Definition) -> Iterator[Probe]:
+    image = module.image
+    if image is None:
+        return
+    choice = _choose(image, definition)
+    kinds: tuple[Kind, ...] = ("return", "entry")
+    for kind in kinds[1:] if definition.function.role == "death" else kinds:
+        yield Probe(
+            function=definition.function,
+            family=family,
+            names=definition.names,
+            module=module,
+            kind=kind,
+            image_address=definition.address,
+            offset=FileOffset(definition.offset + choice.offset),
+            moved=choice.offset,
+            symbol_size=definition.size,
+            instruction=choice.instruction,
+            cost=choice.cost,
+            reason=choice.reason,
+        )
+
+
+def _choose(image: ElfImage, definition: Definition) -> Choice:
+    code = image.read(definition.offset, min(definition.size, MOST_CODE))
+    if not definition.stated:
+        code = code.rstrip(_PADDING)
+    size = ImageAddress(definition.address + definition.size)
+    return choose(
+        code,
+        definition.address,
+        image.machine,
+        definition.function.arguments,
+        image.starts_between(definition.address, size),
+        whole=definition.size <= MOST_CODE,
+    )
+
+
+def _why_none(process: Process, modules: Sequence[Module]) -> str:
+    """Why there is nothing to probe, by what the executable is."""
+    who = f"Process {process.pid} ({process.comm}) cannot be traced"
+    executable = next((m for m in modules if os.fsencode(m.name) == os.fsencode(process.exe)), None)
+    image = executable.image if executable else None
+    if image is not None and image.has_section(*_GO_SECTIONS):
+        return (
+            f"{who}: it is a Go program without a C library, and Go's own allocator is not one "
+            "that ebpftrace can watch; use the program's pprof heap profile."
+        )
+    if image is not None and not image.interpreted and not any(True for _ in image.functions()):
+        return (
+            f"{who}: it is statically linked and stripped, so nothing says where its malloc is; "
+            "run a build that keeps its symbols (strip --strip-debug is enough)."
+        )
+    return (
+        f"{who}: none of its {len(modules)} mapped files defines malloc or another allocator "
+        "function that ebpftrace knows."
+    )

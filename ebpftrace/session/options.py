@@ -1,0 +1,26 @@
+"""What the capture can be told; what only the views need is not here."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureOptions:
+    """Times in seconds, sizes in bytes, `stack_depth` in frames; None: chosen for this host."""
+
+    interval: float = 1.0
+    first_interval: float | None = None
+    """From the picture at the moment of arming to the next one; None: as all others."""
+    stack_depth: int = 127
+    max_blocks: int | None = None
+    max_stacks: int | None = None
+    min_size: int = 0
+    max_size: int | None = None
+
+    def filters(self) -> tuple[str, ...]:
+        """The filters that act in the kernel, as the header names them."""
+        named = []
+        if self.min_size:
+            named.append(f"--min-size {self.min_size}")
+        if self.max_size is not None:
+            named.append(f"--max-size {self.max_size}")
+        return tuple(named)

@@ -1,0 +1,24 @@
+"""Removing probes beside the watch: the kernel takes about 0.1 s for each."""
+
+import threading
+
+from ebpftrace.kernel.attach import Attachment
+
+
+class Removals:
+    """Attachments that are being closed, each in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+
+    def add(self, attachment: Attachment | None) -> None:
+        """Start removing; None is nothing to remove."""
+        if attachment is not None:
+            thread = threading.Thread(target=attachment.close, name="removal", daemon=True)
+            thread.start()
+            self._threads = [t for t in self._threads if t.is_alive()] + [thread]
+
+    def wait(self) -> None:
+        """Until all are gone."""
+        for thread in self._threads:
+            thread.join()

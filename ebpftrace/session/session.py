@@ -1,0 +1,281 @@
+"""A watch from attach to detach: the PictureSource that the live views are given.
+
+The order is what keeps the numbers true: probes for deaths before births, then arm; at the end
+disarm, read the last picture, and only then remove the probes.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
+
+from ebpftrace.drain.blocks import read_blocks
+from ebpftrace.drain.drawing import Drawing, Space
+from ebpftrace.drain.poller import Poller
+from ebpftrace.drain.sites import SiteBook
+from ebpftrace.drain.stacks import StackBook
+from ebpftrace.drain.sweep import Sweeper
+from ebpftrace.errors import CannotAttach, TargetGone
+from ebpftrace.kernel import layout, sizes
+from ebpftrace.kernel.programs import start_compiling
+from ebpftrace.kernel.tracer import Tracer
+from ebpftrace.model.epochs import epoch_at
+from ebpftrace.model.ids import Slot
+from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
+from ebpftrace.model.picture import Block, Picture, Site
+from ebpftrace.session.cost import CostMeter
+from ebpftrace.session.options import CaptureOptions
+from ebpftrace.session.removals import Removals
+from ebpftrace.session.traced import Traced
+from ebpftrace.target.process import Process
+
+log = logging.getLogger(__name__)
+
+# An epoch counts as over this long after its end; then no birth is given to it any more, and one
+# settling time later no program that had read the old limit can still be running.
+_EPOCH_GRACE_S = 10.0
+_SETTLING_S = 2.0
+
+
+class Session:
+    """See `open`; afterwards a PictureSource until `stop`, and `close` at the very end."""
+
+    def __init__(self, tracer: Tracer, options: CaptureOptions) -> None:
+        self._tracer = tracer
+        self._options = options
+        self._traced: list[Traced] = []
+        self._spaces: dict[int, Space] = {}
+        self._free_slots = list(range(layout.SLOTS - 1, 0, -1))
+        self._book = SiteBook(tracer.cohorts)
+        self._stacks = StackBook(options.stack_depth)
+        self._drawing = Drawing(self._book, self._stacks, self._spaces)
+        self._sweeper = Sweeper(tracer.blocks, self._book)
+        self._cost = CostMeter(tracer)
+        self._drawn_ns = time.monotonic_ns()
+        self._removals = Removals()
+        self._blind_hits = 0
+        """An estimate: the rate of hits before, times how long no probe was in place."""
+        self._closed_epochs: list[tuple[float, int]] = []
+        self._poller = Poller(
+            options.interval,
+            options.first_interval or options.interval,
+            tracer.poll_events,
+            self._on_events,
+            self._on_idle,
+            self._draw,
+        )
+
+    @classmethod
+    def open(
+        cls,
+        processes: Sequence[Process],
+        options: CaptureOptions,
+        warn: Callable[[str], None],
+    ) -> "Session":
+        """Attach to every process that can be, and draw the first picture.
+
+        What cannot be attached to among several is told to `warn`; CannotAttach where nothing can.
+        The programs compile while the probes are planned.
+        """
+        chosen = sizes.choose(sizes.available_bytes(), options.max_blocks, options.max_stacks)
+        compiling = start_compiling(chosen, options.stack_depth, options.min_size, options.max_size)
+        planned: list[Traced] = []
+        failures: list[CannotAttach] = []
+        try:
+            for process in processes:
+                try:
+                    planned.append(Traced(process))
+                except CannotAttach as error:
+                    failures.append(error)
+            if not planned:
+                raise failures[0]
+            tracer = Tracer(compiling.result(), chosen)
+        finally:
+            compiling.cancel()
+        session = cls(tracer, options)
+        try:
+            session._start(planned, failures, warn)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _start(
+        self, planned: list[Traced], failures: list[CannotAttach], warn: Callable[[str], None]
+    ) -> None:
+        for traced in planned:
+            try:
+                self._attach(traced)
+            except CannotAttach as error:
+                traced.close()
+                failures.append(error)
+        if not self._traced:
+            raise failures[0]
+        for failure in failures:
+            warn(str(failure))
+        self._tracer.arm()
+        self._poller.start()
+
+    # --- PictureSource ----------------------------------------------------------------------------
+
+    def latest(self) -> Picture:
+        """The newest picture, at once."""
+        return self._poller.latest()
+
+    def after(self, seen: Picture | None, timeout: float) -> Picture | None:
+        """The newest picture that is not `seen`; None if none came within `timeout` seconds."""
+        return self._poller.after(seen, timeout)
+
+    def blocks(self, site: Site, limit: int = 1000) -> tuple[Block, ...]:
+        """Up to `limit` outstanding blocks of one site, read now."""
+        return read_blocks(self._tracer.blocks, site, time.monotonic_ns(), limit)
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what the plans leave out, for the user."""
+        return tuple(note for traced in self._traced for note in traced.plan.notes)
+
+    # --- ending -----------------------------------------------------------------------------------
+
+    def stop(self) -> Picture:
+        """Stop counting and draw the final picture; the probes are still in place."""
+        self._poller.stop()
+        return self._poller.latest()
+
+    def probe_count(self) -> int:
+        """Probes that `close` has to remove."""
+        return sum(len(t.plan.probes) for t in self._traced if t.attachment)
+
+    def close(self) -> None:
+        """Remove every probe and map. The kernel takes about 0.1 s for each probe."""
+        self._tracer.disarm()
+        for traced in self._traced:
+            traced.close()
+        self._removals.wait()
+        self._tracer.close()
+
+    # --- on the poller's thread -------------------------------------------------------------------
+
+    def _attach(self, traced: Traced) -> None:
+        if not self._free_slots:
+            raise CannotAttach(f"More than {layout.SLOTS - 1} programs cannot be traced at once.")
+        slot = Slot(self._free_slots.pop())
+        try:
+            traced.attach(self._tracer, slot)
+        except BaseException:
+            self._free_slots.append(slot)
+            raise
+        self._traced.append(traced)
+        self._spaces[slot] = Space(traced.process.pid, traced.frames)
+
+    def _living(self) -> list[Traced]:
+        return [traced for traced in self._traced if traced.ended is None]
+
+    def _on_events(self, events: Iterable[bytes]) -> None:
+        for event in events:
+            kind, slot, count, _, moment = layout.EVENT.unpack_from(event)
+            if kind == layout.EVENT_STACK:
+                self._on_stack(event)
+                continue
+            for traced in self._living():
+                if traced.slot != slot:
+                    continue
+                if kind == layout.EVENT_EXEC:
+                    self._replace(traced)
+                elif kind == layout.EVENT_THREAD_EXIT:
+                    self._move(traced, count, moment)
+
+    def _on_stack(self, event: bytes) -> None:
+        added = self._stacks.add(event)
+        if added is not None and added[0] in self._spaces:
+            self._spaces[added[0]].frames(added[2].pcs)  # now: the process may end before we draw
+
+    def _on_idle(self) -> bool:
+        """Notice what sent no event; False once every target has ended."""
+        for traced in self._living():
+            if traced.process.ended():
+                self._end(traced, "exited")
+        return bool(self._living())
+
+    def _move(self, traced: Traced, thread: int, ended_ns: int) -> None:
+        if traced.process.ended():
+            return
+        try:
+            old = traced.move(self._tracer, thread)
+        except TargetGone:
+            log.debug("pid %d: ended with thread %d", traced.process.pid, thread)
+            return
+        if old is not None:
+            self._removals.add(old)
+            blind = (time.monotonic_ns() - ended_ns) / 1e9
+            traced.blind_s += blind
+            self._blind_hits += max(1, round(blind * self._cost.hits_per_s))
+            log.info("pid %d: without probes for %.4f s", traced.process.pid, blind)
+
+    def _replace(self, traced: Traced) -> None:
+        """The process runs another program now: that one gets a slot of its own."""
+        self._end(traced, "exec")
+        self._removals.add(traced.take_attachment())
+        try:
+            process = Process.open(traced.process.pid)
+            following = Traced(process)
+            self._attach(following)
+        except CannotAttach as error:
+            log.warning("after its exec: %s", error)
+
+    def _end(self, traced: Traced, how: str) -> None:
+        self._read_cohorts()
+        traced.end(self._tracer, how)
+        self._sweeper.retire(traced.slot)
+
+    def _read_cohorts(self) -> None:
+        now = time.monotonic()
+        since = now - self._tracer.start_ns / 1e9
+        closed = epoch_at(since - _EPOCH_GRACE_S) if since > _EPOCH_GRACE_S else 0
+        self._tracer.close_epochs_before(closed)
+        self._closed_epochs.append((now, closed))
+        settled = 0
+        while self._closed_epochs and now - self._closed_epochs[0][0] >= _SETTLING_S:
+            settled = self._closed_epochs[0][1]
+            if len(self._closed_epochs) == 1 or now - self._closed_epochs[1][0] < _SETTLING_S:
+                break
+            self._closed_epochs.pop(0)
+        self._book.poll(settled)
+
+    def _find_ended_anchors(self) -> None:
+        """What the tracepoint does not tell where we see other pids than the kernel does."""
+        for traced in self._living():
+            if traced.anchor_ended() and traced.attachment is not None:
+                self._move(traced, traced.attachment.thread, self._drawn_ns)
+        self._drawn_ns = time.monotonic_ns()
+
+    def _draw(self, final: bool) -> Picture:
+        if final:
+            self._tracer.disarm()
+            self._on_events(self._tracer.poll_events(0))
+        else:
+            self._find_ended_anchors()
+        self._read_cohorts()
+        freed = self._sweeper.step()
+        if freed is not None:
+            self._free_slots.insert(0, freed)
+        since = (time.monotonic_ns() - self._tracer.start_ns) / 1e9
+        totals = self._book.totals()
+        sites = self._drawing.draw(since)
+        return Picture(
+            time=datetime.now(timezone.utc),
+            since_attach_s=since,
+            targets=tuple(traced.as_target() for traced in self._traced),
+            totals=totals,
+            growth=self._drawing.growth(totals, since),
+            sites=sites,
+            losses=self._losses(),
+            cost=self._cost.read(totals, len(self._book), len(self._stacks)),
+            final=final,
+            filters=self._options.filters(),
+        )
+
+    def _losses(self) -> Losses:
+        losses = self._tracer.losses()
+        losses[layout.PROBE_MISSED] += self._blind_hits
+        counts = zip(LOSSES, losses, strict=True)
+        return Losses({loss.name: n for loss, n in counts if loss.name not in UNDETECTED})

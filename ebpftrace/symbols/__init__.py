@@ -1,0 +1,1 @@
+"""Addresses of a process to frames: functions and modules."""

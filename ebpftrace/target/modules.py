@@ -1,0 +1,183 @@
+"""The files a process has mapped to run, each held open.
+
+Owns finding and opening the very file behind a mapping, through /proc/PID/map_files, whatever its
+path says by now: deleted, replaced and another mount namespace's files are right. Leaves what is in
+the file to `elf`, and special mappings ([vdso], JIT code) to `symbols`.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from ebpftrace.errors import CannotAttach
+from ebpftrace.model.ids import Address, FileOffset, ImageAddress
+from ebpftrace.target.elf import BadElf, ElfImage
+from ebpftrace.target.maps import Mapping
+from ebpftrace.target.process import Process
+from ebpftrace.text import clean
+
+MOST_OPEN = 512
+"""Files held for one process; chromium maps about 150, and half of a usual fd limit is left."""
+
+ModuleKey = tuple[str, int, str]
+"""Device, inode and path, without " (deleted)", of /proc/PID/maps: what makes one module.
+
+The path tells files of two btrfs snapshots apart, which share device and inode there.
+"""
+
+
+class Module:
+    """One mapped file. `mappings` is replaced as a whole when the maps are read again.
+
+    `fd` is -1 and `why` says the reason where the file could not be opened; `image` is None, and
+    `why` says the reason, where it is not a usable ELF file.
+    """
+
+    def __init__(self, key: ModuleKey, mappings: tuple[Mapping, ...], fd: int, why: str) -> None:
+        """For `open_modules`; takes over `fd`."""
+        self.key = key
+        self.path = mappings[0].path
+        self.name = clean(self.path)
+        self.mappings = mappings
+        self.fd = fd
+        self.why = why
+        self._image: ElfImage | None = None
+        self._parsed = fd < 0
+
+    def __repr__(self) -> str:
+        return f"<Module {self.name!r}>"
+
+    @property
+    def image(self) -> ElfImage | None:
+        """The parsed file, read at first use; None with the reason in `why`."""
+        if not self._parsed:
+            self._parsed = True
+            try:
+                self._image = ElfImage.open(self.fd)
+            except BadElf as error:
+                self.why = str(error)
+        return self._image
+
+    @property
+    def build_id(self) -> str | None:
+        """Hex of the GNU build id."""
+        return self.image.build_id if self.image else None
+
+    @property
+    def attach_path(self) -> str:
+        """A path by which this process, and only it, attaches to the very file that is mapped."""
+        return f"/proc/self/fd/{self.fd}"
+
+    @property
+    def identity(self) -> tuple[int, int, int, int] | None:
+        """Device, inode, size and change time of the open file: equal for equal contents."""
+        if self.fd < 0:
+            return None
+        status = os.fstat(self.fd)
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+    def address_of(self, offset: FileOffset) -> tuple[Address, ...]:
+        """Where the byte at `offset` is executable in the process: nowhere, once, or more often."""
+        return tuple(
+            Address(part.start + offset - part.offset)
+            for part in self.mappings
+            if part.executable and 0 <= offset - part.offset < part.end - part.start
+        )
+
+    def offset_of(self, address: Address) -> FileOffset | None:
+        """The file offset of what is mapped at `address`, None where that is not this file."""
+        for part in self.mappings:
+            if part.start <= address < part.end:
+                return FileOffset(address - part.start + part.offset)
+        return None
+
+    def image_address_of(self, address: Address) -> ImageAddress | None:
+        """`address` as the ELF file states it, the load bias taken off."""
+        offset = self.offset_of(address)
+        if offset is None or self.image is None:
+            return None
+        return self.image.image_address(offset)
+
+    def close(self) -> None:
+        """Let go of the file; closing twice does nothing. The parsed image cannot read any more."""
+        self._parsed, self._image = True, None
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd, self.why = -1, "closed"
+
+
+def key_of(mapping: Mapping) -> ModuleKey:
+    """The key of the module that a file-backed `mapping` belongs to."""
+    return mapping.device, mapping.inode, mapping.path.removesuffix(" (deleted)")
+
+
+def open_modules(
+    process: Process, known: Sequence[Module] = (), maps: Sequence[Mapping] | None = None
+) -> tuple[Module, ...]:
+    """The files that `process` has mapped executable, in the order of their first address.
+
+    A module of `known` that is still mapped is used again with its mappings brought up to date;
+    one that is not is neither returned nor closed. A file that cannot be opened is returned with
+    `fd` -1 and its reason, and tried again the next time. `maps`: mappings just read. TargetGone, CannotAttach as `process.maps`.
+    """
+    if maps is None:
+        maps = process.maps()
+    held = {module.key: module for module in known if module.fd >= 0}
+    tried = len(held)
+    found: list[Module] = []
+    for key, mappings in _by_file(maps):
+        module = held.get(key)
+        if module is not None:
+            module.mappings = mappings
+        elif tried >= MOST_OPEN:
+            module = Module(key, mappings, -1, f"more than {MOST_OPEN} files are mapped")
+        else:
+            module = _open(process, key, mappings)
+            tried += 1
+        found.append(module)
+    return tuple(found)
+
+
+def _by_file(maps: Iterable[Mapping]) -> list[tuple[ModuleKey, tuple[Mapping, ...]]]:
+    """Every mapping of each file that is mapped executable at least once."""
+    backed = [mapping for mapping in maps if mapping.file_backed]
+    backed.sort(key=key_of)
+    groups = [(key, tuple(parts)) for key, parts in groupby(backed, key=key_of)]
+    runs = [(key, parts) for key, parts in groups if any(part.executable for part in parts)]
+    return sorted(runs, key=lambda group: group[1][0].start)
+
+
+def _open(process: Process, key: ModuleKey, mappings: tuple[Mapping, ...]) -> Module:
+    """Open the file through whichever of its mappings is still there."""
+    why = ""
+    for part in [part for part in mappings if part.executable][:4]:
+        try:
+            # map_files exists per process only, but /proc answers for any thread's number, and a
+            # dead leader has no mappings. A number used again shows in the range: no such link.
+            base = f"/proc/{process.anchor()}/map_files"
+            return Module(key, mappings, _open_regular(f"{base}/{part.start:x}-{part.end:x}"), "")
+        except _NotRegular as error:
+            return Module(key, mappings, -1, str(error))
+        except CannotAttach as error:
+            return Module(key, mappings, -1, str(error))
+        except FileNotFoundError:
+            why = "it was unmapped while it was being opened"
+        except OSError as error:
+            why = f"it cannot be opened: {error.strerror}"
+    return Module(key, mappings, -1, why)
+
+
+class _NotRegular(Exception):
+    """What is mapped is no regular file; opening it could do something."""
+
+
+def _open_regular(path: str) -> int:
+    """A descriptor for reading; O_PATH first, as opening a device or a FIFO acts on it. OSError."""
+    handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise _NotRegular("it is a device, not a regular file")
+        return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(handle)

@@ -1,0 +1,25 @@
+"""The one place where names that come from a target are made fit to print.
+
+Symbols, comms and paths are chosen by whoever wrote the target: they may hold terminal escapes,
+bidirectional overrides or lone surrogates. `clean` runs where such a name enters the model, so no
+view has to.
+"""
+
+import unicodedata
+
+_REPLACEMENT = "·"
+# Cc controls (ESC, the C1 range), Cf formats (bidi overrides, zero width), Cs surrogates,
+# Co private use, Cn unassigned, Zl and Zp line and paragraph separators.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def clean(name: str | bytes) -> str:
+    """Return `name` as printable text: every invisible or undecodable character becomes `·`.
+
+    What a UI library takes for markup (`[abi:cxx11]`, `x[/]y`) is text here and stays as it is.
+    """
+    if isinstance(name, bytes):
+        name = name.decode("utf-8", "surrogateescape")
+    if name.isascii() and name.isprintable():
+        return name
+    return "".join(_REPLACEMENT if unicodedata.category(c) in _HIDDEN else c for c in name)

@@ -1,0 +1,113 @@
+"""The C header and its Python mirror are one truth."""
+
+import ctypes
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ebpftrace.kernel import layout, sources
+from ebpftrace.model.losses import LOSSES
+
+STRUCTS: dict[str, type[ctypes.Structure]] = {
+    "control": layout.Control,
+    "code_range": layout.CodeRange,
+    "slot_state": layout.SlotState,
+    "block": layout.Block,
+    "in_flight": layout.InFlight,
+    "cohort_key": layout.CohortKey,
+    "cohort": layout.Cohort,
+    "event": layout.Event,
+}
+NUMBERS = {
+    "SLOTS": layout.SLOTS,
+    "CODE_RANGES": layout.CODE_RANGES,
+    "FUNCTIONS": layout.FUNCTIONS,
+    "CONTROL_ARMED": layout.CONTROL_ARMED,
+    "CONTROL_COUNTING": layout.CONTROL_COUNTING,
+    "COOKIE_ZERO_FREES": layout.COOKIE_ZERO_FREES,
+    "COOKIE_RETURN": layout.COOKIE_RETURN,
+    "EVENT_STACK": layout.EVENT_STACK,
+    "EVENT_THREAD_EXIT": layout.EVENT_THREAD_EXIT,
+    "EVENT_EXEC": layout.EVENT_EXEC,
+    "HASH_SEED": layout.HASH_SEED,
+    "HASH_FACTOR": layout.HASH_FACTOR,
+    "LOSSES": layout.LOSS_COUNT,
+}
+PCS = (0x7F0012345678, 0x401000, 0xFFFFFFFFFF600000)
+
+
+@pytest.fixture(scope="module")
+def header(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    """What a C compiler makes of bpf/shared.h: every size, offset and number by name."""
+    lines = []
+    for name, mirror in STRUCTS.items():
+        lines.append(f'say("{name}", sizeof(struct {name}));')
+        for field, *_ in mirror._fields_:
+            lines.append(f'say("{name}.{field}", offsetof(struct {name}, {field}));')
+    lines += [f'say("{name}", {name});' for name in NUMBERS]
+    lines += [f'say("LOSS_{x.name.upper()}", LOSS_{x.name.upper()});' for x in LOSSES]
+    lines.append(f'say("cookie.slot", COOKIE_SLOT({layout.cookie(1023, 12, 3)}u));')
+    lines.append(f'say("cookie.function", COOKIE_FUNCTION({layout.cookie(1023, 12, 3)}u));')
+    lines.append(f'say("cookie.called", COOKIE_CALLED({layout.cookie(1023, 12, 3)}u));')
+    lines.append("u64 hash = hash_step(HASH_SEED, 1);")
+    lines += [f"hash = hash_step(hash, {pc}ULL);" for pc in PCS]
+    lines.append('say("hash", hash);')
+    source = f"""
+        #include <stddef.h>
+        #include <stdio.h>
+        #include "{sources.folder() / "shared.h"}"
+        static void say(const char *name, unsigned long long value)
+        {{ printf("%s %llu\\n", name, value); }}
+        int main(void) {{ {" ".join(lines)} return 0; }}
+    """
+    folder: Path = tmp_path_factory.mktemp("layout")
+    (folder / "layout.c").write_text(source)
+    program = folder / "layout"
+    subprocess.run(["cc", "-Wall", "-Werror", "-o", program, folder / "layout.c"], check=True)
+    said = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    return {name: int(value) for name, value in map(str.split, said.splitlines())}
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_every_struct_has_the_size_and_offsets_of_the_header(
+    name: str, header: dict[str, int]
+) -> None:
+    mirror = STRUCTS[name]
+    assert ctypes.sizeof(mirror) == header[name]
+    for field, *_ in mirror._fields_:
+        assert getattr(mirror, field).offset == header[f"{name}.{field}"]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_is_the_header_s(name: str, header: dict[str, int]) -> None:
+    assert NUMBERS[name] == header[name]
+
+
+def test_losses_are_named_and_ordered_as_in_the_header(header: dict[str, int]) -> None:
+    assert [header[f"LOSS_{loss.name.upper()}"] for loss in LOSSES] == list(range(len(LOSSES)))
+
+
+def test_a_cookie_is_taken_apart_as_it_was_put_together(header: dict[str, int]) -> None:
+    assert header["cookie.slot"] == 1023
+    assert header["cookie.function"] == 12
+    assert header["cookie.called"] == 12 | 3 << 8
+
+
+def test_user_space_computes_the_kernel_s_stack_hash(header: dict[str, int]) -> None:
+    assert layout.stack_hash(PCS, 1) == header["hash"]
+
+
+@pytest.mark.parametrize(
+    "packed, mirror",
+    [
+        (layout.COHORT_KEY, layout.CohortKey),
+        (layout.COHORT, layout.Cohort),
+        (layout.BLOCK, layout.Block),
+        (layout.EVENT, layout.Event),
+    ],
+)
+def test_struct_formats_agree_with_the_mirror(
+    packed: object, mirror: type[ctypes.Structure]
+) -> None:
+    assert packed.size == ctypes.sizeof(mirror)  # type: ignore[attr-defined]

@@ -1,0 +1,254 @@
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ebpftrace.errors import CannotAttach
+from ebpftrace.model.ids import Address, FileOffset, Pid
+from ebpftrace.probes.plan import Plan, plan
+from ebpftrace.probes.ranges import merge
+from ebpftrace.probes.table import describe, rows
+from ebpftrace.target.maps import Mapping
+from ebpftrace.target.modules import Module, open_modules
+from ebpftrace.target.process import Process
+from tests.unit.elf_builder import IFUNC, LOCAL, TEXT_OFFSET, WEAK, Elf, Sym
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="map_files needs CAP_SYS_ADMIN")
+
+FREE = bytes.fromhex("4885ff 74 0b 55 5d c3").ljust(16, b"\x90")
+PUSH = bytes.fromhex("55 5d c3").ljust(16, b"\x90")
+STANDARD = [Sym("malloc"), Sym("realloc", value=16), Sym("free", value=32)]
+CODE = PUSH + PUSH + FREE + PUSH * 5
+
+
+class Workbench:
+    """Modules built from ELF files in code, as if a process had mapped them."""
+
+    def __init__(self) -> None:
+        self.modules: list[Module] = []
+        self._files: list[tempfile._TemporaryFileWrapper[bytes]] = []
+
+    def module(
+        self, elf: Elf, path="/usr/lib/liballoc.so", perms="r-xp", start=0x7000000
+    ) -> Module:
+        file = tempfile.NamedTemporaryFile()  # noqa: SIM115
+        file.write(elf.build())
+        file.flush()
+        self._files.append(file)
+        where = Mapping(
+            Address(start + len(self.modules) * 0x100000),
+            Address(start + len(self.modules) * 0x100000 + 0x1000),
+            perms,
+            FileOffset(TEXT_OFFSET),
+            "00:01",
+            len(self.modules) + 1,
+            path,
+        )
+        key = (where.device, where.inode, path)
+        module = Module(key, (where,), os.dup(file.fileno()), "")
+        self.modules.append(module)
+        return module
+
+    def plan(self) -> Plan:
+        process = Process(Pid(1234), -1, 0, "prog", "/usr/bin/prog")
+        return plan(process, self.modules)
+
+    def close(self) -> None:
+        for module in self.modules:
+            module.close()
+        for file in self._files:
+            file.close()
+
+
+@pytest.fixture
+def bench() -> Iterator[Workbench]:
+    bench = Workbench()
+    yield bench
+    bench.close()
+
+
+def test_deaths_come_first_and_a_return_before_its_entry(bench):
+    bench.module(Elf(STANDARD, CODE))
+    assert [(p.function.name, p.kind) for p in bench.plan().probes] == [
+        ("free", "entry"),
+        ("realloc", "return"),
+        ("realloc", "entry"),
+        ("malloc", "return"),
+        ("malloc", "entry"),
+    ]
+
+
+def test_a_probe_states_where_in_the_file_it_goes_and_why(bench):
+    module = bench.module(Elf(STANDARD, CODE))
+    free = bench.plan().probes[0]
+    assert free.module is module
+    assert (free.offset, free.moved, free.symbol_size) == (TEXT_OFFSET + 32 + 3, 3, 16)
+    assert free.cost == "emulated"
+    assert "`test` would be single-stepped" in free.reason
+
+
+def test_both_halves_of_a_pair_share_one_instruction(bench):
+    bench.module(Elf(STANDARD, CODE))
+    probes = [p for p in bench.plan().probes if p.function.name == "malloc"]
+    assert len({(p.offset, p.instruction) for p in probes}) == 1
+
+
+def test_names_of_one_place_make_one_probe_that_lists_them(bench):
+    names = ["__libc_free", "cfree", "free"]
+    bench.module(Elf([Sym(name) for name in names], FREE * 4))
+    (probe,) = bench.plan().probes
+    assert probe.function.name == "free"
+    assert probe.names == ("free", "__libc_free", "cfree")
+
+
+def test_functions_that_share_their_code_are_probed_once(bench):
+    bench.module(Elf([Sym("memalign"), Sym("aligned_alloc"), Sym("free", 32)], CODE))
+    births = [p for p in bench.plan().probes if p.function.role == "birth"]
+    assert [(p.function.name, p.kind) for p in births] == [
+        ("aligned_alloc", "return"),
+        ("aligned_alloc", "entry"),
+    ]
+    assert births[0].names == ("aligned_alloc", "memalign")
+
+
+def test_every_module_that_defines_an_allocator_is_probed(bench):
+    bench.module(Elf([*STANDARD, Sym("malloc_info", 48), Sym("__libc_pvalloc", 64)], CODE))
+    bench.module(Elf(STANDARD, CODE), path="/usr/lib/libjemalloc.so.2")
+    made = bench.plan()
+    assert made.families == ("glibc", "c")
+    assert len({id(p.module) for p in made.probes if p.function.name == "free"}) == 2
+
+
+def test_a_static_executable_is_probed_by_its_symtab(bench):
+    symbols = [Sym(s.name, s.value, table="symtab", bind=WEAK) for s in STANDARD]
+    bench.module(Elf(symbols, CODE, kind=2, interpreter=False), path="/usr/bin/prog")
+    assert len(bench.plan().probes) == 5
+
+
+def test_local_functions_and_imports_are_not_allocators(bench):
+    bench.module(Elf([Sym("malloc", bind=LOCAL, table="symtab"), Sym("free", section=0)], CODE))
+    with pytest.raises(CannotAttach, match="none of its 1 mapped files defines malloc"):
+        bench.plan()
+
+
+def test_an_ifunc_is_left_out_with_a_note(bench):
+    bench.module(Elf([*STANDARD, Sym("calloc", 64, kind=IFUNC)], CODE))
+    made = bench.plan()
+    assert "calloc" not in {p.function.name for p in made.probes}
+    assert any("calloc" in note and "IFUNC" in note for note in made.notes)
+
+
+@pytest.mark.parametrize("name, lacks", [("malloc", "frees"), ("free", "allocates")])
+def test_half_an_allocator_is_probed_with_a_note(bench, name, lacks):
+    bench.module(Elf([Sym(name)], PUSH * 4))
+    made = bench.plan()
+    assert {p.function.name for p in made.probes} == {name}
+    assert any(f"no function that {lacks}" in note for note in made.notes)
+
+
+def test_code_that_is_not_mapped_from_its_file_is_left_out_with_a_note(bench):
+    bench.module(Elf(STANDARD, CODE), perms="r--p")
+    bench.module(Elf(STANDARD, CODE), path="/other.so")
+    made = bench.plan()
+    assert {p.module.name for p in made.probes} == {"/other.so"}
+    assert any("huge pages" in note for note in made.notes)
+
+
+def test_a_file_that_could_not_be_searched_is_noted(bench):
+    bench.module(Elf(STANDARD, CODE))
+    bench.modules.append(Module(("0:1", 99, "/x"), bench.modules[0].mappings, -1, "it is a device"))
+    assert any("was not searched: it is a device" in note for note in bench.plan().notes)
+
+
+def test_a_function_without_a_size_reaches_to_the_next_symbol(bench):
+    bench.module(Elf([Sym("free", 0, size=0), Sym("next", 32, size=0)], FREE * 4))
+    (probe,) = bench.plan().probes
+    assert (probe.symbol_size, probe.moved) == (32, 3)
+
+
+def test_a_size_that_lies_ends_with_the_segment(bench):
+    bench.module(Elf([Sym("free", size=1 << 62)], FREE))
+    (probe,) = bench.plan().probes
+    assert probe.symbol_size == 16
+
+
+def test_a_file_full_of_mallocs_gives_a_bounded_plan(bench):
+    symbols = [Sym("malloc", value) for value in range(5000)]
+    bench.module(Elf(symbols, b"\x55" * 5016))
+    made = bench.plan()
+    assert len(made.probes) == 2 * 64
+    assert any("only the first 64" in note for note in made.notes)
+
+
+def test_a_go_program_is_named_as_one(bench):
+    elf = Elf([], extra_sections=[b".go.buildinfo"], interpreter=False)
+    bench.module(elf, path="/usr/bin/prog")
+    with pytest.raises(CannotAttach, match="Go program without a C library"):
+        bench.plan()
+
+
+def test_a_stripped_static_program_is_named_as_one(bench):
+    bench.module(Elf([], kind=2, interpreter=False), path="/usr/bin/prog")
+    with pytest.raises(CannotAttach, match="statically linked and stripped"):
+        bench.plan()
+
+
+def test_code_ranges_are_where_the_functions_are_in_the_process(bench):
+    bench.module(Elf([Sym("malloc"), Sym("free", 16), Sym("calloc", 2048)], PUSH * 200))
+    assert bench.plan().code_ranges == ((0x7000000, 0x7000020), (0x7000800, 0x7000810))
+
+
+def test_ranges_are_merged_until_they_fit():
+    many = [(Address(n * 4096), Address(n * 4096 + 16 + n)) for n in range(100)]
+    merged = merge(many)
+    assert len(merged) == 32
+    assert list(merged) == sorted(merged)
+    assert all(any(a <= start and end <= b for a, b in merged) for start, end in many)
+
+
+def test_ranges_far_apart_are_left_out_rather_than_joined():
+    many = [(Address(n << 32), Address((n << 32) + n)) for n in range(1, 41)]
+    assert merge(many) == tuple(many[8:])
+
+
+def test_a_file_mapped_thousands_of_times_costs_no_time():
+    many = [(Address(n * 4096), Address(n * 4096 + 16)) for n in range(100_000)]
+    start = time.perf_counter()
+    assert len(merge(many)) == 32
+    assert time.perf_counter() - start < 2
+
+
+def test_the_table_has_one_row_for_a_pair_and_ends_with_the_notes(bench):
+    bench.module(Elf([Sym("calloc"), Sym("malloc", 16), Sym("__libc_malloc", 16)], CODE))
+    made = bench.plan()
+    assert [row.kinds for row in rows(made)] == ["entry+return", "entry+return"]
+    lines = describe(made)
+    assert lines[0].split()[:3] == ["FUNCTION", "PROBES", "FILE"]
+    assert any("malloc (also __libc_malloc)" in line and "0x1010" in line for line in lines)
+    assert lines[-1].startswith("note: ")
+
+
+@needs_root
+@pytest.mark.parametrize("program", ["/usr/bin/sleep", "/usr/bin/python3"])
+def test_a_real_program_has_a_plan_in_a_fraction_of_a_second(program):
+    command = [program, "600"] if "sleep" in program else [program, "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+        try:
+            time.sleep(0.2)
+            start = time.perf_counter()
+            with Process.open(child.pid) as process:
+                modules = open_modules(process)
+                made = plan(process, modules)
+            # 10-30 ms, and 50-90 once for importing capstone.
+            assert time.perf_counter() - start < 1
+            names = {name for probe in made.probes for name in probe.names}
+            assert {"malloc", "calloc", "realloc", "free", "posix_memalign"} <= names
+            assert all(Path(p.module.attach_path).is_file() for p in made.probes)
+            for module in modules:
+                module.close()
+        finally:
+            child.kill()

@@ -1,0 +1,30 @@
+"""The reading half runs where nothing of the capture half is installed; import-linter holds the
+same rule for the text of the imports, this for what really happens at run time."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+CAPTURE_LIBRARIES = {"bcc", "capstone", "drgn", "elftools", "textual"}
+
+IMPORT_ALL_OF = """
+import importlib, json, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    importlib.import_module(module.name)
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+@pytest.mark.parametrize("package", ["ebpftrace.model", "ebpftrace.analysis", "ebpftrace.export"])
+def test_importing_the_reading_half_loads_no_library_of_the_capture_half(package):
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL_OF, package],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert CAPTURE_LIBRARIES.isdisjoint(json.loads(run.stdout))

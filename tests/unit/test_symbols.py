@@ -1,0 +1,279 @@
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from ebpftrace.errors import TargetGone
+from ebpftrace.model.ids import Address, FileOffset, ImageAddress
+from ebpftrace.symbols.cache import TableCache
+from ebpftrace.symbols.layout import Layout
+from ebpftrace.symbols.symbolizer import Symbolizer
+from ebpftrace.symbols.table import SymbolTable
+from ebpftrace.target.elf import ElfImage
+from ebpftrace.target.maps import Mapping
+from ebpftrace.target.modules import Module, open_modules
+from ebpftrace.target.process import Process
+from tests.unit.elf_builder import LOCAL, TEXT_ADDRESS, TEXT_OFFSET, WEAK, Elf, Sym
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="map_files needs CAP_SYS_ADMIN")
+BASE = 0x7F0000000000
+
+
+@contextlib.contextmanager
+def opened(elf: Elf) -> Iterator[ElfImage]:
+    with tempfile.TemporaryFile() as file:
+        file.write(elf.build())
+        file.flush()
+        yield ElfImage.open(file.fileno())
+
+
+def name_of(symbols: list[Sym], at: int) -> str | None:
+    with opened(Elf(symbols)) as image:
+        named = SymbolTable(image).find(ImageAddress(TEXT_ADDRESS + at))
+    return named.name if named else None
+
+
+def test_an_address_is_named_by_the_function_it_lies_in():
+    symbols = [Sym("b", 32), Sym("a", 0)]
+    assert name_of(symbols, 0) == name_of(symbols, 15) == "a"
+    assert name_of(symbols, 32) == "b"
+
+
+def test_an_address_between_functions_has_no_name():
+    assert name_of([Sym("a"), Sym("b", 32)], 16) is None
+    assert name_of([Sym("b", 32)], 31) is None
+
+
+def test_a_function_without_a_size_reaches_to_the_next():
+    symbols = [Sym("a", size=0), Sym("b", 32)]
+    assert name_of(symbols, 31) == "a"
+    assert name_of(symbols, 48) is None
+
+
+def test_behind_an_inner_symbol_the_enclosing_function_goes_on():
+    symbols = [Sym("outer", size=64), Sym("inner", 16, size=4)]
+    assert name_of(symbols, 18) == "inner"
+    assert name_of(symbols, 30) == "outer"
+
+
+@pytest.mark.parametrize(
+    "symbols, name",
+    [
+        ([Sym("__libc_malloc"), Sym("malloc")], "malloc"),
+        ([Sym("__libc_calloc"), Sym("calloc", bind=WEAK)], "calloc"),
+        ([Sym("a", bind=LOCAL, table="symtab"), Sym("exported")], "exported"),
+        ([Sym("cfree"), Sym("free"), Sym("__libc_free")], "free"),
+        ([Sym("weak", bind=WEAK), Sym("strong")], "strong"),
+        ([Sym("b"), Sym("a")], "a"),
+        ([Sym(""), Sym("_x")], "_x"),
+    ],
+)
+def test_of_several_names_the_plainest_is_shown(symbols, name):
+    assert name_of(symbols, 1) == name
+    assert name_of(symbols[::-1], 1) == name
+
+
+def test_thousands_of_names_for_one_address_cost_no_time():
+    with opened(Elf([Sym(f"f{n}") for n in range(20_000)])) as image:
+        table = SymbolTable(image)
+        start = time.perf_counter()
+        for _ in range(100):
+            assert table.find(ImageAddress(TEXT_ADDRESS))
+        assert time.perf_counter() - start < 1
+
+
+class StubProcess:
+    """Stands for a process: counts how often its maps are read."""
+
+    pid = 1
+
+    def __init__(self, maps: tuple[Mapping, ...] = (), ended: bool = False) -> None:
+        self.reads = 0
+        self.now = maps
+        self.has_ended = ended
+
+    def ended(self) -> bool:
+        return self.has_ended
+
+    def maps(self) -> tuple[Mapping, ...]:
+        self.reads += 1
+        return self.now
+
+    def proc_path(self) -> str:
+        raise TargetGone("Process 1 has ended.")
+
+
+def mapping(start=BASE, size=0x1000, path="/x.so", inode=5, offset=TEXT_OFFSET) -> Mapping:
+    return Mapping(
+        Address(start), Address(start + size), "r-xp", FileOffset(offset), "00:01", inode, path
+    )
+
+
+@contextlib.contextmanager
+def module_of(elf: Elf, where: Mapping) -> Iterator[Module]:
+    with tempfile.TemporaryFile() as file:
+        file.write(elf.build())
+        file.flush()
+        key = (where.device, where.inode, where.path)
+        module = Module(key, (where,), os.dup(file.fileno()), "")
+        try:
+            yield module
+        finally:
+            module.close()
+
+
+def symbolizer(stub: StubProcess, *modules: Module, **options) -> Symbolizer:
+    return Symbolizer(cast(Process, stub), modules, **options)
+
+
+def test_a_return_address_belongs_to_the_call_before_it():
+    with module_of(Elf([Sym("caller"), Sym("next", 16)]), mapping()) as module:
+        (frame,) = symbolizer(StubProcess(), module).frames([Address(BASE + 16)])
+    assert frame.function == "caller"
+    assert (frame.address, frame.offset) == (BASE + 16, TEXT_ADDRESS + 16)
+    assert (frame.module, frame.build_id, frame.inlined) == ("/x.so", "abcd", False)
+
+
+def test_code_without_a_symbol_still_has_its_module_and_offset():
+    with module_of(Elf([]), mapping()) as module:
+        (frame,) = symbolizer(StubProcess(), module).frames([Address(BASE + 8)])
+    assert (frame.function, frame.module, frame.offset) == (None, "/x.so", TEXT_ADDRESS + 8)
+
+
+@pytest.mark.parametrize("path, module", [("[heap]", "[heap]"), ("", "[anon]")])
+def test_memory_of_no_file_is_named_by_its_kind(path, module):
+    stub = StubProcess((mapping(path=path, inode=0),))
+    (frame,) = symbolizer(stub).frames([Address(BASE + 8)])
+    assert (frame.function, frame.module, frame.offset) == (None, module, None)
+
+
+def test_names_outlive_the_process():
+    stub = StubProcess(ended=True)
+    with module_of(Elf([Sym("f")]), mapping()) as module:
+        (known, unknown) = symbolizer(stub, module).frames([Address(BASE + 8), Address(64)])
+    assert known.function == "f"
+    assert (unknown.function, unknown.module) == (None, None)
+    assert stub.reads == 0
+
+
+def test_unknown_addresses_have_the_maps_read_at_most_every_50_ms():
+    now = [100.0]
+    stub = StubProcess((mapping(path="", inode=0),))
+    names = symbolizer(stub, clock=lambda: now[0])
+    for n in range(100):
+        names.frames([Address(n + 1)])
+    assert stub.reads == 1
+    now[0] += 0.06
+    names.frames([Address(500)])
+    assert stub.reads == 2
+
+
+def test_a_library_loaded_later_is_named_at_its_first_frame():
+    stub = StubProcess((mapping(),))
+    with module_of(Elf([Sym("f")]), mapping(BASE + 0x5000)) as late:
+        names = symbolizer(stub, late)
+        late.mappings = (mapping(),)
+        assert names.frames([Address(BASE + 8)])[0].function == "f"
+
+
+def test_a_library_that_was_unloaded_keeps_its_name():
+    stub = StubProcess(())
+    with module_of(Elf([Sym("f")]), mapping()) as module:
+        names = symbolizer(stub, module)
+        names.refresh()
+        assert names.frames([Address(BASE + 8)])[0].function == "f"
+
+
+def test_what_was_mapped_over_an_unloaded_library_is_not_named_after_it():
+    stub = StubProcess((mapping(BASE - 0x1000, size=0x3000, path="", inode=0),))
+    with module_of(Elf([Sym("f")]), mapping()) as module:
+        names = symbolizer(stub, module)
+        assert names.frames([Address(BASE + 8)])[0].function == "f"
+        names.refresh()
+        assert names.frames([Address(BASE + 8)])[0].module == "[anon]"
+
+
+def test_layouts_find_the_mapping_and_nothing_beside_it():
+    layout = Layout([mapping(0x1000), mapping(0x3000)])
+    found = layout.find(Address(0x1FFF))
+    assert found
+    assert found.start == 0x1000
+    for outside in (0, 0xFFF, 0x2000, 0x4000):
+        assert layout.find(Address(outside)) is None
+
+
+def test_a_table_is_shared_between_processes_that_map_the_file():
+    with module_of(Elf([Sym("f")]), mapping()) as module:
+        cache = TableCache()
+        assert cache.table(module) is cache.table(module)
+
+
+def test_the_oldest_tables_go_when_they_take_too_much():
+    cache = TableCache(most_bytes=1)
+    with (
+        module_of(Elf([Sym("f")]), mapping()) as one,
+        module_of(Elf([Sym("g")]), mapping(inode=6)) as other,
+    ):
+        first = cache.table(one)
+        cache.table(other)
+        assert cache.table(one) is not first
+
+
+CHILD = """
+import ctypes, sys
+libc = ctypes.CDLL(None)
+# Not one whose address a fixed-address python takes itself: that would be its PLT entry.
+print(ctypes.cast(libc.l64a, ctypes.c_void_p).value, flush=True)
+sys.stdin.readline()
+late = ctypes.CDLL("libz.so.1")
+print(ctypes.cast(late.deflate, ctypes.c_void_p).value, flush=True)
+sys.stdin.readline()
+"""
+
+
+@needs_root
+def test_frames_of_a_real_process_survive_a_dlopen_and_its_end():
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", CHILD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdin
+        assert child.stdout
+        try:
+            l64a = int(child.stdout.readline())
+            with Process.open(child.pid) as process:
+                modules = open_modules(process)
+                names = Symbolizer(process, modules)
+                vdso = next(m for m in process.maps() if m.path == "[vdso]")
+                time.sleep(0.06)
+                # In the vdso some function lies within its first bytes of code.
+                pcs = [Address(vdso.start + at) for at in range(0x600, 0x1000, 16)]
+                frames = names.frames(pcs)
+                assert {frame.module for frame in frames} == {"[vdso]"}
+                assert any(
+                    "vdso" in (f.function or "") or "getcpu" in (f.function or "") for f in frames
+                )
+                assert frames[0].offset == 0x600
+                assert frames[0].build_id
+                child.stdin.write("\n")
+                child.stdin.flush()
+                deflate = int(child.stdout.readline())
+                time.sleep(0.06)
+                assert names.frames([Address(deflate + 1)])[0].function == "deflate"
+                child.kill()
+                child.wait()
+                (frame,) = names.frames([Address(l64a + 1)])
+                assert frame.function == "l64a"
+                assert (frame.module or "").endswith("libc.so.6")
+                for module in names.modules:
+                    module.close()
+        finally:
+            child.kill()
