@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
+from ebpftrace.errors import UsageError
 from ebpftrace.model.picture import Picture
 from ebpftrace.model.source import PictureSource
 
@@ -39,7 +40,7 @@ class Limits:
 
 
 def guarded(write: Callable[[Picture], None]) -> Callable[[Picture], None]:
-    """`write`, with a closed pipe or lost terminal as OutputClosed."""
+    """`write`, with a closed pipe or lost terminal as OutputClosed, a full disk as UsageError."""
 
     def attempt(picture: Picture) -> None:
         try:
@@ -47,7 +48,7 @@ def guarded(write: Callable[[Picture], None]) -> Callable[[Picture], None]:
         except OSError as error:
             if error.errno in _CLOSED:
                 raise OutputClosed from error
-            raise
+            raise UsageError(f"The output cannot be written: {error.strerror}.") from error
 
     return attempt
 

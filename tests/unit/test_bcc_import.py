@@ -1,0 +1,70 @@
+"""BCC is found by any Python, says nothing, and leaves nothing behind."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECK = """
+import sys
+before = list(sys.path), sys.dont_write_bytecode
+from ebpftrace.kernel.bccapi import bcc
+module = bcc()
+assert module.BPF and module.libbcc.lib
+assert (sys.path, sys.dont_write_bytecode) == before
+print(module.__file__)
+"""
+
+
+def runnable_pythons() -> list[str]:
+    """Every Python from 3.10 on that is here, each once: a name on PATH may be a mere shim."""
+    names = ["python3", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14"]
+    places = ["/usr/bin", os.environ.get("PATH", "")]
+    found = {shutil.which(name, path=place) for name in names for place in places}
+    real = set()
+    for python in {sys.executable, *filter(None, found)}:
+        code = "import sys; print(sys.executable if sys.version_info >= (3, 10) else '')"
+        ran = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+        real.add(ran.stdout.strip())
+    return sorted(real - {""})
+
+
+PYTHONS = runnable_pythons()
+
+
+def test_there_is_a_python_to_try():
+    assert sys.executable in PYTHONS
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_bcc_is_imported_by_each_python_with_warnings_as_errors(python):
+    ran = subprocess.run(
+        [python, "-W", "error", "-c", CHECK],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == ""
+
+
+def test_a_package_that_is_called_bcc_but_is_another_is_not_taken(tmp_path):
+    other = tmp_path / "bcc"
+    other.mkdir()
+    (other / "__init__.py").write_text("raise SystemExit('the wrong bcc')")
+    ran = subprocess.run(
+        [sys.executable, "-c", CHECK],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert str(tmp_path) not in ran.stdout

@@ -1,0 +1,131 @@
+"""The command line without a target: usage, exit codes, the loop that takes pictures."""
+
+import errno
+
+import pytest
+
+from ebpftrace.cli.exits import Exit, exit_of
+from ebpftrace.cli.main import main
+from ebpftrace.cli.watch import Limits, OutputClosed, guarded, watch
+from ebpftrace.errors import CannotAttach, EbpftraceError, TargetGone, UsageError
+from ebpftrace.model.picture import Picture
+from tests.unit.builders import picture
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["attach"],
+        ["attach", "-p", "x"],
+        ["attach", "-p", "0"],
+        ["attach", "-p", "-5"],
+        ["attach", "-p", "1", "--interval", "soon"],
+        ["attach", "-p", "1", "--interval", "0"],
+        ["attach", "-p", "1", "--duration", "-1s"],
+        ["attach", "-p", "1", "--count", "0"],
+        ["attach", "-p", "1", "--min-size", "1x"],
+        ["attach", "-p", "1", "--min-size", "2k", "--max-size", "1k"],
+        ["attach", "-p", "1", "--stack-depth", "128"],
+        ["attach", "-p", "1", "--sort", "name"],
+        ["attach", "-p", "1", "--text", "--json"],
+        ["attach", "-p", "1", "--mode", "sample"],
+        ["attach", "-p", "1", "--budget", "5%"],
+        ["attach", "-p", "1", "--follow"],
+        ["attach", "-p", "1", "--suppressions", "file"],
+        ["attach", "-n", "redis"],
+        ["attach", "-p", "1", "--log-file", "/nonexistent/log"],
+        ["probes"],
+    ],
+)
+def test_bad_usage_is_a_sentence_and_status_2(arguments, capsys):
+    assert main(arguments) == Exit.USAGE
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("ebpftrace: ")
+    assert said.err.count("\n") == 1
+    assert "Traceback" not in said.err
+
+
+def test_every_error_class_has_its_own_status():
+    assert exit_of(UsageError()) == 2
+    assert exit_of(CannotAttach()) == 3
+    assert exit_of(TargetGone()) == 3
+    assert exit_of(EbpftraceError()) == 5
+
+
+class Source:
+    """Hands out pictures one by one; the last one again and again."""
+
+    def __init__(self, *pictures):
+        self.pictures = list(pictures)
+
+    def latest(self):
+        return self.pictures[0]
+
+    def after(self, seen, _timeout):
+        if len(self.pictures) > 1 and self.pictures[0] is seen:
+            self.pictures.pop(0)
+        return None if self.pictures[0] is seen else self.pictures[0]
+
+    def blocks(self, _site, _limit=0):
+        return ()
+
+
+class Signals:
+    stopped = False
+
+
+def run(*pictures, worth=lambda _: True, limits=None, signals=None):
+    written: list[Picture] = []
+    source, stop = Source(*pictures), signals or Signals()
+    ended = watch(source, written.append, worth, limits or Limits(), stop)  # type: ignore[arg-type]
+    return ended, written
+
+
+def test_the_end_of_the_last_target_ends_the_watch():
+    ended, written = run(picture(), picture(), picture(final=True))
+    assert ended
+    assert len(written) == 2
+
+
+def test_count_includes_the_final_picture_that_the_caller_writes():
+    ended, written = run(picture(), picture(), picture(), limits=Limits(count=2))
+    assert not ended
+    assert len(written) == 1
+
+
+def test_a_picture_that_is_not_worth_it_does_not_count():
+    first, second = picture(growth=1.0), picture(growth=2.0)
+    _, written = run(first, second, picture(final=True), worth=lambda shown: shown is not first)
+    assert written == [second]
+
+
+def test_duration_ends_the_watch_though_nothing_comes():
+    ended, written = run(picture(), limits=Limits(duration=0.05))
+    assert not ended
+    assert len(written) == 1
+
+
+def test_a_signal_ends_the_watch():
+    signals = Signals()
+    signals.stopped = True
+    assert run(picture(), signals=signals) == (False, [])
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EIO])
+def test_a_reader_that_has_gone_is_told_from_a_full_disk(number):
+    def fail(_picture):
+        raise OSError(number, "gone")
+
+    with pytest.raises(OutputClosed):
+        guarded(fail)(picture())
+
+
+def test_a_full_disk_is_not_a_closed_output():
+    def fail(_picture):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(UsageError, match="No space left"):
+        guarded(fail)(picture())

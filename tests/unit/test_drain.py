@@ -1,0 +1,242 @@
+"""From map entries to sites: sums, deletion of closed cohorts, growth, stacks.
+
+The tables here are dictionaries: what is tested is arithmetic. tests/kernel has the real maps.
+"""
+
+import struct
+
+from ebpftrace.drain.drawing import Drawing, Space
+from ebpftrace.drain.sites import SiteBook
+from ebpftrace.drain.stacks import StackBook, is_complete
+from ebpftrace.drain.sweep import Sweeper
+from ebpftrace.kernel.layout import (
+    BLOCK,
+    BLOCK_KEY,
+    COHORT,
+    COHORT_KEY,
+    EVENT,
+    EVENT_STACK,
+    stack_hash,
+)
+from ebpftrace.model.ids import Pid, Slot
+from tests.unit.builders import frame
+
+CALLED = 1  # glibc's malloc
+
+
+class FakeTable:
+    """A map as a dictionary of bytes, read in batches of two entries."""
+
+    def __init__(self) -> None:
+        self.entries: dict[bytes, bytes] = {}
+
+    def batches(self, _size=0):
+        items = list(self.entries.items())
+        for at in range(0, len(items), 2):
+            pair = items[at : at + 2]
+            yield (
+                memoryview(b"".join(key for key, _ in pair)),
+                memoryview(b"".join(value for _, value in pair)),
+            )
+
+    def delete(self, key):
+        return self.entries.pop(key, None) is not None
+
+    def cohort(self, stack, slot, epoch, *counts):
+        self.entries[COHORT_KEY.pack(stack, slot, epoch)] = COHORT.pack(
+            *counts, *[0] * (6 - len(counts))
+        )
+
+
+def book_of(table):
+    return SiteBook(table)
+
+
+def test_a_site_is_the_sum_of_its_cohorts():
+    table = FakeTable()
+    for epoch in range(3):
+        table.cohort(5, 1, epoch, 10, 1000, 4, 400)
+    book = book_of(table)
+    book.poll(0)
+    assert book.sites[1, 5].counts == (30, 3000, 12, 1200, 0, 0)
+    assert book.totals().blocks == 18
+
+
+def test_a_second_poll_adds_only_what_changed():
+    table = FakeTable()
+    table.cohort(5, 1, 0, 10, 1000)
+    book = book_of(table)
+    book.poll(0)
+    book.poll(0)
+    table.cohort(5, 1, 0, 11, 1100, 1, 100)
+    book.poll(0)
+    assert book.sites[1, 5].counts == (11, 1100, 1, 100, 0, 0)
+
+
+def test_the_same_stack_in_two_address_spaces_is_two_sites():
+    table = FakeTable()
+    table.cohort(5, 1, 0, 1, 10)
+    table.cohort(5, 2, 0, 2, 20)
+    book = book_of(table)
+    book.poll(0)
+    assert {key: site.counts.blocks for key, site in book.sites.items()} == {(1, 5): 1, (2, 5): 2}
+
+
+def test_a_closed_and_empty_cohort_is_deleted_and_its_counters_stay():
+    table = FakeTable()
+    table.cohort(5, 1, 3, 10, 1000, 10, 1000)
+    book = book_of(table)
+    book.poll(deletable_before=4)
+    assert not table.entries
+    assert not len(book)
+    assert book.sites[1, 5].counts.freed_blocks == 10
+
+
+def test_an_empty_cohort_of_an_open_epoch_is_left_alone():
+    table = FakeTable()
+    table.cohort(5, 1, 3, 10, 1000, 10, 1000)
+    book = book_of(table)
+    book.poll(deletable_before=3)
+    assert table.entries
+
+
+def test_adopted_blocks_count_for_emptiness():
+    table = FakeTable()
+    table.cohort(5, 1, 0, 0, 0, 1, 64, 1, 64)
+    table.cohort(6, 1, 0, 0, 0, 0, 0, 1, 64)
+    book = book_of(table)
+    book.poll(deletable_before=9)
+    assert [COHORT_KEY.unpack(key)[0] for key in table.entries] == [6]
+
+
+def test_the_cohort_of_births_without_a_stack_is_never_deleted():
+    table = FakeTable()
+    table.cohort(0, 1, 0)
+    book = book_of(table)
+    book.poll(deletable_before=9)
+    assert table.entries
+
+
+def test_a_cohort_that_comes_back_after_its_deletion_starts_anew():
+    table = FakeTable()
+    table.cohort(5, 1, 0, 3, 30, 3, 30)
+    book = book_of(table)
+    book.poll(deletable_before=1)
+    table.cohort(5, 1, 7, 2, 20)
+    book.poll(deletable_before=1)
+    assert book.sites[1, 5].counts == (5, 50, 3, 30, 0, 0)
+
+
+def test_the_oldest_block_is_that_of_the_first_epoch_that_holds_one():
+    table = FakeTable()
+    table.cohort(5, 1, 2, 1, 10, 1, 10)
+    table.cohort(5, 1, 61, 1, 10)
+    book = book_of(table)
+    book.poll(0)
+    assert book.sites[1, 5].oldest_at() == 70
+
+
+def drawing_of(table, stacks=None):
+    book = book_of(table)
+    spaces = {1: Space(Pid(42), lambda pcs: tuple(frame(hex(pc)) for pc in pcs))}
+    return book, Drawing(book, StackBook(127) if stacks is None else stacks, spaces)
+
+
+def test_growth_is_measured_over_the_last_five_to_ten_seconds():
+    table = FakeTable()
+    book, drawing = drawing_of(table)
+    rates = []
+    for second in range(1, 31):
+        table.cohort(5, 1, 0, second, 100 * second)
+        book.poll(0)
+        rates.append(drawing.draw(float(second))[0].growth)
+    assert all(abs(rate - 100) < 1e-6 for rate in rates)
+
+
+def test_growth_falls_to_zero_when_a_site_stops_growing():
+    table = FakeTable()
+    book, drawing = drawing_of(table)
+    table.cohort(5, 1, 0, 1, 1000)
+    book.poll(0)
+    rates = [drawing.draw(float(second))[0].growth for second in range(1, 20)]
+    assert rates[0] == 1000
+    assert rates[-1] == 0
+
+
+def test_adoption_is_no_growth():
+    table = FakeTable()
+    book, drawing = drawing_of(table)
+    table.cohort(5, 1, 0, 0, 0, 0, 0, 1, 5000)
+    book.poll(0)
+    assert drawing.draw(1.0)[0].growth == 0
+    assert drawing.draw(1.0)[0].counts.bytes == 5000
+
+
+def test_a_site_without_any_birth_is_not_drawn():
+    table = FakeTable()
+    book, drawing = drawing_of(table)
+    table.cohort(0, 1, 0)
+    book.poll(0)
+    assert drawing.draw(1.0) == ()
+
+
+def stack_event(*pcs, called=CALLED, stack=None):
+    stack = stack_hash(pcs, called) if stack is None else stack
+    head = EVENT.pack(EVENT_STACK, 1, len(pcs), called, stack)
+    return stack, head + struct.pack(f"<{len(pcs)}Q", *pcs)
+
+
+def test_a_site_gets_its_frames_when_its_stack_arrives_late():
+    table = FakeTable()
+    stacks = StackBook(127)
+    book, drawing = drawing_of(table, stacks)
+    stack, event = stack_event(0x10, 0x20)
+    table.cohort(stack, 1, 0, 1, 10)
+    book.poll(0)
+    assert drawing.draw(1.0)[0].allocator is None
+    stacks.add(event)
+    (site,) = drawing.draw(2.0)
+    assert (site.allocator, site.family) == ("malloc", "glibc")
+    assert [one.function for one in site.frames] == ["0x10", "0x20"]
+
+
+def test_a_stack_that_another_walk_overwrote_is_not_believed():
+    _, event = stack_event(0x10, 0x20, stack=12345)
+    assert StackBook(127).add(event) is None
+
+
+def test_a_stack_event_that_is_cut_short_is_not_believed():
+    _, event = stack_event(0x10, 0x20)
+    assert StackBook(127).add(event[:-8]) is None
+
+
+def test_a_stack_as_deep_as_the_limit_counts_as_cut():
+    added = StackBook(2)
+    stack, event = stack_event(0x10, 0x20)
+    added.add(event)
+    found = added.get(stack)
+    assert found is not None
+    assert found.truncated
+
+
+def test_a_stack_is_complete_only_where_its_thread_began():
+    assert is_complete((frame("f"), frame("_start")))
+    assert not is_complete((frame("f"), frame("main")))
+    assert not is_complete(())
+
+
+def test_a_retired_slot_is_swept_and_then_free_and_others_keep_their_entries():
+    cohorts, blocks = FakeTable(), FakeTable()
+    cohorts.cohort(5, 1, 0, 1, 10)
+    cohorts.cohort(5, 2, 0, 1, 10)
+    for slot in (1, 2):
+        blocks.entries[BLOCK_KEY.pack(slot << 48 | 0x1000)] = BLOCK.pack(10, 5, 0, 7, 0, 1)
+    book = book_of(cohorts)
+    book.poll(0)
+    sweeper = Sweeper(blocks, book)  # type: ignore[arg-type]
+    assert sweeper.step() is None
+    sweeper.retire(Slot(1))
+    assert sweeper.step() == 1
+    assert [BLOCK_KEY.unpack(key)[0] >> 48 for key in blocks.entries] == [2]
+    assert [COHORT_KEY.unpack(key)[1] for key in cohorts.entries] == [2]
+    assert book.sites[1, 5].counts.blocks == 1
