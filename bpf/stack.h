@@ -7,18 +7,26 @@
  */
 #define BPF_F_USER_STACK_FLAG 256ULL
 #define WALK_TRIES 3
+#define LOWEST_CODE 0x1000ULL
+#define HIGHEST_CODE 0xffffffffffffULL
 
-/* 0 stands for "not kept", so no hash is 0. */
-static __always_inline u64 hash_of(u64 *pcs, u32 frames, u32 called)
+/* The hash of the frames of a walk; `event.count` becomes how many there really are: where code was
+ * built without frame pointers the kernel goes on into whatever lies on the stack. 0 stands for "not
+ * kept", so no hash is 0. */
+static __always_inline u64 hash_of(struct walk *walk, u32 frames, u32 called)
 {
 	u64 hash = hash_step(HASH_SEED, called);
+	u32 i;
 
-	for (u32 i = 0; i < STACK_DEPTH; i++) {
+	for (i = 0; i < STACK_DEPTH; i++) {
 		asm volatile("" : "+r"(i)); /* or clang turns the bound into one the verifier cannot see */
 		if (i >= frames || i >= STACK_DEPTH)
 			break;
-		hash = hash_step(hash, pcs[i]);
+		if (walk->pcs[i] - LOWEST_CODE > HIGHEST_CODE - LOWEST_CODE)
+			break;
+		hash = hash_step(hash, walk->pcs[i]);
 	}
+	*(volatile u32 *)&walk->event.count = i; /* by way of memory: one state, not one a count */
 	return hash ? hash : 1;
 }
 
@@ -39,23 +47,22 @@ static __always_inline u64 stack_of(void *ctx, u32 slot, u32 called)
 		size = bpf_get_stack(ctx, walk->pcs, sizeof(walk->pcs), BPF_F_USER_STACK_FLAG);
 		if (size < 0)
 			size = 0;
-		frames = size / 8;
-		hash = hash_of(walk->pcs, frames, called);
+		hash = hash_of(walk, size / 8, called);
+		frames = *(volatile u32 *)&walk->event.count;
 		if (*(volatile u64 *)&walk->owner != thread)
 			continue;
 		if (!frames)
 			lose(LOSS_STACK_UNREADABLE);
-		if (frames == STACK_DEPTH)
+		if (frames >= STACK_DEPTH)
 			lose(LOSS_STACK_TRUNCATED);
 		if (stacks_seen.lookup(&hash))
 			return hash;
 		walk->event.kind = EVENT_STACK;
 		walk->event.slot = slot;
-		walk->event.count = frames;
 		walk->event.called = called;
 		walk->event.stack = hash;
-		if (size > (long)sizeof(walk->pcs))
-			size = sizeof(walk->pcs);
+		if (frames > STACK_DEPTH) /* never; the verifier wants to be told */
+			frames = STACK_DEPTH;
 		err = stacks_seen.insert(&hash, &seen);
 		if (err) { /* another cpu was first, or there is no room to remember it */
 			if (err == -EEXIST)
@@ -63,7 +70,7 @@ static __always_inline u64 stack_of(void *ctx, u32 slot, u32 called)
 			lose(err == -E2BIG ? LOSS_STACKS_FULL : LOSS_MAP_BUSY);
 			return 0;
 		}
-		err = events.ringbuf_output(&walk->event, sizeof(walk->event) + size, 0);
+		err = events.ringbuf_output(&walk->event, sizeof(walk->event) + 8 * frames, 0);
 		if (!err && *(volatile u64 *)&walk->owner == thread)
 			return hash;
 		stacks_seen.delete(&hash); /* to be offered again */

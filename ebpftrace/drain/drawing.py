@@ -1,6 +1,7 @@
 """From counters and stacks to the sites of a picture; what did not change is drawn once."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from ebpftrace.drain.sites import SiteBook, SiteCounters
@@ -57,7 +58,7 @@ class Drawing:
             )
         space = self._spaces[counters.slot]
         stack = self._stacks.get(counters.stack)
-        frames = space.frames(stack.pcs) if stack else ()
+        frames = _up_to_no_code(space.frames(stack.pcs)) if stack else ()
         return Site(
             id=f"{counters.slot:03x}{counters.stack:016x}",
             slot=counters.slot,
@@ -72,6 +73,11 @@ class Drawing:
             guessed=None,
             frames=frames,
         )
+
+
+def _up_to_no_code(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    """The frames before the first address that nothing is mapped at: there the walk went astray."""
+    return tuple(takewhile(lambda frame: frame.module is not None, frames))
 
 
 def _rate(grown: int, seconds: float) -> float | None:
