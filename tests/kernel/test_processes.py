@@ -68,7 +68,12 @@ def test_tracing_goes_on_when_the_leader_exits():
         assert after.targets[0]["alive"], "the process lives, only its first thread is gone"
         target.phases(3)
         ended = tracer.finish()
-    assert_counts(ended.final, (400, 25_600), (200, 12_800), (200, 12_800))
+    final = ended.final
+    assert final.allocated == (400, 25_600)
+    assert (final.freed, final.held) == ((200, 12_800), (200, 12_800))
+    # While the probes move to another thread none is in place: a tracer that cannot know whether it
+    # missed something has to say so, though here nothing was there to be missed.
+    assert set(final.faults) <= {"probe_missed"}
 
 
 def test_a_static_executable_is_traced():

@@ -1,0 +1,119 @@
+"""The capture half in this process: its fall-backs give the same totals, blocks are read on request,
+ended slots are swept, nothing stays open."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ebpftrace.kernel import features
+from ebpftrace.model.picture import Picture
+from ebpftrace.session.options import CaptureOptions
+from ebpftrace.session.session import Session
+from ebpftrace.target.process import Process
+from tests.kernel.harness import Workload, wait_until
+
+# The compiler runs in a fork of a process that has the harness's reader threads.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+
+@contextmanager
+def watching(*targets: Workload, interval: float = 0.2, **options: int) -> Iterator[Session]:
+    processes = [Process.open(target.pid) for target in targets]
+    capture = CaptureOptions(interval=interval, **options)
+    session = Session.open(processes, capture, warn=lambda sentence: None)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def settled(session: Session) -> Picture:
+    """A picture that was drawn after this call began."""
+    seen = session.after(session.latest(), 10.0)
+    after = session.after(seen, 10.0)
+    assert after is not None
+    return after
+
+
+TRIALS = {
+    "cookies and maps on demand": {},
+    "a copy of the program for each probe": {"attach_cookies": False},
+    "preallocated maps": {"maps_on_demand": False},
+}
+
+
+@pytest.mark.parametrize("trial", TRIALS)
+def test_every_way_of_loading_gives_the_same_exact_totals(
+    trial: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for feature, there in TRIALS[trial].items():
+        monkeypatch.setattr(features, feature, lambda there=there: there)
+    with Workload("threads", 4, 4000) as target, watching(target, max_blocks=10_000) as session:
+        target.phases()
+        final = session.stop()
+    assert final.totals.allocated_blocks == final.totals.freed_blocks == 16_000
+    assert final.totals.bytes == 0
+    assert final.losses.faults() == []
+
+
+def test_the_blocks_of_a_site_are_read_with_address_size_age_and_thread() -> None:
+    with Workload("many_sites", 10, 3) as target, watching(target) as session:
+        target.phases()
+        picture = settled(session)
+        assert len(picture.sites) == 10
+        blocks = session.blocks(picture.sites[0])
+        assert len(blocks) == 3
+        assert {block.size for block in blocks} == {64}
+        assert {block.thread for block in blocks} == {target.pid}
+        assert all(0 <= block.age_s < 60 for block in blocks)
+        mappings = Process.open(target.pid)
+        inside = [m for m in mappings.maps() if m.start <= blocks[0].address < m.end]
+        mappings.close()
+        assert inside
+        assert session.blocks(picture.sites[0], limit=2) == session.blocks(picture.sites[0])[
+            :2
+        ] or (len(session.blocks(picture.sites[0], limit=2)) == 2)
+
+
+def test_the_maps_of_an_ended_target_are_swept_while_others_go_on() -> None:
+    with (
+        Workload("many_sites", 20, 5) as ends,
+        Workload("many_sites", 10, 5) as stays,
+        watching(ends, stays) as session,
+    ):
+        ends.phases()
+        stays.phases()
+        assert settled(session).totals.blocks == 150
+        ends.leave()
+
+        def left() -> int:
+            return sum(len(keys) // 8 for keys, _ in session._tracer.blocks.batches())
+
+        wait_until(lambda: left() == 50, "the ended target's blocks to be swept")
+        picture = settled(session)
+        assert picture.totals.blocks == 150  # its last figures stay
+        assert [target.ended for target in picture.targets] == ["exited", None]
+        stays.phases()
+        assert settled(session).totals.blocks == 200
+
+
+def test_a_closed_session_leaves_no_descriptor() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with Workload("many_sites", 10, 1) as target:
+        inside = len(os.listdir("/proc/self/fd"))
+        with watching(target) as session:
+            target.phases()
+            session.stop()
+        assert len(os.listdir("/proc/self/fd")) == inside
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_poll_in_which_nothing_happened_draws_the_same_sites_again() -> None:
+    with Workload("many_sites", 10, 1) as target, watching(target) as session:
+        target.phases()
+        wait_until(lambda: settled(session).sites[0].growth == 0, "growth to settle", 30)
+        first, second = settled(session), settled(session)
+        assert first is not second
+        assert all(a is b for a, b in zip(first.sites, second.sites, strict=True))
