@@ -36,21 +36,47 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """The common options of commands that watch. Sizes take 4k, 2M; times 500ms, 10s, 5m."""
-    when = parser.add_argument_group("how long")
-    when.add_argument("--interval", type=positive_time, default=1.0, help="between pictures (1s)")
-    when.add_argument("--duration", type=positive_time, help="end after this time")
-    when.add_argument("--count", type=whole(1, 1 << 30), help="end after this many pictures")
+    when = parser.add_argument_group("how long (times: 500ms, 10s, 5m)")
+    when.add_argument(
+        "--interval",
+        metavar="TIME",
+        type=positive_time,
+        default=1.0,
+        help="from one picture to the next (1s)",
+    )
+    when.add_argument("--duration", metavar="TIME", type=positive_time, help="end after this time")
+    when.add_argument(
+        "--count", metavar="N", type=whole(1, 1 << 30), help="end after this many pictures"
+    )
     what = parser.add_argument_group("what is shown (totals always cover everything)")
-    what.add_argument("--top", type=whole(0, 1 << 30), default=None, help="sites (0: all)")
-    what.add_argument("--sort", choices=SORT_KEYS, default="bytes", help="(bytes)")
-    what.add_argument("--older", type=time, help="only sites with a block at least this old")
-    kept = parser.add_argument_group("what is tracked")
-    kept.add_argument("--min-size", type=size, default=0, help="no smaller allocation")
-    kept.add_argument("--max-size", type=size, default=None, help="no larger allocation")
-    kept.add_argument("--stack-depth", type=whole(1, 127), default=127, help="frames (127)")
-    kept.add_argument("--max-blocks", type=whole(1, _MOST_ENTRIES), help="outstanding blocks")
-    kept.add_argument("--max-stacks", type=whole(1, _MOST_ENTRIES), help="different stacks")
-    kept.add_argument("--mode", choices=("full", "sample", "growth", "auto"), default="full")
+    what.add_argument("--top", metavar="N", type=whole(0, 1 << 30), help="sites; 0 is all")
+    what.add_argument("--sort", choices=SORT_KEYS, default="bytes", help="what comes first (bytes)")
+    what.add_argument(
+        "--older", metavar="TIME", type=time, help="only sites with a block at least this old"
+    )
+    kept = parser.add_argument_group("what is tracked (sizes: 512, 4k, 2M)")
+    kept.add_argument(
+        "--min-size", metavar="SIZE", type=size, default=0, help="no smaller allocation"
+    )
+    kept.add_argument("--max-size", metavar="SIZE", type=size, help="no larger allocation")
+    kept.add_argument(
+        "--stack-depth", metavar="N", type=whole(1, 127), default=127, help="most frames (127)"
+    )
+    kept.add_argument(
+        "--max-blocks",
+        metavar="N",
+        type=whole(1, _MOST_ENTRIES),
+        help="most outstanding blocks (by the memory that is available)",
+    )
+    kept.add_argument(
+        "--max-stacks", metavar="N", type=whole(1, _MOST_ENTRIES), help="most different stacks"
+    )
+    kept.add_argument(
+        "--mode",
+        choices=("full", "sample", "growth", "auto"),
+        default="full",
+        help="full: every block, exactly; the only one in this version",
+    )
     kept.add_argument("--budget", default="none", help=argparse.SUPPRESS)
     kept.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
     kept.add_argument("--suppressions", metavar="FILE", help=argparse.SUPPRESS)

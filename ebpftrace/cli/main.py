@@ -1,6 +1,7 @@
 """The root of the command line: parser, commands, and the one place that catches."""
 
 import argparse
+import inspect
 import logging
 import os
 import sys
@@ -35,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"ebpftrace {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     for kind in COMMANDS:
-        text = (kind.__doc__ or "").strip()
+        text = inspect.getdoc(kind) or ""
         sub = commands.add_parser(
             kind.name,
             help=text.splitlines()[0].rstrip("."),
@@ -47,8 +48,20 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def _replace_closed_streams() -> None:
+    """Started with `>&-`, Python has no stdout at all, and descriptor 1 is the next file opened."""
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_RDWR)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w"))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status (see `cli.exits`)."""
+    _replace_closed_streams()
     try:
         given = parser().parse_args(argv)
         command: type[Command] = given.command

@@ -144,11 +144,13 @@ def relocated(code: bytes, descriptors: dict[int, int]) -> bytes:
 
 
 def _failure(what: str, said: str) -> str:
-    words = " ".join(line for line in said.splitlines()[-4:] if not line.lstrip().startswith("^"))
-    return (
-        f"The BPF programs could not be made: {what}. {words} If memory is short, lower "
-        "--max-blocks; --debug keeps every line of the compiler."
-    )
+    """A sentence with the lines that say why, and the way out where there is one."""
+    lines = said.splitlines()
+    reasons = [line for line in lines if "error" in line][:3] or lines[-3:]
+    out = "--debug keeps every line of the compiler."
+    if "bpf map" in said:
+        out = "The maps need less memory with a smaller --max-blocks or --max-stacks."
+    return f"The BPF programs could not be made: {what}. {' '.join(reasons)}. {out}"
 
 
 def _child(answer_to: socket.socket, words: int, flags: Sequence[str]) -> None:

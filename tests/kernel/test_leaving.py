@@ -70,6 +70,18 @@ def test_a_ctrl_c_in_the_middle_of_attaching_leaves_nothing():
         assert target.process.poll() is None
 
 
+def test_a_start_without_any_open_stream_is_no_defect():
+    with Workload("loop_time") as target:
+        command = " ".join([*TOOL, "attach", "--count", "1", "-p", str(target.pid)])
+        ran = subprocess.run(
+            ["sh", "-c", f"{command} <&- >&- 2>&-"],
+            cwd=REPOSITORY,
+            check=False,
+            timeout=LEAVE_LIMIT,
+        )
+        assert ran.returncode == 0
+
+
 def test_a_closed_output_ends_the_watch_as_asked():
     with Workload("loop_time") as target:
         target.go()

@@ -1,0 +1,55 @@
+"""The programs compile with our own header tree, for both machines, and without a word."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ebpftrace.kernel.compiler import MAPS, PROGRAMS
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPILE = """
+import sys
+from ebpftrace.kernel.compiler import Compilation
+sizes = {name: 1024 for name in ("MAX_THREADS", "MAX_BLOCKS", "MAX_COHORTS", "MAX_STACKS")}
+compiled = Compilation({"EBPFTRACE_BPF": 1, sys.argv[1]: 1, "HASH_FLAGS": 0, "RING_PAGES": 16,
+                        "STACK_DEPTH": 127, "MIN_SIZE": "0ULL", "MAX_SIZE": "~0ULL", **sizes}).result()
+print(len(compiled.maps), *sorted(name for name, code in compiled.code.items() if len(code) > 16))
+"""
+
+
+def compile_for(machine: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", COMPILE, machine],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "machine,environment",
+    [("EBPFTRACE_X86_64", {"ARCH": "x86"}), ("EBPFTRACE_ARM64", {"ARCH": "arm64"})],
+)
+def test_every_program_compiles_without_kernel_headers(machine, environment):
+    ran = compile_for(machine, **environment)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split() == [str(len(MAPS)), *sorted(PROGRAMS)]
+    assert ran.stderr == ""
+
+
+def test_kernel_headers_that_are_named_elsewhere_are_not_used(tmp_path):
+    """What the user's environment says of kernel headers is for other tools."""
+    ran = compile_for("EBPFTRACE_X86_64", BCC_KERNEL_SOURCE=str(tmp_path / "nothing"))
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_a_failure_to_compile_is_a_sentence_with_the_compiler_s_words():
+    ran = compile_for("EBPFTRACE_VAX")
+    assert ran.returncode != 0
+    assert "CannotAttach: The BPF programs could not be made" in ran.stderr
+    assert "ebpftrace knows x86-64 and arm64" in ran.stderr
