@@ -40,13 +40,19 @@ static __always_inline void abandon(struct in_flight *call)
 	call->took_old = 0;
 }
 
-/* The record to fill for a call that starts here; NULL where an outer call owns the block. */
-static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 cookie)
+/* The record to fill for a call that starts here; NULL where it does not count, or an outer call owns
+ * the block. */
+static __always_inline struct in_flight *begin_call(struct pt_regs *ctx)
 {
-	u32 thread = bpf_get_current_pid_tgid();
-	u64 now = bpf_ktime_get_ns(), sp = PT_REGS_SP(ctx);
-	struct in_flight *call = in_flight.lookup(&thread), fresh = {};
+	u32 cookie = COOKIE(ctx), thread = bpf_get_current_pid_tgid();
+	struct in_flight *call, fresh = {};
+	u64 now, sp = PT_REGS_SP(ctx);
 
+	count_hit(cookie);
+	if (!counts(COOKIE_SLOT(cookie), CONTROL_ARMED))
+		return NULL;
+	now = bpf_ktime_get_ns();
+	call = in_flight.lookup(&thread);
 	if (!call) {
 		int err = in_flight.insert(&thread, &fresh);
 
@@ -68,18 +74,20 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 coo
 	call->sp = sp;
 	call->entered = now;
 	call->cookie = cookie;
-	call->pointer = 0;
-	call->out = 0;
 	call->took_old = 0;
 	return call;
 }
 
 /* The pending call that returns here; NULL where there is none (a nested or tail call's return). */
-static __always_inline struct in_flight *returning_call(struct pt_regs *ctx, u32 cookie)
+static __always_inline struct in_flight *returning_call(struct pt_regs *ctx)
 {
-	u32 thread = bpf_get_current_pid_tgid();
-	struct in_flight *call = in_flight.lookup(&thread);
+	u32 cookie = COOKIE(ctx), thread = bpf_get_current_pid_tgid();
+	struct in_flight *call;
 
+	count_hit(cookie);
+	if (!counts(COOKIE_SLOT(cookie), CONTROL_ARMED))
+		return NULL;
+	call = in_flight.lookup(&thread);
 	if (!call || call->shape == SHAPE_NONE || call->sp != SP_BEFORE_RETURN(ctx) ||
 	    COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie))
 		return NULL;

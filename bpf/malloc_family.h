@@ -6,16 +6,12 @@
 
 static __always_inline void enter_birth(struct pt_regs *ctx, u64 size, u64 out)
 {
-	u32 cookie = COOKIE(ctx);
-	struct in_flight *call;
+	struct in_flight *call = begin_call(ctx);
 
-	count_hit(cookie);
-	if (!counts(COOKIE_SLOT(cookie), CONTROL_ARMED))
-		return;
-	call = begin_call(ctx, cookie);
 	if (!call)
 		return;
 	call->size = size;
+	call->pointer = 0;
 	call->out = out;
 	call->shape = out ? SHAPE_OUT_PARAM : SHAPE_BIRTH;
 }
@@ -48,20 +44,16 @@ int enter_out0_size2(struct pt_regs *ctx) /* posix_memalign(&pointer, alignment,
  * the freed address. */
 static __always_inline void enter_resize(struct pt_regs *ctx, u64 pointer, u64 size)
 {
-	u32 cookie = COOKIE(ctx);
-	struct in_flight *call;
+	struct in_flight *call = begin_call(ctx);
 
-	count_hit(cookie);
-	if (!counts(COOKIE_SLOT(cookie), CONTROL_ARMED))
-		return;
-	call = begin_call(ctx, cookie);
 	if (!call)
 		return;
 	call->size = size;
 	call->pointer = pointer;
+	call->out = 0;
 	call->shape = SHAPE_RESIZE;
 	if (pointer)
-		call->took_old = !take_block(COOKIE_SLOT(cookie), pointer, &call->old);
+		call->took_old = !take_block(COOKIE_SLOT(call->cookie), pointer, &call->old);
 }
 
 int enter_old0_size1(struct pt_regs *ctx) /* realloc(old, size) */
@@ -110,17 +102,14 @@ static __always_inline void settle_old(struct in_flight *call, u32 slot, u64 res
 
 int leave(struct pt_regs *ctx)
 {
-	u32 cookie = COOKIE(ctx), slot = COOKIE_SLOT(cookie), called;
-	struct in_flight *call;
+	struct in_flight *call = returning_call(ctx);
 	struct block block = {};
+	u32 slot, called;
 	u64 result;
 
-	count_hit(cookie);
-	if (!counts(slot, CONTROL_ARMED))
-		return 0;
-	call = returning_call(ctx, cookie);
 	if (!call)
 		return 0;
+	slot = COOKIE_SLOT(call->cookie);
 	result = result_of(ctx, call);
 	if (call->shape == SHAPE_RESIZE)
 		settle_old(call, slot, result);
