@@ -47,7 +47,7 @@ def select(picture: Picture, selection: Selection) -> Selected:
     """Sort and cut; ties fall to the larger site, then to the id, so that rows do not dance."""
     key = _KEYS[selection.sort]
     matching = [site for site in picture.sites if _matches(site, picture, selection)]
-    matching.sort(key=lambda site: (key(site), -site.counts.bytes, site.id))
+    matching.sort(key=lambda site: (key(site), -site.counts.bytes, site.at.id))
     shown = tuple(matching[: selection.top or None])
     blocks = sum(site.counts.blocks for site in shown)
     size = sum(site.counts.bytes for site in shown)

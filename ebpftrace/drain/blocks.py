@@ -17,7 +17,7 @@ def read_blocks(table: Table, site: Site, now_ns: int, limit: int) -> tuple[Bloc
         for (key,), (size, stack, born, thread, _, _) in zip(
             BLOCK_KEY.iter_unpack(keys), BLOCK.iter_unpack(values), strict=True
         ):
-            if stack == site.stack and key >> ADDRESS_BITS == site.slot:
+            if stack == site.at.stack and key >> ADDRESS_BITS == site.at.slot:
                 address = Address(key & ((1 << ADDRESS_BITS) - 1))
                 found.append(Block(address, size, (now_ns - born) / 1e9, Tid(thread)))
                 if len(found) == limit:

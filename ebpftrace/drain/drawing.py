@@ -8,7 +8,7 @@ from ebpftrace.drain.sites import SiteBook, SiteCounters
 from ebpftrace.drain.stacks import StackBook, is_complete
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Address, Pid
-from ebpftrace.model.picture import Counts, Site
+from ebpftrace.model.picture import CallSite, Counts, Site
 from ebpftrace.probes.families import FAMILIES, FUNCTIONS
 
 MARK_SECONDS = 5.0
@@ -28,47 +28,56 @@ class Drawing:
         self._book = book
         self._stacks = stacks
         self._spaces = spaces
-        self._drawn: dict[tuple[int, int], Site] = {}
+        self._drawn: list[Site] = []
         self._mark_at = self._older_mark_at = 0.0
+        self._mark = self._older_mark = 0
 
     def draw(self, now: float) -> tuple[Site, ...]:
-        """All sites, `now` in seconds since attach."""
+        """All sites that ever held a block, `now` in seconds since attach."""
         if now - self._mark_at >= MARK_SECONDS:
             self._book.move_marks()
             self._older_mark_at, self._mark_at = self._mark_at, now
-        drawn = self._drawn
-        for key, counters in self._book.sites.items():
-            if counters.changed or counters.tracked_growth != counters.older_mark:
-                if counters.counts.allocated_blocks or counters.counts.adopted_blocks:
-                    drawn[key] = self._site(key, counters, now)
-                counters.changed = key in drawn and drawn[key].allocator is None
-        return tuple(drawn.values())
+            self._older_mark, self._mark = self._mark, _tracked_growth(self._book.totals())
+        window = now - self._older_mark_at
+        make = tuple.__new__  # Site(...) and Counts(...) take twice as long, for the same tuples
+        unsettled: dict[SiteCounters, None] = {}
+        for counters in self._book.unsettled:
+            if counters.row is None and not (counters.sums[0] or counters.sums[4]):
+                continue
+            at = self._call_site(counters)
+            grown = counters.tracked_growth
+            growth = _rate(grown - counters.older_mark, window)
+            counts = make(Counts, counters.sums)
+            site = make(Site, (at, counts, counters.oldest_at, growth))
+            if counters.row is None:
+                counters.row = len(self._drawn)
+                self._drawn.append(site)
+            else:
+                self._drawn[counters.row] = site
+            if not grown == counters.mark == counters.older_mark or at.allocator is None:
+                unsettled[counters] = None
+        self._book.unsettled = unsettled
+        return tuple(self._drawn)
 
     def growth(self, totals: Counts, now: float) -> float | None:
         """Growth of everything in bytes per second, over the same window as the sites'."""
-        older = sum(counters.older_mark for counters in self._book.sites.values())
-        return _rate(totals.allocated_bytes - totals.freed_bytes - older, now - self._older_mark_at)
+        return _rate(_tracked_growth(totals) - self._older_mark, now - self._older_mark_at)
 
-    def _site(self, key: tuple[int, int], counters: SiteCounters, now: float) -> Site:
-        growth = _rate(counters.tracked_growth - counters.older_mark, now - self._older_mark_at)
-        before = self._drawn.get(key)
-        if before is not None and before.allocator is not None:
-            return before._replace(
-                counts=counters.counts, oldest_at=counters.oldest_at(), growth=growth
-            )
+    def _call_site(self, counters: SiteCounters) -> CallSite:
+        if counters.row is not None:
+            drawn = self._drawn[counters.row].at
+            if drawn.allocator is not None or not counters.stack:
+                return drawn
         space = self._spaces[counters.slot]
         stack = self._stacks.get(counters.stack)
         frames = _up_to_no_code(space.frames(stack.pcs)) if stack else ()
-        return Site(
+        return CallSite(
             id=f"{counters.slot:03x}{counters.stack:016x}",
             slot=counters.slot,
             stack=counters.stack,
             pid=space.pid,
             family=FAMILIES[stack.called >> 8].name if stack else None,
             allocator=FUNCTIONS[stack.called & 0xFF].name if stack else None,
-            counts=counters.counts,
-            oldest_at=counters.oldest_at(),
-            growth=growth,
             complete=stack is not None and not stack.truncated and is_complete(frames),
             guessed=None,
             frames=frames,
@@ -78,6 +87,10 @@ class Drawing:
 def _up_to_no_code(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
     """The frames before the first address that nothing is mapped at: there the walk went astray."""
     return tuple(takewhile(lambda frame: frame.module is not None, frames))
+
+
+def _tracked_growth(totals: Counts) -> int:
+    return totals.allocated_bytes - totals.freed_bytes
 
 
 def _rate(grown: int, seconds: float) -> float | None:

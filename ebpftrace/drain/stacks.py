@@ -24,11 +24,16 @@ OUTERMOST = frozenset(
 
 
 class Stack(NamedTuple):
-    """Return addresses from the allocation outward; `called`: function | family << 8."""
+    """One call stack as it came. `called`: function | family << 8."""
 
     called: int
-    pcs: tuple[Address, ...]
+    packed: bytes
     truncated: bool
+
+    @property
+    def pcs(self) -> tuple[Address, ...]:
+        """Return addresses from the allocation outward. Kept packed: a fifth of the memory."""
+        return tuple(map(Address, _unpack(self.packed)))
 
 
 class StackBook:
@@ -45,17 +50,19 @@ class StackBook:
         """None for a stack that the ring buffer had no room for yet."""
         return self._stacks.get(stack)
 
-    def add(self, event: bytes) -> tuple[Slot, StackId, Stack] | None:
+    def add(self, event: bytes) -> tuple[Slot, Stack] | None:
         """Take one EVENT_STACK; None if another walk had overwritten it (it is sent again)."""
         _, slot, count, called, stack = EVENT.unpack_from(event)
-        if len(event) < EVENT.size + 8 * count:
+        packed = event[EVENT.size : EVENT.size + 8 * count]
+        if len(packed) < 8 * count or stack_hash(_unpack(packed), called) != stack:
             return None
-        pcs = struct.unpack_from(f"<{count}Q", event, EVENT.size)
-        if stack_hash(pcs, called) != stack:
-            return None
-        found = Stack(called, tuple(map(Address, pcs)), count >= self._depth)
+        found = Stack(called, packed, count >= self._depth)
         self._stacks[StackId(stack)] = found
-        return Slot(slot), StackId(stack), found
+        return Slot(slot), found
+
+
+def _unpack(packed: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(packed) // 8}Q", packed)
 
 
 def is_complete(frames: tuple[Frame, ...]) -> bool:

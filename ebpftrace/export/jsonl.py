@@ -78,16 +78,16 @@ def _counts(counts: Counts) -> dict[str, Any]:
 
 def _site(site: Site, now: float) -> dict[str, Any]:
     return {
-        "id": site.id,
-        "pid": site.pid,
-        "family": site.family,
-        "allocator": site.allocator,
+        "id": site.at.id,
+        "pid": site.at.pid,
+        "family": site.at.family,
+        "allocator": site.at.allocator,
         **_counts(site.counts),
         "oldest_s": None if site.oldest_at is None else round(now - site.oldest_at, 3),
         "growth_bytes_per_s": _rounded(site.growth, 1),
-        "complete": site.complete,
-        "guessed": site.guessed,
-        "frames": [_frame(frame) for frame in site.frames],
+        "complete": site.at.complete,
+        "guessed": site.at.guessed,
+        "frames": [_frame(frame) for frame in site.at.frames],
     }
 
 

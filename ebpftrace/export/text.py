@@ -124,23 +124,23 @@ def _cost(picture: Picture) -> str:
 
 def _site(number: int, site: Site, now: float, several: bool) -> Iterator[str]:
     age = "" if site.oldest_at is None else f"  oldest {format_seconds(now - site.oldest_at)}"
-    called = site.allocator or "an allocator function"
-    family = f" ({site.family})" if site.family else ""
-    owner = f"  pid {site.pid}" if several else ""
+    called = site.at.allocator or "an allocator function"
+    family = f" ({site.at.family})" if site.at.family else ""
+    owner = f"  pid {site.at.pid}" if several else ""
     yield (
         f"  #{number}  {format_bytes(site.counts.bytes)} in {_many(site.counts.blocks, 'block')}"
         f"  {_rate(site.growth)}{age}  {called}{family}{owner}"
     )
-    for frame in site.frames[:_MOST_FRAMES]:
+    for frame in site.at.frames[:_MOST_FRAMES]:
         yield f"        {_frame(frame)}"
-    hidden = len(site.frames) - _MOST_FRAMES
+    hidden = len(site.at.frames) - _MOST_FRAMES
     if hidden > 0:
         yield f"        … {hidden} more frames"
-    if not site.stack:
+    if not site.at.stack:
         yield "        (stack not kept)"
-    elif not site.frames:
+    elif not site.at.frames:
         yield "        (stack not here yet)"
-    elif not site.complete:
+    elif not site.at.complete:
         yield "        …  (the walk ended before the start of the thread)"
 
 

@@ -53,9 +53,9 @@ class Table:
         """
         cursor = ctypes.create_string_buffer(8)
         started = False
+        keys = ctypes.create_string_buffer(size * self.key_size)
+        values = ctypes.create_string_buffer(size * self.value_size)
         while True:
-            keys = ctypes.create_string_buffer(size * self.key_size)
-            values = ctypes.create_string_buffer(size * self.value_size)
             attributes = ctypes.create_string_buffer(
                 struct.pack(
                     "<QQQQIIQQ",
@@ -76,6 +76,8 @@ class Table:
             except OSError as error:
                 if error.errno == errno.ENOSPC:  # one bucket holds more than `size`
                     size *= 2
+                    keys = ctypes.create_string_buffer(size * self.key_size)
+                    values = ctypes.create_string_buffer(size * self.value_size)
                     continue
                 if error.errno != errno.ENOENT:
                     raise

@@ -38,12 +38,11 @@ class Counts(NamedTuple):
         return self.allocated_bytes + self.adopted_bytes - self.freed_bytes
 
 
-class Site(NamedTuple):
-    """One call site: a stack, the allocator function it ended in, the address space it is in.
+class CallSite(NamedTuple):
+    """Where allocations come from: a stack, the allocator function it ended in, an address space.
 
-    `frames` run from the allocation outward. `oldest_at` is the start, in seconds since attach, of
-    the epoch in which the oldest outstanding block was born. `growth` is in bytes per second over
-    the last five to ten seconds, adopted blocks left out.
+    `frames` run from the allocation outward; empty, as `family` and `allocator` are None, until the
+    stack has come. `complete`: they reach the start of the thread. None for `guessed`: not known.
     """
 
     id: str
@@ -52,12 +51,23 @@ class Site(NamedTuple):
     pid: Pid
     family: str | None
     allocator: str | None
-    counts: Counts
-    oldest_at: float | None
-    growth: float | None
     complete: bool
     guessed: bool | None
     frames: tuple[Frame, ...]
+
+
+class Site(NamedTuple):
+    """A call site and what became of its allocations so far.
+
+    `oldest_at` is the start, in seconds since attach, of the epoch in which the oldest outstanding
+    block was born. `growth` is in bytes per second over the last five to ten seconds, adopted
+    blocks left out.
+    """
+
+    at: CallSite
+    counts: Counts
+    oldest_at: float | None
+    growth: float | None
 
 
 @dataclass(frozen=True, slots=True)

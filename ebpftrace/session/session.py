@@ -187,7 +187,7 @@ class Session:
     def _on_stack(self, event: bytes) -> None:
         added = self._stacks.add(event)
         if added is not None and added[0] in self._spaces:
-            self._spaces[added[0]].frames(added[2].pcs)  # now: the process may end before we draw
+            self._spaces[added[0]].frames(added[1].pcs)  # now: the process may end before we draw
 
     def _on_idle(self) -> bool:
         """Notice what sent no event; False once every target has ended."""

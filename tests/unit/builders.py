@@ -6,7 +6,7 @@ from typing import Any
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Pid, Slot, StackId
 from ebpftrace.model.losses import Losses
-from ebpftrace.model.picture import Cost, Counts, Picture, Site, Target
+from ebpftrace.model.picture import CallSite, Cost, Counts, Picture, Site, Target
 
 
 def frame(function: str | None = "leak_here", **given: Any) -> Frame:
@@ -44,7 +44,9 @@ def site(name: str = "leak_here", **given: Any) -> Site:
         "guessed": None,
         "frames": (frame(name),),
     }
-    return Site(**{**values, **given})
+    values.update(given)
+    at = CallSite(**{field: values[field] for field in CallSite._fields})
+    return Site(at, values["counts"], values["oldest_at"], values["growth"])
 
 
 def target(**given: Any) -> Target:

@@ -58,7 +58,7 @@ def test_a_site_is_the_sum_of_its_cohorts():
         table.cohort(5, 1, epoch, 10, 1000, 4, 400)
     book = book_of(table)
     book.poll(0)
-    assert book.sites[1, 5].counts == (30, 3000, 12, 1200, 0, 0)
+    assert book.sites[1, 5].sums == (30, 3000, 12, 1200, 0, 0)
     assert book.totals().blocks == 18
 
 
@@ -70,7 +70,7 @@ def test_a_second_poll_adds_only_what_changed():
     book.poll(0)
     table.cohort(5, 1, 0, 11, 1100, 1, 100)
     book.poll(0)
-    assert book.sites[1, 5].counts == (11, 1100, 1, 100, 0, 0)
+    assert book.sites[1, 5].sums == (11, 1100, 1, 100, 0, 0)
 
 
 def test_the_same_stack_in_two_address_spaces_is_two_sites():
@@ -79,7 +79,7 @@ def test_the_same_stack_in_two_address_spaces_is_two_sites():
     table.cohort(5, 2, 0, 2, 20)
     book = book_of(table)
     book.poll(0)
-    assert {key: site.counts.blocks for key, site in book.sites.items()} == {(1, 5): 1, (2, 5): 2}
+    assert {key: site.sums[0] for key, site in book.sites.items()} == {(1, 5): 1, (2, 5): 2}
 
 
 def test_a_closed_and_empty_cohort_is_deleted_and_its_counters_stay():
@@ -89,7 +89,7 @@ def test_a_closed_and_empty_cohort_is_deleted_and_its_counters_stay():
     book.poll(deletable_before=4)
     assert not table.entries
     assert not len(book)
-    assert book.sites[1, 5].counts.freed_blocks == 10
+    assert book.sites[1, 5].sums[2] == 10
 
 
 def test_an_empty_cohort_of_an_open_epoch_is_left_alone():
@@ -124,7 +124,7 @@ def test_a_cohort_that_comes_back_after_its_deletion_starts_anew():
     book.poll(deletable_before=1)
     table.cohort(5, 1, 7, 2, 20)
     book.poll(deletable_before=1)
-    assert book.sites[1, 5].counts == (5, 50, 3, 30, 0, 0)
+    assert book.sites[1, 5].sums == (5, 50, 3, 30, 0, 0)
 
 
 def test_the_oldest_block_is_that_of_the_first_epoch_that_holds_one():
@@ -133,7 +133,7 @@ def test_the_oldest_block_is_that_of_the_first_epoch_that_holds_one():
     table.cohort(5, 1, 61, 1, 10)
     book = book_of(table)
     book.poll(0)
-    assert book.sites[1, 5].oldest_at() == 70
+    assert book.sites[1, 5].oldest_at == 70
 
 
 def drawing_of(table, stacks=None):
@@ -193,11 +193,11 @@ def test_a_site_gets_its_frames_when_its_stack_arrives_late():
     stack, event = stack_event(0x10, 0x20)
     table.cohort(stack, 1, 0, 1, 10)
     book.poll(0)
-    assert drawing.draw(1.0)[0].allocator is None
+    assert drawing.draw(1.0)[0].at.allocator is None
     stacks.add(event)
     (site,) = drawing.draw(2.0)
-    assert (site.allocator, site.family) == ("malloc", "glibc")
-    assert [one.function for one in site.frames] == ["0x10", "0x20"]
+    assert (site.at.allocator, site.at.family) == ("malloc", "glibc")
+    assert [one.function for one in site.at.frames] == ["0x10", "0x20"]
 
 
 def test_a_stack_that_another_walk_overwrote_is_not_believed():
@@ -239,4 +239,4 @@ def test_a_retired_slot_is_swept_and_then_free_and_others_keep_their_entries():
     assert sweeper.step() == 1
     assert [BLOCK_KEY.unpack(key)[0] >> 48 for key in blocks.entries] == [2]
     assert [COHORT_KEY.unpack(key)[1] for key in cohorts.entries] == [2]
-    assert book.sites[1, 5].counts.blocks == 1
+    assert book.sites[1, 5].sums[0] == 1

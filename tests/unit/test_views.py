@@ -68,7 +68,7 @@ def test_each_sort_key_has_its_own_first_row(key, first):
         site("old", oldest_at=1.0),
     ]
     chosen = select(picture(*sites), Selection(sort=key))
-    assert chosen.sites[0].frames[0].function == first
+    assert chosen.sites[0].at.frames[0].function == first
 
 
 def test_top_zero_is_all():
@@ -80,7 +80,7 @@ def test_older_leaves_out_sites_that_hold_nothing_old_and_totals_stay():
     chosen = select(
         picture(site("old", oldest_at=1.0), site("young", oldest_at=11.0)), Selection(older=5.0)
     )
-    assert [one.frames[0].function for one in chosen.sites] == ["old"]
+    assert [one.at.frames[0].function for one in chosen.sites] == ["old"]
     assert chosen.others.blocks == 1
 
 
