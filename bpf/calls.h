@@ -62,7 +62,7 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx)
 			return NULL;
 		}
 	}
-	if (call->shape != SHAPE_NONE && COOKIE_SLOT(call->cookie) == COOKIE_SLOT(cookie)) {
+	if (call->pending && COOKIE_SLOT(call->cookie) == COOKIE_SLOT(cookie)) {
 		if (is_tail_call(call, sp, cookie))
 			return NULL;
 		if (encloses(call, sp, now)) {
@@ -88,7 +88,7 @@ static __always_inline struct in_flight *returning_call(struct pt_regs *ctx)
 	if (!counts(COOKIE_SLOT(cookie), CONTROL_ARMED))
 		return NULL;
 	call = in_flight.lookup(&thread);
-	if (!call || call->shape == SHAPE_NONE || call->sp != SP_BEFORE_RETURN(ctx) ||
+	if (!call || !call->pending || call->sp != SP_BEFORE_RETURN(ctx) ||
 	    COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie))
 		return NULL;
 	return call;

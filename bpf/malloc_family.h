@@ -1,76 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * The probes of the C allocation family: one program for each way of passing arguments, one for all
- * returns. Which function a hit belongs to is in its cookie.
+ * The probes of the C allocation family: one program for births, resizes, deaths and returns each. Which
+ * function a hit belongs to, and where its arguments are, is in the cookie: compiling a program for
+ * every way of passing arguments would double the time to the first picture.
  */
 
-static __always_inline void enter_birth(struct pt_regs *ctx, u64 size, u64 out)
+/* A product that overflows wraps: such a calloc returns NULL and is never counted. */
+static __always_inline u64 size_asked(struct pt_regs *ctx, u32 shape)
+{
+	if (shape == SHAPE_MALLOC)
+		return PT_REGS_PARM1(ctx);
+	if (shape == SHAPE_CALLOC)
+		return PT_REGS_PARM1(ctx) * PT_REGS_PARM2(ctx);
+	if (shape == SHAPE_POSIX_MEMALIGN)
+		return PT_REGS_PARM3(ctx);
+	return PT_REGS_PARM2(ctx); /* memalign, realloc */
+}
+
+int enter_birth(struct pt_regs *ctx)
 {
 	struct in_flight *call = begin_call(ctx);
 
 	if (!call)
-		return;
-	call->size = size;
+		return 0;
+	call->size = size_asked(ctx, COOKIE_SHAPE(call->cookie));
 	call->pointer = 0;
-	call->out = out;
-	call->shape = out ? SHAPE_OUT_PARAM : SHAPE_BIRTH;
-}
-
-int enter_size0(struct pt_regs *ctx) /* malloc(size), valloc, pvalloc */
-{
-	enter_birth(ctx, PT_REGS_PARM1(ctx), 0);
-	return 0;
-}
-
-int enter_count0_size1(struct pt_regs *ctx) /* calloc: an overflow returns NULL, so never counts */
-{
-	enter_birth(ctx, PT_REGS_PARM1(ctx) * PT_REGS_PARM2(ctx), 0);
-	return 0;
-}
-
-int enter_size1(struct pt_regs *ctx) /* memalign(alignment, size), aligned_alloc */
-{
-	enter_birth(ctx, PT_REGS_PARM2(ctx), 0);
-	return 0;
-}
-
-int enter_out0_size2(struct pt_regs *ctx) /* posix_memalign(&pointer, alignment, size) */
-{
-	enter_birth(ctx, PT_REGS_PARM3(ctx), PT_REGS_PARM1(ctx));
-	return 0;
-}
-
-/* The old block is taken out here: removing it at the return would race with a thread that was given
- * the freed address. */
-static __always_inline void enter_resize(struct pt_regs *ctx, u64 pointer, u64 size)
-{
-	struct in_flight *call = begin_call(ctx);
-
-	if (!call)
-		return;
-	call->size = size;
-	call->pointer = pointer;
-	call->out = 0;
-	call->shape = SHAPE_RESIZE;
-	if (pointer)
-		call->took_old = !take_block(COOKIE_SLOT(call->cookie), pointer, &call->old);
-}
-
-int enter_old0_size1(struct pt_regs *ctx) /* realloc(old, size) */
-{
-	enter_resize(ctx, PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
+	call->out = COOKIE_SHAPE(call->cookie) == SHAPE_POSIX_MEMALIGN ? PT_REGS_PARM1(ctx) : 0;
+	call->pending = 1;
 	return 0;
 }
 
 /* reallocarray(old, count, size): a product that overflows fails, and must not look like size 0. */
-int enter_old0_count1_size2(struct pt_regs *ctx)
+static __always_inline u64 array_size(u64 count, u64 size)
 {
-	u64 count = PT_REGS_PARM2(ctx), size = PT_REGS_PARM3(ctx);
 	u64 product = count * size;
 
-	if (!product && count && size)
-		product = ~0ULL;
-	enter_resize(ctx, PT_REGS_PARM1(ctx), product);
+	return !product && count && size ? ~0ULL : product;
+}
+
+/* The old block is taken out here: removing it at the return would race with a thread that was given
+ * the freed address. */
+int enter_resize(struct pt_regs *ctx)
+{
+	struct in_flight *call = begin_call(ctx);
+
+	if (!call)
+		return 0;
+	if (COOKIE_SHAPE(call->cookie) == SHAPE_REALLOCARRAY)
+		call->size = array_size(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+	else
+		call->size = PT_REGS_PARM2(ctx);
+	call->pointer = PT_REGS_PARM1(ctx);
+	call->out = 0;
+	call->pending = 1;
+	if (call->pointer)
+		call->took_old = !take_block(COOKIE_SLOT(call->cookie), call->pointer, &call->old);
 	return 0;
 }
 
@@ -78,7 +62,7 @@ static __always_inline u64 result_of(struct pt_regs *ctx, struct in_flight *call
 {
 	u64 address = 0;
 
-	if (call->shape != SHAPE_OUT_PARAM)
+	if (!call->out)
 		return PT_REGS_RC(ctx);
 	if ((u32)PT_REGS_RC(ctx)) /* an int: an errno, not a pointer */
 		return 0;
@@ -111,9 +95,8 @@ int leave(struct pt_regs *ctx)
 		return 0;
 	slot = COOKIE_SLOT(call->cookie);
 	result = result_of(ctx, call);
-	if (call->shape == SHAPE_RESIZE)
-		settle_old(call, slot, result);
-	call->shape = SHAPE_NONE;
+	settle_old(call, slot, result);
+	call->pending = 0;
 	if (!result)
 		return 0;
 	if (call->size < MIN_SIZE || call->size > MAX_SIZE) {
@@ -140,7 +123,7 @@ static __always_inline void count_unheld_free(struct pt_regs *ctx, u32 slot, u64
 	struct slot_state *state = slots.lookup(&slot);
 	u64 caller = CALLER(ctx);
 
-	if (call && call->shape == SHAPE_RESIZE && call->pointer == pointer) {
+	if (call && call->pending && call->pointer == pointer) {
 		lose(LOSS_NESTED_FREE);
 		return;
 	}

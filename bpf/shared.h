@@ -14,8 +14,9 @@ typedef uint16_t u16;
 typedef uint8_t u8;
 #endif
 
-/* An attach cookie names where a probe sits: slot, function, allocator family, two flags. */
-#define COOKIE_SLOT(cookie) ((u32)(cookie)&0xffff)
+/* An attach cookie names where a probe sits: slot, shape, function, allocator family, two flags. */
+#define COOKIE_SLOT(cookie) ((u32)(cookie)&0xfff)
+#define COOKIE_SHAPE(cookie) (((u32)(cookie) >> 12) & 7)
 #define COOKIE_FUNCTION(cookie) (((u32)(cookie) >> 16) & 0xff)
 #define COOKIE_CALLED(cookie) (((u32)(cookie) >> 16) & 0x3fff) /* function | family << 8 */
 #define COOKIE_ZERO_FREES 0x40000000u /* realloc(p, 0) that returns NULL has freed p */
@@ -56,7 +57,17 @@ enum loss {
 	LOSSES
 };
 
-enum shape { SHAPE_NONE, SHAPE_BIRTH, SHAPE_OUT_PARAM, SHAPE_RESIZE };
+/* What the arguments of a function are. */
+enum shape {
+	SHAPE_NONE,
+	SHAPE_MALLOC,         /* (size) -> block */
+	SHAPE_CALLOC,         /* (count, size) -> block */
+	SHAPE_MEMALIGN,       /* (alignment, size) -> block */
+	SHAPE_POSIX_MEMALIGN, /* (where to store the block, alignment, size) -> 0, or an error number */
+	SHAPE_REALLOC,        /* (old block, size) -> block */
+	SHAPE_REALLOCARRAY,   /* (old block, count, size) -> block */
+	SHAPE_FREE,           /* (block) */
+};
 
 enum event_kind { EVENT_STACK = 1, EVENT_THREAD_EXIT, EVENT_EXEC };
 
@@ -95,7 +106,7 @@ struct in_flight {
 	u64 pointer; /* what realloc was given */
 	u64 out;     /* where posix_memalign stores its result */
 	u32 cookie;
-	u16 shape;    /* SHAPE_NONE: no call is pending */
+	u16 pending;
 	u16 took_old; /* `old` was tracked, and waits here for the result */
 	struct block old;
 };

@@ -9,19 +9,15 @@ from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.kernel import features, layout, syscalls
 from ebpftrace.kernel.programs import Programs
 from ebpftrace.model.ids import Slot, Tid
-from ebpftrace.probes.families import FAMILIES, Shape
+from ebpftrace.probes.families import FAMILIES, Role
 from ebpftrace.probes.plan import Plan, Probe
 
 log = logging.getLogger(__name__)
 
-ENTRY_PROGRAMS = {
-    Shape.MALLOC: "enter_size0",
-    Shape.CALLOC: "enter_count0_size1",
-    Shape.MEMALIGN: "enter_size1",
-    Shape.POSIX_MEMALIGN: "enter_out0_size2",
-    Shape.REALLOC: "enter_old0_size1",
-    Shape.REALLOCARRAY: "enter_old0_count1_size2",
-    Shape.FREE: "enter_free",
+ENTRY_PROGRAMS: dict[Role, str] = {
+    "birth": "enter_birth",
+    "resize": "enter_resize",
+    "death": "enter_free",
 }
 RETURN_PROGRAM = "leave"
 
@@ -92,6 +88,7 @@ def _attach_one(
 ) -> None:
     cookie = layout.cookie(
         attachment.slot,
+        probe.function.shape.value,
         probe.function.id,
         FAMILIES.index(probe.family),
         zero_frees=probe.family.zero_realloc_frees,
@@ -120,7 +117,7 @@ def _attach_one(
 
 
 def _program(probe: Probe) -> str:
-    return RETURN_PROGRAM if probe.kind == "return" else ENTRY_PROGRAMS[probe.function.shape]
+    return RETURN_PROGRAM if probe.kind == "return" else ENTRY_PROGRAMS[probe.function.role]
 
 
 def _by_cookie(programs: Programs, probe: Probe, event: int, cookie: int) -> int:

@@ -38,18 +38,7 @@ MAPS = (
     "hits",
     "walks",
 )
-PROGRAMS = (
-    "enter_size0",
-    "enter_count0_size1",
-    "enter_size1",
-    "enter_out0_size2",
-    "enter_old0_size1",
-    "enter_old0_count1_size2",
-    "enter_free",
-    "leave",
-    "on_thread_exit",
-    "on_exec",
-)
+PROGRAMS = ("enter_birth", "enter_resize", "enter_free", "leave", "on_thread_exit", "on_exec")
 _INSTRUCTION = struct.Struct("<BBhi")
 _LOAD_64, _PSEUDO_MAP_FD = 0x18, 1  # include/uapi/linux/bpf.h
 _LENGTH = struct.Struct("<I")

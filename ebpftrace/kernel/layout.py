@@ -60,7 +60,7 @@ class InFlight(ctypes.Structure):
         ("pointer", u64),
         ("out", u64),
         ("cookie", u32),
-        ("shape", u16),
+        ("pending", u16),
         ("took_old", u16),
         ("old", Block),
     )
@@ -100,11 +100,18 @@ EVENT = struct.Struct("<IIIIQ")
 
 
 def cookie(
-    slot: int, function: int, family: int = 0, *, zero_frees: bool = False, returns: bool = False
+    slot: int,
+    shape: int,
+    function: int,
+    family: int,
+    *,
+    zero_frees: bool = False,
+    returns: bool = False,
 ) -> int:
-    """The attach cookie of one probe: 16 bits of slot, 8 of function, 6 of family, 2 flags."""
+    """The attach cookie of one probe: 12 bits of slot, 3 of shape, 8 of function, 6 of family."""
     return (
         slot
+        | shape << 12
         | function << 16
         | family << 24
         | (COOKIE_ZERO_FREES if zero_frees else 0)

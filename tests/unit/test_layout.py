@@ -8,6 +8,7 @@ import pytest
 
 from ebpftrace.kernel import layout, sources
 from ebpftrace.model.losses import LOSSES
+from ebpftrace.probes.families import Shape
 
 STRUCTS: dict[str, type[ctypes.Structure]] = {
     "control": layout.Control,
@@ -47,9 +48,11 @@ def header(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
             lines.append(f'say("{name}.{field}", offsetof(struct {name}, {field}));')
     lines += [f'say("{name}", {name});' for name in NUMBERS]
     lines += [f'say("LOSS_{x.name.upper()}", LOSS_{x.name.upper()});' for x in LOSSES]
-    lines.append(f'say("cookie.slot", COOKIE_SLOT({layout.cookie(1023, 12, 3)}u));')
-    lines.append(f'say("cookie.function", COOKIE_FUNCTION({layout.cookie(1023, 12, 3)}u));')
-    lines.append(f'say("cookie.called", COOKIE_CALLED({layout.cookie(1023, 12, 3)}u));')
+    lines.append(f'say("cookie.slot", COOKIE_SLOT({layout.cookie(1023, 7, 12, 3)}u));')
+    lines.append(f'say("cookie.shape", COOKIE_SHAPE({layout.cookie(1023, 7, 12, 3)}u));')
+    lines += [f'say("SHAPE_{x.name}", SHAPE_{x.name});' for x in Shape]
+    lines.append(f'say("cookie.function", COOKIE_FUNCTION({layout.cookie(1023, 7, 12, 3)}u));')
+    lines.append(f'say("cookie.called", COOKIE_CALLED({layout.cookie(1023, 7, 12, 3)}u));')
     lines.append("u64 hash = hash_step(HASH_SEED, 1);")
     lines += [f"hash = hash_step(hash, {pc}ULL);" for pc in PCS]
     lines.append('say("hash", hash);')
@@ -90,8 +93,15 @@ def test_losses_are_named_and_ordered_as_in_the_header(header: dict[str, int]) -
 
 def test_a_cookie_is_taken_apart_as_it_was_put_together(header: dict[str, int]) -> None:
     assert header["cookie.slot"] == 1023
+    assert header["cookie.shape"] == 7
     assert header["cookie.function"] == 12
     assert header["cookie.called"] == 12 | 3 << 8
+
+
+def test_shapes_have_the_numbers_of_the_header(header: dict[str, int]) -> None:
+    assert {shape.name: header[f"SHAPE_{shape.name}"] for shape in Shape} == {
+        shape.name: shape.value for shape in Shape
+    }
 
 
 def test_user_space_computes_the_kernel_s_stack_hash(header: dict[str, int]) -> None:
