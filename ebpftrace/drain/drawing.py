@@ -15,8 +15,9 @@ MARK_SECONDS = 5.0
 
 
 class Space(NamedTuple):
-    """What drawing needs to know of a traced address space."""
+    """What drawing needs to know of a traced address space; `number`: the how many-th it is."""
 
+    number: int
     pid: Pid
     frames: Callable[[Sequence[Address]], tuple[Frame, ...]]
 
@@ -72,7 +73,7 @@ class Drawing:
         stack = self._stacks.get(counters.stack)
         frames = _up_to_no_code(space.frames(stack.pcs)) if stack else ()
         return CallSite(
-            id=f"{counters.slot:03x}{counters.stack:016x}",
+            id=f"{space.number:x}-{counters.stack:016x}",
             slot=counters.slot,
             stack=counters.stack,
             pid=space.pid,

@@ -78,6 +78,7 @@ class SiteBook:
         self._empty: set[_Cohort] = set()
         self._totals: Sums = (0, 0, 0, 0, 0, 0)
         self.sites: dict[tuple[int, int], SiteCounters] = {}
+        """Of slots in use."""
         self.unsettled: dict[SiteCounters, None] = {}
         """Sites to draw anew: they changed, or their growth still does. In order of appearance."""
 
@@ -148,10 +149,15 @@ class SiteBook:
             self._forget(cohort)
 
     def forget_slot(self, slot: Slot) -> Iterator[None]:
-        """Delete the cohorts of an ended slot, one a step; its sites keep their counters."""
+        """Delete the cohorts of an ended slot, one a step; its sites keep their counters.
+
+        The slot may be given to another program then, whose sites are others.
+        """
         for cohort in [one for one in self._cohorts.values() if one.site.slot == slot]:
             self._forget(cohort)
             yield
+        for key in [key for key in self.sites if key[0] == slot]:
+            del self.sites[key]
 
     def _forget(self, cohort: _Cohort) -> None:
         self._table.delete(cohort.key)

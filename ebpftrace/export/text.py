@@ -10,6 +10,7 @@ from ebpftrace.model.picture import Picture, Site, Target
 from ebpftrace.units import format_bytes, format_count, format_seconds
 
 _MOST_FRAMES = 24
+_ENDINGS = {"exited": "ended", "exec": "replaced by exec", "lost": "no longer traced"}
 
 
 def write(picture: Picture, selection: Selection, out: TextIO) -> None:
@@ -63,7 +64,7 @@ def _rate(bytes_per_s: float | None) -> str:
 def _target(target: Target) -> str:
     words = [f"{target.comm} (pid {target.pid})", target.exe, "+".join(target.allocators)]
     if target.ended is not None:
-        words.append("replaced by exec" if target.ended == "exec" else "ended")
+        words.append(_ENDINGS.get(target.ended, target.ended))
     if target.blind_s:
         words.append(f"no probes for {format_seconds(target.blind_s)} while their thread changed")
     return "  ".join(words)

@@ -72,8 +72,11 @@ class Site(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One traced address space. `ended` says how, once it has; `blind_s` is how long no probe was
-    in place because the thread that held them had ended.
+    """One traced address space.
+
+    `ended` says how, once it has: exited, exec (another program took its place), lost (it lives,
+    but its probes could not be kept). `blind_s` is how long no probe was in place because the
+    thread that held them had ended.
     """
 
     pid: Pid

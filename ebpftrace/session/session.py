@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timezone
 
 from ebpftrace.drain.blocks import read_blocks
+from ebpftrace.drain.closing import EpochCloser
 from ebpftrace.drain.drawing import Drawing, Space
 from ebpftrace.drain.poller import Poller
 from ebpftrace.drain.sites import SiteBook
@@ -19,7 +20,6 @@ from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.kernel import layout, sizes
 from ebpftrace.kernel.programs import start_compiling
 from ebpftrace.kernel.tracer import Tracer
-from ebpftrace.model.epochs import epoch_at
 from ebpftrace.model.ids import Slot
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
 from ebpftrace.model.picture import Block, Picture, Site
@@ -30,11 +30,6 @@ from ebpftrace.session.traced import Traced
 from ebpftrace.target.process import Process
 
 log = logging.getLogger(__name__)
-
-# An epoch counts as over this long after its end; then no birth is given to it any more, and one
-# settling time later no program that had read the old limit can still be running.
-_EPOCH_GRACE_S = 10.0
-_SETTLING_S = 2.0
 
 
 class Session:
@@ -55,7 +50,7 @@ class Session:
         self._removals = Removals()
         self._blind_hits = 0
         """An estimate: the rate of hits before, times how long no probe was in place."""
-        self._closed_epochs: list[tuple[float, int]] = []
+        self._closer = EpochCloser()
         self._poller = Poller(
             options.interval,
             options.first_interval or options.interval,
@@ -86,13 +81,17 @@ class Session:
                 try:
                     planned.append(Traced(process))
                 except CannotAttach as error:
+                    process.close()
                     failures.append(error)
             if not planned:
                 raise failures[0]
-            tracer = Tracer(compiling.result(), chosen)
+            session = cls(Tracer(compiling.result(), chosen), options)
+        except BaseException:
+            for traced in planned:
+                traced.close()
+            raise
         finally:
             compiling.cancel()
-        session = cls(tracer, options)
         try:
             session._start(planned, failures, warn)
         except BaseException:
@@ -147,6 +146,10 @@ class Session:
 
     def close(self) -> None:
         """Remove every probe and map. The kernel takes about 0.1 s for each probe."""
+        try:
+            self._poller.stop()
+        except Exception:
+            log.debug("the poller had failed", exc_info=True)
         self._tracer.disarm()
         for traced in self._traced:
             traced.close()
@@ -165,7 +168,7 @@ class Session:
             self._free_slots.append(slot)
             raise
         self._traced.append(traced)
-        self._spaces[slot] = Space(traced.process.pid, traced.frames)
+        self._spaces[slot] = Space(len(self._traced), traced.process.pid, traced.frames)
 
     def _living(self) -> list[Traced]:
         return [traced for traced in self._traced if traced.ended is None]
@@ -204,6 +207,10 @@ class Session:
         except TargetGone:
             log.debug("pid %d: ended with thread %d", traced.process.pid, thread)
             return
+        except CannotAttach as error:
+            log.warning("pid %d is traced no longer: %s", traced.process.pid, error)
+            self._end(traced, "lost")
+            return
         if old is not None:
             self._removals.add(old)
             blind = (time.monotonic_ns() - ended_ns) / 1e9
@@ -227,18 +234,12 @@ class Session:
         traced.end(self._tracer, how)
         self._sweeper.retire(traced.slot)
 
+    def _since_attach(self) -> float:
+        return (time.monotonic_ns() - self._tracer.start_ns) / 1e9
+
     def _read_cohorts(self) -> None:
-        now = time.monotonic()
-        since = now - self._tracer.start_ns / 1e9
-        closed = epoch_at(since - _EPOCH_GRACE_S) if since > _EPOCH_GRACE_S else 0
-        self._tracer.close_epochs_before(closed)
-        self._closed_epochs.append((now, closed))
-        settled = 0
-        while self._closed_epochs and now - self._closed_epochs[0][0] >= _SETTLING_S:
-            settled = self._closed_epochs[0][1]
-            if len(self._closed_epochs) == 1 or now - self._closed_epochs[1][0] < _SETTLING_S:
-                break
-            self._closed_epochs.pop(0)
+        open_from, settled = self._closer.close(self._since_attach())
+        self._tracer.close_epochs_before(open_from)
         self._book.poll(settled)
 
     def _find_ended_anchors(self) -> None:
@@ -258,7 +259,7 @@ class Session:
         freed = self._sweeper.step()
         if freed is not None:
             self._free_slots.insert(0, freed)
-        since = (time.monotonic_ns() - self._tracer.start_ns) / 1e9
+        since = self._since_attach()
         totals = self._book.totals()
         sites = self._drawing.draw(since)
         return Picture(

@@ -62,6 +62,7 @@ class Traced:
         """Stop counting; keep the last figures and the names."""
         if self.ended is None:
             self.ended = how
+            self._symbolizer.freeze()
             tracer.retire_slot(self.slot)
             tracer.unwatch(self.process.pid)
 

@@ -51,6 +51,7 @@ class Symbolizer:
         self._vdso: Vdso | None = None
         self._code: list[Mapping] = []
         self._read_at = float("-inf")
+        self._frozen = False
 
     @property
     def modules(self) -> tuple[Module, ...]:
@@ -65,10 +66,14 @@ class Symbolizer:
         """
         return tuple(self._frames.get(pc) or self._frame(pc) for pc in pcs)
 
+    def freeze(self) -> None:
+        """Go on with the maps as last read: the process runs another program now."""
+        self._frozen = True
+
     def refresh(self) -> None:
         """Read the maps now: something was mapped or unmapped. Does nothing for what ended."""
         self._read_at = self._clock()
-        if self._process.ended():
+        if self._frozen or self._process.ended():
             return
         try:
             maps = self._process.maps()

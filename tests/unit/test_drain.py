@@ -5,6 +5,7 @@ The tables here are dictionaries: what is tested is arithmetic. tests/kernel has
 
 import struct
 
+from ebpftrace.drain.closing import EpochCloser
 from ebpftrace.drain.drawing import Drawing, Space
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.stacks import StackBook, is_complete
@@ -138,7 +139,7 @@ def test_the_oldest_block_is_that_of_the_first_epoch_that_holds_one():
 
 def drawing_of(table, stacks=None):
     book = book_of(table)
-    spaces = {1: Space(Pid(42), lambda pcs: tuple(frame(hex(pc)) for pc in pcs))}
+    spaces = {1: Space(1, Pid(42), lambda pcs: tuple(frame(hex(pc)) for pc in pcs))}
     return book, Drawing(book, StackBook(127) if stacks is None else stacks, spaces)
 
 
@@ -239,4 +240,32 @@ def test_a_retired_slot_is_swept_and_then_free_and_others_keep_their_entries():
     assert sweeper.step() == 1
     assert [BLOCK_KEY.unpack(key)[0] >> 48 for key in blocks.entries] == [2]
     assert [COHORT_KEY.unpack(key)[1] for key in cohorts.entries] == [2]
-    assert book.sites[1, 5].sums[0] == 1
+    assert (1, 5) not in book.sites  # its key may be another program's now
+    assert book.totals().blocks == 2
+
+
+def test_a_slot_that_is_used_again_starts_with_new_sites():
+    table = FakeTable()
+    table.cohort(5, 1, 0, 3, 30)
+    book = book_of(table)
+    book.poll(0)
+    for _ in book.forget_slot(Slot(1)):
+        pass
+    table.cohort(5, 1, 0, 2, 20)
+    book.poll(0)
+    assert book.sites[1, 5].sums[0] == 2
+    assert book.totals().blocks == 5
+
+
+def test_an_epoch_is_settled_two_seconds_after_it_was_closed():
+    closer = EpochCloser()
+    said = [closer.close(float(second)) for second in range(1, 16)]
+    assert said[9] == (0, 0)  # ten seconds: epoch 0 ended nine seconds ago
+    assert said[10] == (1, 0)
+    assert said[12] == (3, 1)
+
+
+def test_polls_that_come_rarely_still_settle():
+    closer = EpochCloser()
+    assert closer.close(100.0) == (63, 0)
+    assert closer.close(200.0)[1] == 63
