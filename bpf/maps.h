@@ -39,11 +39,17 @@ BPF_RINGBUF_OUTPUT(events, RING_PAGES);
 BPF_PERCPU_ARRAY(losses, u64, LOSSES);
 BPF_PERCPU_ARRAY(hits, u64, 2 * FUNCTIONS);
 
+#define STACK_WORDS 512 /* a page is read at once: 80 ns, and most stacks fit */
+
 /* Where a stack is put together, laid out as the event that carries it. */
 struct walk {
 	u64 owner; /* thread whose walk this is: a preempting walk on this cpu overwrites it */
 	struct event event;
 	u64 pcs[STACK_DEPTH];
+	u64 fp, pc;     /* the frame that comes next; its record */
+	u64 from, span; /* `words` are the target's stack: `from`, and how many bytes on from there a
+			 * frame record may begin */
+	u64 words[STACK_WORDS];
 };
 BPF_PERCPU_ARRAY(walks, struct walk, 1);
 

@@ -120,7 +120,7 @@ def cookie(
 
 
 def stack_hash(pcs: tuple[int, ...], called: int) -> int:
-    """What `hash_of` of bpf/stack.h computes."""
+    """What `walk_frame_pointers` of bpf/stack.h computes."""
     value = HASH_SEED
     for word in (called, *pcs):
         value = ((value ^ word) * HASH_FACTOR) & 0xFFFFFFFFFFFFFFFF
