@@ -1,7 +1,6 @@
 """`ebpftrace attach`: a live view of running processes."""
 
 import argparse
-import gc
 import logging
 import os
 import sys
@@ -72,9 +71,6 @@ class Attach(Command):
             max_size=given.max_size,
         )
         session = Session.open(open_processes(pids), options, note)
-        # What is alive now stays: a collection that walks it costs as much as a poll.
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
         try:
             return self._watch(session, signals)
         finally:

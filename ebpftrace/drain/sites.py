@@ -93,6 +93,7 @@ class SiteBook:
         its cohorts are found without their keys; and only what changed is decoded.
         """
         before, self._batches = self._batches, []
+        known = self._cohorts.get
         for number, (keys_view, values_view) in enumerate(self._table.batches(_BATCH)):
             keys, values = bytes(keys_view), bytes(values_view)
             last = before[number] if number < len(before) else None
@@ -102,16 +103,13 @@ class SiteBook:
                     continue
                 keys, cohorts = last.keys, last.cohorts
             else:
-                cohorts = [self._cohort(key) for (key,) in _KEY.iter_unpack(keys)]
+                cohorts = [known(key) or self._meet(key) for (key,) in _KEY.iter_unpack(keys)]
             each = zip(cohorts, _VALUE.iter_unpack(values), strict=True)
             self._apply([(cohort, new) for cohort, (new,) in each if cohort.value != new])
             self._batches.append(_Batch(keys, values, cohorts))
         self._delete_empty(deletable_before)
 
-    def _cohort(self, key: bytes) -> _Cohort:
-        found = self._cohorts.get(key)
-        if found is not None:
-            return found
+    def _meet(self, key: bytes) -> _Cohort:
         stack, slot, epoch = COHORT_KEY.unpack(key)
         site = self.sites.get((slot, stack))
         if site is None:
