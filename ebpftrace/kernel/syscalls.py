@@ -5,6 +5,7 @@ include/uapi/linux/perf_event.h. Both accept a shorter structure than the kernel
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import platform
@@ -26,6 +27,7 @@ _PERF_FLAG_FD_CLOEXEC = 8
 _PERF_EVENT_IOC_SET_BPF = 0x40042408
 _PERF_EVENT_IOC_ENABLE = 0x2400
 _PERF_ATTR_SIZE = 112
+_TRIES = 10
 
 
 def bpf(command: int, attributes: bytes | ctypes.Array[ctypes.c_char]) -> int:
@@ -36,11 +38,23 @@ def bpf(command: int, attributes: bytes | ctypes.Array[ctypes.c_char]) -> int:
         if isinstance(attributes, bytes)
         else attributes
     )
-    result = _libc.syscall(_BPF, command, ctypes.byref(buffer), size)
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return int(result)
+    return _call(_BPF, command, ctypes.byref(buffer), size)
+
+
+def _call(*arguments: object) -> int:
+    """One system call, again while a signal cuts it short; OSError where it fails.
+
+    The verifier gives up with EAGAIN when a signal is pending (c3494801cd17, 5.1). Python's own
+    handler only notes the signal, so that the next try goes on.
+    """
+    for _ in range(_TRIES):
+        result = _libc.syscall(*arguments)
+        if result >= 0:
+            return int(result)
+        if ctypes.get_errno() not in (errno.EINTR, errno.EAGAIN):
+            break
+    number = ctypes.get_errno()
+    raise OSError(number, os.strerror(number))
 
 
 def load_program(
@@ -101,18 +115,8 @@ def open_uprobe(
         offset,
     ).ljust(_PERF_ATTR_SIZE, b"\0")
     buffer = ctypes.create_string_buffer(attributes, _PERF_ATTR_SIZE)
-    result = _libc.syscall(
-        _PERF_EVENT_OPEN,
-        ctypes.byref(buffer),
-        thread,
-        -1,
-        -1,
-        ctypes.c_ulong(_PERF_FLAG_FD_CLOEXEC),
-    )
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return int(result)
+    flags = ctypes.c_ulong(_PERF_FLAG_FD_CLOEXEC)
+    return _call(_PERF_EVENT_OPEN, ctypes.byref(buffer), thread, -1, -1, flags)
 
 
 def link_program(event: int, program: int, cookie: int) -> int:

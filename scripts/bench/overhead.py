@@ -201,8 +201,9 @@ def _report(
     )
     heads = ("loop, depth", "frames", *CONDITIONS, "of floor", "of memleak")
     print(table(heads, [row for loop in loops for row in _depth_rows(loop, frames[loop.name])]))
-    print("\npython3: json, re, sorted; iterations a second")
-    print(table(("allocator", *CONDITIONS, "time of floor's"), map(_python_row, pythons)))
+    if pythons:
+        print("\npython3: json, re, sorted; iterations a second")
+        print(table(("allocator", *CONDITIONS, "time of floor's"), map(_python_row, pythons)))
     busy = Spread.of(s for loop in (*loops, *pythons) for s in loop.first_picture_s)
     if starts and busy:
         print("\nCommand to first picture, s")

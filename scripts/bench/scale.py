@@ -60,6 +60,10 @@ class MeasuredSession(Session):
         assert isinstance(session, MeasuredSession)
         return session
 
+    def now(self) -> float:
+        """Seconds since attach, by which epochs go."""
+        return (time.monotonic_ns() - self._tracer.start_ns) / 1e9
+
     def _draw(self, final: bool) -> Picture:
         cpu, wall = time.thread_time(), time.perf_counter()
         picture = super()._draw(final)
@@ -125,27 +129,21 @@ def _phase(child: Child) -> None:
     child.expect("done", _PHASE_S)
 
 
-def _wait_until(session: Session, since_attach_s: float) -> None:
-    time.sleep(max(0.0, since_attach_s - _now(session)))
+def _wait_until(session: MeasuredSession, since_attach_s: float) -> None:
+    time.sleep(max(0.0, since_attach_s - session.now()))
 
 
-def _now(session: Session) -> float:
-    """Seconds since attach, from the last picture and the clock."""
-    picture = session.latest()
-    return picture.since_attach_s + time.time() - picture.time.timestamp()
-
-
-def _fill(session: Session, child: Child, blocks_per_site: int) -> None:
+def _fill(session: MeasuredSession, child: Child, blocks_per_site: int) -> None:
     """One block a site in each epoch but the last, which is a long one and takes all others."""
     for _ in range(COHORTS - 1):
-        _wait_until(session, int(_now(session)) + 1.05)
+        _wait_until(session, int(session.now()) + 1.05)
         _phase(child)
     _wait_until(session, LONG_EPOCH_S)
     for _ in range(blocks_per_site - (COHORTS - 1) - _CHANGED_POLLS):
         _phase(child)
 
 
-def _changing(session: "MeasuredSession", child: Child) -> list[Poll]:
+def _changing(session: MeasuredSession, child: Child) -> list[Poll]:
     """Polls in which every site had changed since the one before."""
     start = len(session.polls)
     end = time.monotonic() + _PHASE_S
@@ -172,7 +170,7 @@ def measure(sites: int, blocks: int) -> Scale:
             _fill(session, child, blocks // sites)
             filling_cpu_s, filling_s = time.process_time() - cpu, time.monotonic() - wall
             changed = _changing(session, child)
-            _wait_until(session, _now(session) + _QUIET_S)
+            _wait_until(session, session.now() + _QUIET_S)
             quiet = len(session.polls)
             while len(session.polls) < quiet + _STATIC_POLLS:
                 time.sleep(interval)
