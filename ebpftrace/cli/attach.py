@@ -59,7 +59,7 @@ class Attach(Command):
         # Not at the top: `--version` and usage errors need none of the capture half.
         from ebpftrace.cli.targets import open_processes
         from ebpftrace.session.options import CaptureOptions
-        from ebpftrace.session.session import Session
+        from ebpftrace.session.preparation import prepare
 
         options = CaptureOptions(
             interval=given.interval,
@@ -70,7 +70,11 @@ class Attach(Command):
             min_size=given.min_size,
             max_size=given.max_size,
         )
-        session = Session.open(open_processes(pids), options, note)
+        processes = open_processes(pids)
+        prepared = prepare(options)
+        from ebpftrace.session.session import Session  # the compiler runs meanwhile
+
+        session = Session.open(processes, prepared, note)
         try:
             return self._watch(session, signals)
         finally:

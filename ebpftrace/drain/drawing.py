@@ -39,36 +39,35 @@ class Drawing:
             self._book.move_marks()
             self._older_mark_at, self._mark_at = self._mark_at, now
             self._older_mark, self._mark = self._mark, _tracked_growth(self._book.totals())
-        window = now - self._older_mark_at
+        window = max(now - self._older_mark_at, 1e-9)
+        drawn = self._drawn
         make = tuple.__new__  # Site(...) and Counts(...) take twice as long, for the same tuples
         unsettled: dict[SiteCounters, None] = {}
         for counters in self._book.unsettled:
             if counters.row is None and not (counters.sums[0] or counters.sums[4]):
                 continue
-            at = self._call_site(counters)
+            row = counters.row
+            at = self._call_site(counters) if row is None else drawn[row].at
+            if at.allocator is None and row is not None and counters.stack:
+                at = self._call_site(counters)  # perhaps its stack has come
             grown = counters.tracked_growth
-            growth = _rate(grown - counters.older_mark, window)
-            counts = make(Counts, counters.sums)
-            site = make(Site, (at, counts, counters.oldest_at, growth))
-            if counters.row is None:
-                counters.row = len(self._drawn)
-                self._drawn.append(site)
+            growth = (grown - counters.older_mark) / window
+            site = make(Site, (at, make(Counts, counters.sums), counters.oldest_at, growth))
+            if row is None:
+                counters.row = len(drawn)
+                drawn.append(site)
             else:
-                self._drawn[counters.row] = site
+                drawn[row] = site
             if not grown == counters.mark == counters.older_mark or at.allocator is None:
                 unsettled[counters] = None
         self._book.unsettled = unsettled
-        return tuple(self._drawn)
+        return tuple(drawn)
 
     def growth(self, totals: Counts, now: float) -> float | None:
         """Growth of everything in bytes per second, over the same window as the sites'."""
         return _rate(_tracked_growth(totals) - self._older_mark, now - self._older_mark_at)
 
     def _call_site(self, counters: SiteCounters) -> CallSite:
-        if counters.row is not None:
-            drawn = self._drawn[counters.row].at
-            if drawn.allocator is not None or not counters.stack:
-                return drawn
         space = self._spaces[counters.slot]
         stack = self._stacks.get(counters.stack)
         frames = _up_to_no_code(space.frames(stack.pcs)) if stack else ()

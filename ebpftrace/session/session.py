@@ -18,14 +18,14 @@ from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
 from ebpftrace.errors import CannotAttach, TargetGone
-from ebpftrace.kernel import layout, sizes
-from ebpftrace.kernel.programs import start_compiling
+from ebpftrace.kernel import layout
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Slot
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
 from ebpftrace.model.picture import Block, Picture, Site
 from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.options import CaptureOptions
+from ebpftrace.session.preparation import Preparation
 from ebpftrace.session.removals import Removals
 from ebpftrace.session.traced import Traced
 from ebpftrace.target.process import Process
@@ -65,16 +65,15 @@ class Session:
     def open(
         cls,
         processes: Sequence[Process],
-        options: CaptureOptions,
+        prepared: Preparation,
         warn: Callable[[str], None],
     ) -> "Session":
         """Attach to every process that can be, and draw the first picture.
 
         What cannot be attached to among several is told to `warn`; CannotAttach where nothing can.
-        The programs compile while the probes are planned.
+        The probes are planned while the programs compile. `prepared` is used up.
         """
-        chosen = sizes.choose(sizes.available_bytes(), options.max_blocks, options.max_stacks)
-        compiling = start_compiling(chosen, options.stack_depth, options.min_size, options.max_size)
+        compiling = prepared.compilation
         planned: list[Traced] = []
         failures: list[CannotAttach] = []
         try:
@@ -86,7 +85,7 @@ class Session:
                     failures.append(error)
             if not planned:
                 raise failures[0]
-            session = cls(Tracer(compiling.result(), chosen), options)
+            session = cls(Tracer(compiling.result(), prepared.sizes), prepared.options)
         except BaseException:
             for traced in planned:
                 traced.close()

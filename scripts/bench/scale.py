@@ -16,6 +16,7 @@ from ebpftrace.errors import EbpftraceError
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.picture import Picture, Site
 from ebpftrace.session.options import CaptureOptions
+from ebpftrace.session.preparation import prepare
 from ebpftrace.session.session import Session
 from ebpftrace.target.process import Process
 from scripts.bench.figures import Spread, Target, save, table
@@ -56,7 +57,7 @@ class MeasuredSession(Session):
     @classmethod
     def opened(cls, pid: int, options: CaptureOptions) -> "MeasuredSession":
         """Attached to one process."""
-        session = cls.open([Process.open(pid)], options, _narrate)
+        session = cls.open([Process.open(pid)], prepare(options), _narrate)
         assert isinstance(session, MeasuredSession)
         return session
 

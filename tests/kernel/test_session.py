@@ -10,6 +10,7 @@ import pytest
 from ebpftrace.kernel import features
 from ebpftrace.model.picture import Picture
 from ebpftrace.session.options import CaptureOptions
+from ebpftrace.session.preparation import prepare
 from ebpftrace.session.session import Session
 from ebpftrace.target.process import Process
 from tests.kernel.harness import Workload, wait_until
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def watching(*targets: Workload, interval: float = 0.2, **options: int) -> Iterator[Session]:
     processes = [Process.open(target.pid) for target in targets]
     capture = CaptureOptions(interval=interval, **options)
-    session = Session.open(processes, capture, warn=lambda sentence: None)
+    session = Session.open(processes, prepare(capture), warn=lambda sentence: None)
     try:
         yield session
     finally:

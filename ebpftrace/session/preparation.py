@@ -1,0 +1,28 @@
+"""The compilation, started before anything else that takes time.
+
+This module imports little on purpose: what `session` needs beside it is loaded, and the probes are
+planned, while the compiler runs.
+"""
+
+from dataclasses import dataclass
+
+from ebpftrace.kernel.compiler import Compilation
+from ebpftrace.kernel.programs import start_compiling
+from ebpftrace.kernel.sizes import MapSizes, available_bytes, choose
+from ebpftrace.session.options import CaptureOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What `Session.open` goes on from. Start it on the main thread."""
+
+    options: CaptureOptions
+    sizes: MapSizes
+    compilation: Compilation
+
+
+def prepare(options: CaptureOptions) -> Preparation:
+    """Choose the sizes of the maps and start to compile. CannotAttach where this host cannot."""
+    sizes = choose(available_bytes(), options.max_blocks, options.max_stacks)
+    compilation = start_compiling(sizes, options.stack_depth, options.min_size, options.max_size)
+    return Preparation(options, sizes, compilation)
