@@ -65,6 +65,8 @@ static __always_inline u64 walk_frame_pointers(struct walk *walk, struct pt_regs
 	KEPT(walk->pc) = PT_REGS_IP(ctx);
 	KEPT(walk->fp) = goes_on(PT_REGS_FP(ctx), sp) ? PT_REGS_FP(ctx) : 0;
 	read_stack(walk, sp & ~7ULL);
+	if (!KEPT(walk->span)) /* paged out: only the innermost frame is known */
+		lose(LOSS_STACK_UNREADABLE);
 	for (i = 0; i < STACK_DEPTH; i++) {
 		asm volatile("" : "+r"(i)); /* or clang turns the bound into one the verifier cannot see */
 		if (i >= STACK_DEPTH)
@@ -97,8 +99,6 @@ static __always_inline u64 stack_of(struct pt_regs *ctx, u32 slot, u32 called)
 		frames = *(volatile u32 *)&walk->event.count;
 		if (*(volatile u64 *)&walk->owner != thread)
 			continue;
-		if (!frames)
-			lose(LOSS_STACK_UNREADABLE);
 		if (frames >= STACK_DEPTH)
 			lose(LOSS_STACK_TRUNCATED);
 		if (stacks_seen.lookup(&hash))

@@ -102,7 +102,7 @@ class Compilation:
             while len(body) < length and time.monotonic() < deadline:
                 piece = self._socket.recv(length - len(body))
                 if not piece:
-                    break
+                    raise CannotAttach(_failure("BCC ended in mid-answer", self._said()))
                 body += piece
         except TimeoutError as error:
             raise CannotAttach(_failure("BCC did not end in a minute", self._said())) from error
