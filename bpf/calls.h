@@ -48,7 +48,7 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx)
 	struct in_flight *call, fresh = {};
 	u64 now, sp = PT_REGS_SP(ctx);
 
-	count_hit(cookie);
+	count_hit(ctx, cookie);
 	if (!counts(COOKIE_SLOT(cookie), CONTROL_ARMED))
 		return NULL;
 	now = bpf_ktime_get_ns();
@@ -84,7 +84,7 @@ static __always_inline struct in_flight *returning_call(struct pt_regs *ctx)
 	u32 cookie = COOKIE(ctx), thread = bpf_get_current_pid_tgid();
 	struct in_flight *call;
 
-	count_hit(cookie);
+	count_hit(ctx, cookie);
 	if (!counts(COOKIE_SLOT(cookie), CONTROL_ARMED))
 		return NULL;
 	call = in_flight.lookup(&thread);

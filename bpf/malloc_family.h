@@ -147,7 +147,7 @@ int enter_free(struct pt_regs *ctx)
 	struct block block;
 	int err;
 
-	count_hit(cookie);
+	count_hit(ctx, cookie);
 	if (!pointer || !counts(slot, CONTROL_COUNTING))
 		return 0;
 	err = take_block(slot, pointer, &block);

@@ -53,21 +53,31 @@ struct walk {
 };
 BPF_PERCPU_ARRAY(walks, struct walk, 1);
 
+/* Never filled; see count_hit. */
+BPF_PROG_ARRAY(no_program, 1);
+
+/* Per cpu and yet atomic: a probe can be preempted between its load and its store. */
 static __always_inline void lose(u32 reason)
 {
 	u64 *count = losses.lookup(&reason);
 
 	if (count)
-		(*count)++;
+		__sync_fetch_and_add(count, 1);
 }
 
-static __always_inline void count_hit(u32 cookie)
+/* The tail call is there for what it prevents. From 6.13 on (7d1cd70d4b16) a program of our kind has its
+ * stack per cpu, which is sound only for programs that cannot be preempted; uprobes can, on preemptible
+ * kernels, and there two of them overwrite each other's variables (seen on 7.2: wrong sizes, then an
+ * oops). A program that may tail-call keeps its variables on the kernel's stack. */
+static __always_inline void count_hit(void *ctx, u32 cookie)
 {
 	u32 index = 2 * (COOKIE_FUNCTION(cookie) & (FUNCTIONS - 1)) + !!(cookie & COOKIE_RETURN);
 	u64 *count = hits.lookup(&index);
 
 	if (count)
-		(*count)++;
+		__sync_fetch_and_add(count, 1);
+	else
+		no_program.call(ctx, 0);
 }
 
 /* Is `flag` set, and is the slot still the program that the probe was attached to? */

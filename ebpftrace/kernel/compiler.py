@@ -37,6 +37,7 @@ MAPS = (
     "losses",
     "hits",
     "walks",
+    "no_program",
 )
 PROGRAMS = ("enter_birth", "enter_resize", "enter_free", "leave", "on_thread_exit", "on_exec")
 _INSTRUCTION = struct.Struct("<BBhi")
