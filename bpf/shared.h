@@ -106,7 +106,7 @@ struct in_flight {
 	u64 pointer; /* what realloc was given */
 	u64 out;     /* where posix_memalign stores its result */
 	u32 cookie;
-	u16 pending;
+	u16 pending;  /* the return has not come yet */
 	u16 took_old; /* `old` was tracked, and waits here for the result */
 	struct block old;
 };

@@ -63,5 +63,5 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_count(count: float) -> str:
-    """A count with thousands separated, `1 234 567`, by a no-break thin form terminals align."""
+    """A whole count with its thousands apart: `1 234 567`."""
     return f"{count:,.0f}".replace(",", " ")

@@ -121,11 +121,15 @@ class Tracer:
             self._ring.wait(timeout_ms)
         return self._ring.read()
 
-    def losses(self) -> list[int]:
-        """Loss counts in the order of `enum loss`, hits that the kernel skipped included."""
-        counts = self._losses.read()
+    def losses(self) -> list[int | None]:
+        """Loss counts in the order of `enum loss`, hits that the kernel skipped included.
+
+        Those are None where the kernel does not tell (before 5.12).
+        """
+        counts: list[int | None] = [*self._losses.read()]
         missed = [syscalls.program_misses(fd) for fd in self._programs.loaded()]
-        counts[layout.PROBE_MISSED] += sum(count or 0 for count in missed)
+        told = [count for count in missed if count is not None]
+        counts[layout.PROBE_MISSED] = sum(told) if told else None
         return counts
 
     def hits(self) -> int:

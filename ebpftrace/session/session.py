@@ -8,6 +8,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timezone
 
 from ebpftrace.drain.blocks import read_blocks
@@ -227,11 +228,14 @@ class Session:
         self._end(traced, "exec")
         self._removals.add(traced.take_attachment())
         try:
-            process = Process.open(traced.process.pid)
-            following = Traced(process)
-            self._attach(following)
+            with ExitStack() as undo:
+                process = undo.enter_context(Process.open(traced.process.pid))
+                following = Traced(process)
+                undo.callback(following.close)
+                self._attach(following)
+                undo.pop_all()
         except CannotAttach as error:
-            log.warning("after its exec: %s", error)
+            log.warning("Not traced after its exec: %s", error)
 
     def _end(self, traced: Traced, how: str) -> None:
         self._read_cohorts()
@@ -281,6 +285,7 @@ class Session:
 
     def _losses(self) -> Losses:
         losses = self._tracer.losses()
-        losses[layout.PROBE_MISSED] += self._blind_hits
+        if self._blind_hits:
+            losses[layout.PROBE_MISSED] = (losses[layout.PROBE_MISSED] or 0) + self._blind_hits
         counts = zip(LOSSES, losses, strict=True)
         return Losses({loss.name: n for loss, n in counts if loss.name not in UNDETECTED})
