@@ -44,10 +44,9 @@ class Selected:
 
 
 def select(picture: Picture, selection: Selection) -> Selected:
-    """Sort and cut; ties fall to the larger site, then to the id, so that rows do not dance."""
-    key = _KEYS[selection.sort]
-    matching = [site for site in picture.sites if _matches(site, picture, selection)]
-    matching.sort(key=lambda site: (key(site), -site.counts.bytes, site.at.id))
+    """Sort and cut; see `rank` and `matches`."""
+    matching = [site for site in picture.sites if matches(site, picture, selection)]
+    matching.sort(key=rank(selection.sort))
     shown = tuple(matching[: selection.top or None])
     blocks = sum(site.counts.blocks for site in shown)
     size = sum(site.counts.bytes for site in shown)
@@ -59,7 +58,14 @@ def select(picture: Picture, selection: Selection) -> Selected:
     return Selected(shown, others)
 
 
-def _matches(site: Site, picture: Picture, selection: Selection) -> bool:
+def rank(sort: SortKey) -> Callable[[Site], tuple[float, int, str]]:
+    """A key to sort by; ties fall to the larger site, then to the id, so that rows do not dance."""
+    key = _KEYS[sort]
+    return lambda site: (key(site), -site.counts.bytes, site.at.id)
+
+
+def matches(site: Site, picture: Picture, selection: Selection) -> bool:
+    """Does the site hold what the selection asks for?"""
     if selection.older is None:
         return True
     return site.oldest_at is not None and picture.since_attach_s - site.oldest_at >= selection.older

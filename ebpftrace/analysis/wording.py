@@ -1,0 +1,138 @@
+"""What is said of a picture, in phrases that the text report and the dashboard share.
+
+Layout, labels and colours belong to the views.
+"""
+
+import os
+
+from ebpftrace.model.frames import Frame
+from ebpftrace.model.losses import Loss, Losses
+from ebpftrace.model.picture import Cost, Counts, Picture, Site, Target
+from ebpftrace.units import format_bytes, format_count, format_seconds
+
+_ENDINGS = {"exited": "ended", "exec": "replaced by exec", "lost": "no longer traced"}
+
+
+def many(count: int, noun: str) -> str:
+    """`1 block`, `1 234 blocks`."""
+    return f"{format_count(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def signed(size: float) -> str:
+    """`+1.5 KiB`, `-20 B`."""
+    return f"{'+' if size >= 0 else ''}{format_bytes(size)}"
+
+
+def rate(bytes_per_s: float | None) -> str:
+    return "rate not known yet" if bytes_per_s is None else f"{signed(bytes_per_s)}/s"
+
+
+def watched(picture: Picture) -> str:
+    """For how long, how, and what the kernel leaves out."""
+    filters = "".join(f"  {name}" for name in picture.filters)
+    return f"{format_seconds(picture.since_attach_s)} since attach  mode {picture.mode}{filters}"
+
+
+def named(target: Target) -> str:
+    return f"{target.comm} (pid {target.pid})"
+
+
+def trouble(target: Target) -> list[str]:
+    """What keeps the target's figures from going on, or made them miss something."""
+    words = []
+    if target.ended is not None:
+        words.append(_ENDINGS.get(target.ended, target.ended))
+    if target.blind_s:
+        words.append(f"no probes for {format_seconds(target.blind_s)} while their thread changed")
+    return words
+
+
+def resident(target: Target) -> str:
+    if target.rss_bytes is None or target.rss_growth_bytes is None:
+        return "resident memory not known"
+    return (
+        f"resident {format_bytes(target.rss_bytes)}, {signed(target.rss_growth_bytes)} since attach"
+    )
+
+
+def tracked(picture: Picture) -> str:
+    """What is outstanding, and how it grows."""
+    totals = picture.totals
+    grown = totals.allocated_bytes - totals.freed_bytes
+    return f"{held(totals)}, {signed(grown)} since attach, {rate(picture.growth)}"
+
+
+def held(counts: Counts) -> str:
+    return f"{format_bytes(counts.bytes)} in {many(counts.blocks, 'block')}"
+
+
+def traffic(counts: Counts) -> str:
+    """What went through since the attach."""
+    adopted = f", adopted {format_count(counts.adopted_blocks)}" if counts.adopted_blocks else ""
+    return (
+        f"allocated {format_count(counts.allocated_blocks)} "
+        f"({format_bytes(counts.allocated_bytes)}), freed {format_count(counts.freed_blocks)} "
+        f"({format_bytes(counts.freed_bytes)}){adopted}"
+    )
+
+
+def counted(loss: Loss, count: int) -> str:
+    return f"{loss.name} {format_count(count)}"
+
+
+def lost(losses: Losses) -> str:
+    """Every fault by name, in one line."""
+    faults = losses.faults()
+    if not faults:
+        return "lost nothing"
+    return "LOST " + ", ".join(counted(loss, n) for loss, n in faults)
+
+
+def price(cost: Cost) -> str:
+    words = []
+    if cost.hits_per_s is not None:
+        words.append(f"{format_count(cost.hits_per_s)} probe hits/s,")
+    if cost.target_cpu_percent is not None:
+        words.append(f"{cost.target_cpu_percent:.1f} % of a processor in the target,")
+    if cost.tool_cpu_percent is not None:
+        words.append(f"{cost.tool_cpu_percent:.1f} % in this tool,")
+    memory = (cost.tool_rss_bytes or 0) + (cost.kernel_bytes or 0)
+    words.append(f"{format_bytes(memory)} of memory")
+    return " ".join(words)
+
+
+def holding(site: Site, now: float, several: bool) -> str:
+    """What a site holds, and by which function; with its pid where there are `several`."""
+    age = "" if site.oldest_at is None else f"  oldest {format_seconds(now - site.oldest_at)}"
+    called = site.at.allocator or "an allocator function"
+    family = f" ({site.at.family})" if site.at.family else ""
+    owner = f"  pid {site.at.pid}" if several else ""
+    return f"{held(site.counts)}  {rate(site.growth)}{age}  {called}{family}{owner}"
+
+
+def function(frame: Frame) -> str:
+    """The function, or where the code lies if it has no name."""
+    if frame.function is not None:
+        return frame.function
+    return f"{frame.offset if frame.offset is not None else frame.address:#x}"
+
+
+def module(frame: Frame) -> str:
+    return f" [{os.path.basename(frame.module)}]" if frame.module else ""
+
+
+def place(frame: Frame) -> str:
+    """One line of a stack."""
+    source = f" at {frame.file}:{frame.line}" if frame.function and frame.file else ""
+    return f"{function(frame)}{source}{module(frame)}"
+
+
+def stack_end(site: Site) -> str | None:
+    """Why the frames end where they do, unless they reach the start of the thread."""
+    if not site.at.stack:
+        return "(stack not kept)"
+    if not site.at.frames:
+        return "(stack not here yet)"
+    if not site.at.complete:
+        return "…  (the walk ended before the start of the thread)"
+    return None
