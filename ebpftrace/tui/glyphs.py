@@ -1,0 +1,60 @@
+"""The signs of the screen, and the last border before it: what may be drawn at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+
+from ebpftrace.text import clean
+
+# A cell takes one character, and a few that combine with it. What is beyond can never be seen, and
+# looking at it costs: a name may have 100 kB.
+_CHARACTERS_PER_CELL = 4
+_IN_ASCII = str.maketrans({"…": "...", "·": "?", "−": "-", "\N{NO-BREAK SPACE}": " "})
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """One set of signs, each of them one cell wide except `caller`."""
+
+    descending: str
+    ascending: str
+    cursor: str
+    caller: str
+    cut: str
+    rule: str
+    ascii_only: bool
+
+    def safe(self, text: str, width: int) -> str:
+        """`text` as a terminal may be given it, up to what `width` cells can show."""
+        text = clean(text[: _CHARACTERS_PER_CELL * width + 1])
+        if self.ascii_only and not text.isascii():
+            text = text.translate(_IN_ASCII).encode("ascii", "replace").decode("ascii")
+        return text
+
+    def fit(self, text: str, width: int, right: bool = False) -> str:
+        """`text` in exactly `width` cells, to the right or to the left; `cut` where it is cut."""
+        if width <= 0:
+            return ""
+        text = self.safe(text, width)
+        cells = len(text) if text.isascii() else cell_len(text)
+        if cells > width:
+            return set_cell_size(text, width - 1) + self.cut
+        padding = " " * (width - cells)
+        return padding + text if right else text + padding
+
+
+UNICODE = Glyphs("▼", "▲", "▸", "←", "…", "─", ascii_only=False)
+ASCII = Glyphs("v", "^", ">", "<-", "~", "-", ascii_only=True)
+
+
+def glyphs_for(encoding: str | None, environment: Mapping[str, str]) -> Glyphs:
+    """The signs for a terminal that is written to in `encoding`.
+
+    Python takes the locale C for UTF-8 (PEP 538 and 540) and sets LC_CTYPE accordingly; whoever
+    named that locale asked for ASCII all the same.
+    """
+    if (encoding or "").lower().replace("-", "") != "utf8":
+        return ASCII
+    named = environment.get("LC_ALL") or environment.get("LANG") or ""
+    return ASCII if named in {"C", "POSIX"} else UNICODE

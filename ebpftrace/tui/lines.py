@@ -1,0 +1,58 @@
+"""A line of the screen as data: spans of text, each with the role it plays."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+Role = Literal["plain", "label", "strong", "alarm", "good", "head", "cursor", "rule", "key"]
+
+
+class Span(NamedTuple):
+    """A piece of text; `canvas` turns the role into a style."""
+
+    text: str
+    role: Role = "plain"
+
+
+Line = tuple[Span, ...]
+
+_APART = "  "
+
+
+def line(*spans: Span | str) -> Line:
+    """One line; a bare string is plain."""
+    return tuple(Span(span) if isinstance(span, str) else span for span in spans)
+
+
+def wrapped(text: str, width: int, most: int, indent: str = "    ") -> Iterator[Line]:
+    """`text` over at most `most` lines of `width`; the last one is cut where it is drawn.
+
+    Characters may take two cells each as soon as one of them is not ASCII.
+    """
+    step = max(2 * len(indent), width if text.isascii() else width // 2)
+    for _ in range(most - 1):
+        if len(text) <= step:
+            break
+        yield line(text[:step])
+        text = indent + text[step:]
+    yield line(text)
+
+
+def flowed(label: Span, items: Iterable[Span], width: int, most: int) -> list[Line]:
+    """`label` and the items, as many on a line as fit; what finds no room is counted at the end."""
+    rows: list[list[Span]] = [[label]]
+    used = len(label.text)
+    waiting = list(items)
+    while waiting:
+        last = len(rows) == most
+        rest = f"{_APART}+{len(waiting) - 1} (?)" if last and len(waiting) > 1 else ""
+        needed = len(_APART) + len(waiting[0].text)
+        if used + needed + len(rest) <= width or len(rows[-1]) == 1:
+            rows[-1] += [Span(_APART), waiting.pop(0)]
+            used += needed
+        elif last:
+            rows[-1].append(Span(f"{_APART}+{len(waiting)} (?)", label.role))
+            break
+        else:
+            used = len(label.text)
+            rows.append([Span(" " * used)])
+    return [tuple(row) for row in rows]
