@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from ebpftrace.cli import dashboard
 from ebpftrace.cli.command import Command
 from ebpftrace.cli.common import (
     add_common,
@@ -34,8 +35,9 @@ _FIRST_REPORT_S = 0.25
 class Attach(Command):
     """Show which call sites of running processes hold memory that was not freed.
 
-    Nothing in the target is changed, and nothing of it restarted. Ctrl-C ends the watch: the last
-    picture comes first, then the probes are removed.
+    Nothing in the target is changed, and nothing of it restarted. On a terminal this is a dashboard,
+    else a report every interval. Ctrl-C, or q in the dashboard, ends the watch: the last picture
+    comes first, then the probes are removed.
     """
 
     name = "attach"
@@ -45,7 +47,7 @@ class Attach(Command):
         """Targets, form of the output, and the common options."""
         add_targets(parser)
         form = parser.add_mutually_exclusive_group()
-        form.add_argument("--text", action="store_true", help="a report every interval (default)")
+        form.add_argument("--text", action="store_true", help="a report every interval")
         form.add_argument("--json", action="store_true", help="an object a line every interval")
         add_common(parser)
 
@@ -72,11 +74,14 @@ class Attach(Command):
         )
         processes = open_processes(pids)
         prepared = prepare(options)
+        on_screen = not (given.text or given.json) and dashboard.possible()
+        if on_screen:
+            dashboard.load()
         from ebpftrace.session.session import Session  # the compiler runs meanwhile
 
         session = Session.open(processes, prepared, note)
         try:
-            return self._watch(session, signals)
+            return self._watch(session, signals, on_screen)
         finally:
             count = session.probe_count()
             log.info("removing %d probes", count)
@@ -84,19 +89,25 @@ class Attach(Command):
                 note(f"removing {count} probes; the kernel takes about 0.1 s for each")
             session.close()
 
-    def _watch(self, session: "Session", signals: StopSignals) -> Exit:
+    def _watch(self, session: "Session", signals: StopSignals, on_screen: bool) -> Exit:
         given = self.given
+        limits = Limits(given.duration, given.count)
+        for line in session.notes():
+            note(line)
+        if on_screen:
+            ended = dashboard.show(
+                session, selection(given, 0), given.interval, limits, signals, _worth_reading
+            )
+            return Exit.TARGETS_ENDED if ended else Exit.OK
         view = jsonl if given.json else text
         chosen = selection(given, _TOP_JSON if given.json else _TOP_TEXT)
         write = guarded(lambda picture: view.write(picture, chosen, sys.stdout))
-        for line in session.notes():
-            note(line)
         try:
             ended = watch(
                 session,
                 write,
                 (lambda _: True) if given.json else _worth_reading,
-                Limits(given.duration, given.count),
+                limits,
                 signals,
             )
             write(session.stop())

@@ -1,0 +1,120 @@
+"""When `attach` opens the dashboard, and what is around it: limits, the log, the last words.
+
+`ebpftrace.tui` is imported by `show` and `load` only: no other path may pay for Textual.
+"""
+
+import importlib
+import logging
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ebpftrace.analysis import wording
+from ebpftrace.analysis.selection import Selection
+from ebpftrace.cli.common import note
+from ebpftrace.cli.watch import Limits, StopSignals
+from ebpftrace.model.picture import Block, Picture, Site
+from ebpftrace.model.source import PictureSource
+
+if TYPE_CHECKING:
+    from ebpftrace.session.session import Session
+
+_MOST_LINES_HELD = 10_000
+
+
+def possible() -> bool:
+    """Is there a terminal that can show it? A note where only stderr is none: it is drawn there."""
+    if os.environ.get("TERM", "dumb") in {"", "dumb"}:
+        return False
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    if not sys.stderr.isatty():
+        note("stderr is no terminal, and the dashboard is drawn there: a text report instead.")
+        return False
+    return True
+
+
+def load() -> None:
+    """Import Textual, which takes 150 ms: while the compiler runs they cost nothing."""
+    importlib.import_module("ebpftrace.tui.app")
+
+
+def show(
+    session: "Session",
+    chosen: Selection,
+    interval: float,
+    limits: Limits,
+    signals: StopSignals,
+    worth: Callable[[Picture], bool],
+) -> bool:
+    """The dashboard until the user or a limit ends it; whether every target had ended by then."""
+    from ebpftrace.tui.app import Options, run
+
+    source = _Counted(session, worth)
+    ends = None if limits.duration is None else time.monotonic() + limits.duration
+
+    def stopped() -> bool:
+        return (
+            signals.stopped
+            or (ends is not None and time.monotonic() >= ends)
+            or (limits.count is not None and source.count >= limits.count)
+        )
+
+    with _log_held_back():
+        last = run(source, Options(chosen, interval, session.notes(), stopped))
+    final = session.stop()
+    note(f"tracked {wording.tracked(final)}; {wording.lost(final.losses)}")
+    return last is not None and last.final
+
+
+class _Counted:
+    """A PictureSource that counts the pictures it hands out."""
+
+    def __init__(self, source: PictureSource, worth: Callable[[Picture], bool]) -> None:
+        self.count = 0
+        self._source = source
+        self._worth = worth
+
+    def latest(self) -> Picture:
+        return self._source.latest()
+
+    def after(self, seen: Picture | None, timeout: float) -> Picture | None:
+        picture = self._source.after(seen, timeout)
+        if picture is not None and self._worth(picture):
+            self.count += 1
+        return picture
+
+    def blocks(self, site: Site, limit: int = 1000) -> tuple[Block, ...]:
+        return self._source.blocks(site, limit)
+
+
+class _Holder(logging.Handler):
+    """Keeps what would be written over the screen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: deque[logging.LogRecord] = deque(maxlen=_MOST_LINES_HELD)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@contextmanager
+def _log_held_back() -> Iterator[None]:
+    """What the log would write to stderr comes when the screen is gone; a --log-file goes on."""
+    log, holder = logging.getLogger("ebpftrace"), _Holder()
+    if any(isinstance(handler, logging.FileHandler) for handler in log.handlers):
+        yield
+        return
+    kept = log.handlers[:]
+    log.handlers[:] = [holder]
+    try:
+        yield
+    finally:
+        log.handlers[:] = kept
+        for record in holder.records:
+            log.handle(record)
