@@ -25,6 +25,7 @@ from ebpftrace.tui.rows import View, arrange
 from ebpftrace.tui.stack import nothing_lines, stack_lines
 from ebpftrace.tui.status import status_lines
 from ebpftrace.tui.table import SiteTable
+from ebpftrace.tui.terminal import TerminalDriver
 
 _LOOK_S = 0.1
 _LATE_INTERVALS = 3
@@ -86,7 +87,7 @@ class Dashboard(App[None]):
             return isinstance(message, Dashboard.Arrived)
 
     def __init__(self, source: PictureSource, options: Options, glyphs: Glyphs) -> None:
-        super().__init__(ansi_color=True)
+        super().__init__(driver_class=TerminalDriver, ansi_color=True)
         self.picture: Picture | None = None
         self.failure: BaseException | None = None
         self.view = View(options.selection)
@@ -128,7 +129,8 @@ class Dashboard(App[None]):
             self._show()
 
     def _look(self) -> None:
-        if self._options.stopped():
+        hung_up = isinstance(self._driver, TerminalDriver) and self._driver.gone
+        if hung_up or self._options.stopped():
             self.exit()
         elif self.picture is not None and not self.picture.final:
             silence = time.monotonic() - self._came

@@ -36,5 +36,5 @@ def room(width: int, height: int, header: int, status: int, rows: int) -> Room:
     left = height - header - status
     if width >= _WIDE:
         return Room(header, status, width * 2 // 5, beside=True)
-    table = max(left // 3, min(rows + 1, left * 3 // 5))
+    table = max(3, left // 3, min(rows + 1, left * 3 // 5))
     return Room(header, status, left - table, beside=False)

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-CAPTURE_LIBRARIES = {"bcc", "capstone", "drgn", "elftools", "textual"}
+CAPTURE_LIBRARIES = {"bcc", "capstone", "drgn", "elftools"}
+SCREEN_LIBRARIES = {"rich", "textual"}
 
 IMPORT_ALL_OF = """
 import importlib, json, pkgutil, sys
@@ -18,8 +19,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 
 
-@pytest.mark.parametrize("package", ["ebpftrace.model", "ebpftrace.analysis", "ebpftrace.export"])
-def test_importing_the_reading_half_loads_no_library_of_the_capture_half(package):
+def libraries_of(package):
     run = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL_OF, package],
         capture_output=True,
@@ -27,4 +27,20 @@ def test_importing_the_reading_half_loads_no_library_of_the_capture_half(package
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert CAPTURE_LIBRARIES.isdisjoint(json.loads(run.stdout))
+    return set(json.loads(run.stdout))
+
+
+@pytest.mark.parametrize("package", ["ebpftrace.model", "ebpftrace.analysis", "ebpftrace.export"])
+def test_importing_the_reading_half_loads_no_library_of_the_capture_half(package):
+    assert libraries_of(package).isdisjoint(CAPTURE_LIBRARIES | SCREEN_LIBRARIES)
+
+
+def test_the_dashboard_loads_textual_and_no_library_of_the_capture_half():
+    loaded = libraries_of("ebpftrace.tui")
+    assert loaded >= SCREEN_LIBRARIES
+    assert loaded.isdisjoint(CAPTURE_LIBRARIES)
+
+
+@pytest.mark.parametrize("package", ["ebpftrace.cli", "ebpftrace.session"])
+def test_no_path_without_a_dashboard_loads_textual(package):
+    assert libraries_of(package).isdisjoint(SCREEN_LIBRARIES)
