@@ -1,9 +1,10 @@
-"""Textual's driver, made to survive the loss of its terminal.
+"""Textual's driver, made to survive the loss of its terminal and to know its size.
 
 Its writer thread dies of the first write to a terminal that has hung up; the next thirty writes then
 fill its queue, and the one after waits for ever, with the probes in place.
 """
 
+import os
 from typing import IO, Any, cast
 
 from textual.drivers.linux_driver import LinuxDriver
@@ -45,3 +46,11 @@ class TerminalDriver(LinuxDriver):
     @property
     def gone(self) -> bool:
         return self._screen.gone
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """Columns and lines of the terminal itself, whatever COLUMNS and LINES of a shell say."""
+        try:
+            width, height = os.get_terminal_size(self._screen.fileno())
+        except OSError:
+            return super()._get_terminal_size()
+        return width or 80, height or 24

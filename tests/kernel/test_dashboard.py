@@ -1,0 +1,186 @@
+"""The dashboard on a real terminal, that of a private tmux server, beside a server that leaks."""
+
+import contextlib
+import os
+import pty
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.harness import (
+    LEAVE_LIMIT,
+    REPOSITORY,
+    START_LIMIT,
+    TOOL,
+    Workload,
+    probed_text,
+    run_tool,
+    wait_until,
+)
+
+WIDTH, HEIGHT = 100, 30
+
+
+class Terminal:
+    """One tmux pane with a command in it; the server and its socket go with it."""
+
+    def __init__(self, folder: Path, command: list[str], environment: dict[str, str]) -> None:
+        self.socket = folder / "tmux"
+        self.status = folder / "status"
+        variables = " ".join(f"{name}={shlex.quote(v)}" for name, v in environment.items())
+        line = f"{variables} {shlex.join(command)}; echo $? >{self.status}; echo ended; sleep 600"
+        self._tmux(
+            *("-f", "/dev/null", "new-session", "-d", "-x", str(WIDTH), "-y", str(HEIGHT)),
+            *("-c", str(REPOSITORY), line),
+        )
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        subprocess.run(["tmux", "-S", self.socket, "kill-server"], check=False)
+
+    def _tmux(self, *words: str) -> str:
+        command = ["tmux", "-u", "-S", str(self.socket), *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def press(self, *keys: str) -> None:
+        self._tmux("send-keys", *keys)
+
+    def resize(self, width: int, height: int) -> None:
+        self._tmux("resize-window", "-x", str(width), "-y", str(height))
+
+    def screen(self) -> str:
+        return self._tmux("capture-pane", "-p")
+
+    def until(self, condition: Callable[[str], object], limit: float = START_LIMIT) -> str:
+        """The first screen of which `condition` holds."""
+        end = time.monotonic() + limit
+        while not condition(screen := self.screen()):
+            assert time.monotonic() < end, f"not so within {limit:.0f} s:\n{screen}"
+            time.sleep(0.05)
+        return screen
+
+    def ended(self) -> int:
+        wait_until(lambda: self.status.exists() and self.status.read_text(), "end", LEAVE_LIMIT)
+        return int(self.status.read_text())
+
+
+def dashboard(folder: Path, target: Workload, *options: str, **environment: str) -> Terminal:
+    command = [*TOOL, "attach", "-p", str(target.pid), "--interval", "0.2", *options]
+    # A shell that exports the size it had at its start, as many do: it may not count.
+    stale = {"COLUMNS": "80", "LINES": "24"}
+    return Terminal(folder, command, {"TERM": "screen-256color", **stale, **environment})
+
+
+def names(screen: str) -> list[str]:
+    """The functions in the rows of the table, from the top."""
+    return re.findall(r"(\w+) \[leaking_server\] ", screen.partition(" site ")[0])
+
+
+@pytest.fixture
+def server():
+    with Workload("leaking_server", "--wait") as workload:
+        yield workload
+
+
+def test_the_dashboard_shows_the_leaks_obeys_its_keys_and_leaves_nothing(tmp_path, server):
+    with dashboard(tmp_path, server) as terminal:
+        terminal.until(lambda screen: "no allocation since the attach" in screen)
+        assert probed_text(server.pid) != []
+        server.phases()
+        screen = terminal.until(lambda screen: "session_create" in screen)
+        for phrase in (
+            f"leaking_server (pid {server.pid})",
+            "tracked  1.5 MiB in 2 184 blocks",
+            "lost nothing",
+            "probe hits/s",
+            "q quit",
+        ):
+            assert phrase in screen
+        assert names(screen) == ["cache_insert", "session_create", "log_format"]
+        assert "q quit" in screen.splitlines()[HEIGHT - 1]
+        assert "1.0 MiB in 1 024 blocks" in screen  # the site under the cursor
+        assert "500 KiB" in screen
+        assert "render_page [leaking_server]" in screen
+
+        terminal.press("r")
+        terminal.until(lambda screen: names(screen)[0] == "log_format")
+        terminal.press("n", "Down")
+        screen = terminal.until(lambda screen: "site 2 of 3" in screen)
+        assert "BLOCKS▼" in screen
+        server.phases()  # session_create has 2 000 blocks now, the cache what it had
+        terminal.until(lambda screen: "tracked  2.0 MiB in 3 344 blocks" in screen)
+        terminal.press("?")
+        terminal.until(lambda screen: "sort by bytes" in screen)
+        terminal.press("Escape")
+        terminal.resize(80, 24)
+        terminal.until(lambda screen: len(names(screen)) == 3)
+        terminal.press("q")
+        assert terminal.ended() == 0
+        said = terminal.until(lambda screen: "ended" in screen).replace("\n", "")
+    assert "tracked 2.0 MiB in 3 344 blocks" in said
+    assert "lost nothing" in said
+    assert "Traceback" not in said
+    assert probed_text(server.pid) == []
+
+
+def test_the_end_of_the_target_stays_on_the_screen_until_q(tmp_path, server):
+    with dashboard(tmp_path, server) as terminal:
+        terminal.until(lambda screen: "tracked" in screen)
+        server.phases()
+        terminal.until(lambda screen: "session_create" in screen)
+        server.leave()
+        screen = terminal.until(lambda screen: "every target has ended" in screen)
+        assert "session_create" in screen
+        terminal.press("q")
+        assert terminal.ended() == 4
+
+
+def test_a_terminal_that_closes_ends_the_dashboard_and_takes_the_probes_with_it(tmp_path, server):
+    with dashboard(tmp_path, server) as terminal:
+        terminal.until(lambda screen: "lost nothing" in screen)
+        assert probed_text(server.pid) != []
+    wait_until(lambda: not probed_text(server.pid), "probes gone", LEAVE_LIMIT)
+    assert server.process.poll() is None
+
+
+def test_a_locale_without_utf8_gets_ascii(tmp_path, server):
+    with dashboard(tmp_path, server, LC_ALL="C") as terminal:
+        terminal.until(lambda screen: "lost nothing" in screen)
+        server.phases()
+        screen = terminal.until(lambda screen: "session_create" in screen)
+        assert screen.isascii()
+        assert "BYTESv" in screen
+        terminal.press("C-c")
+        assert terminal.ended() == 0
+
+
+@pytest.mark.parametrize("options", [["--text"], ["--json"], []])
+def test_text_json_and_a_dumb_terminal_draw_no_screen(options, server):
+    main, side = pty.openpty()
+    command = [*TOOL, "attach", "-p", str(server.pid), "--count", "1", *options]
+    environment = {**os.environ, "TERM": "xterm" if options else "dumb"}
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdin=side, stdout=side, stderr=side
+    ) as tool:
+        os.close(side)
+        said = b""
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
+            while part := os.read(main, 65536):
+                said += part
+        os.close(main)
+    assert tool.returncode == 0
+    assert b"\x1b" not in said
+    assert b"lost     nothing" in said or b'"schema"' in said
+
+
+def test_without_a_terminal_it_is_the_text_report(server):
+    ran = run_tool("attach", "-p", server.pid, "--count", "1")
+    assert ran.returncode == 0
+    assert "lost     nothing" in ran.stdout
