@@ -65,10 +65,20 @@ def show(
         )
 
     with _log_held_back():
-        last = run(source, Options(chosen, interval, session.notes(), stopped))
+        last, terminal_gone = run(source, Options(chosen, interval, session.notes(), stopped))
+        if terminal_gone:
+            _mute()
     final = session.stop()
     note(f"tracked {wording.tracked(final)}; {wording.lost(final.losses)}")
     return last is not None and last.final
+
+
+def _mute() -> None:
+    """A note to a terminal that nobody reads would keep us from removing the probes."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 class _Counted:

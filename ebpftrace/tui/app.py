@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -44,13 +44,20 @@ class Options:
     stopped: Callable[[], bool] = lambda: False
 
 
-def run(source: PictureSource, options: Options) -> Picture | None:
-    """Show `source` until the user leaves; the last picture shown. Raises what failed in it."""
+class Outcome(NamedTuple):
+    """The last picture that was shown, and whether there is still a terminal to say something on."""
+
+    last: Picture | None
+    terminal_gone: bool
+
+
+def run(source: PictureSource, options: Options) -> Outcome:
+    """Show `source` until the user leaves or is gone. Raises what failed in it."""
     app = Dashboard(source, options, glyphs_for(sys.stderr.encoding, os.environ))
     app.run()
     if app.failure is not None:
         raise app.failure
-    return app.picture
+    return Outcome(app.picture, app.terminal_gone)
 
 
 class Dashboard(App[None]):
@@ -110,11 +117,18 @@ class Dashboard(App[None]):
         yield self.status
 
     def on_mount(self) -> None:
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.screen.told_to_end = self._options.stopped
         self._feed.start()
         self.set_interval(_LOOK_S, self._look)
 
     def on_unmount(self) -> None:
         self._feed.stop()
+
+    @property
+    def terminal_gone(self) -> bool:
+        """Has the terminal hung up, or is nobody reading it?"""
+        return isinstance(self._driver, TerminalDriver) and self._driver.screen.gone
 
     # --- what comes from outside ------------------------------------------------------------------
 
@@ -129,8 +143,7 @@ class Dashboard(App[None]):
             self._show()
 
     def _look(self) -> None:
-        hung_up = isinstance(self._driver, TerminalDriver) and self._driver.gone
-        if hung_up or self._options.stopped():
+        if self.terminal_gone or self._options.stopped():
             self.exit()
         elif self.picture is not None and not self.picture.final:
             silence = time.monotonic() - self._came

@@ -1,56 +1,71 @@
-"""Textual's driver, made to survive the loss of its terminal and to know its size.
+"""Textual's driver, made to survive a terminal that hangs up or stalls, and to know its size.
 
-Its writer thread dies of the first write to a terminal that has hung up; the next thirty writes then
-fill its queue, and the one after waits for ever, with the probes in place.
+Its writer thread dies of the first write to a terminal that has hung up, and waits as long as nobody
+reads it; thirty writes later its queue is full, and the application waits for ever, with the probes in
+place.
 """
 
 import os
-from typing import IO, Any, cast
+import select
+from collections.abc import Callable
+from typing import Any, cast
 
 from textual.drivers.linux_driver import LinuxDriver
 
+_PATIENCE_S = 2.0
 
-class _Forgiving:
-    """Writes to `file` until that fails, and to nowhere from then on."""
 
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
+class Screen:
+    """What the writer thread writes to. `gone` from the moment that it gave up on the terminal.
+
+    That is when a write fails, or when the dashboard has been told to end and for two seconds nobody
+    has read what it wrote.
+    """
+
+    def __init__(self, fd: int) -> None:
         self.gone = False
+        self.told_to_end: Callable[[], bool] = lambda: False
+        self._fd = fd
+        # Opened anew: O_NONBLOCK on the descriptor itself would reach the shell that shares it.
+        self._out = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
 
     def write(self, text: str) -> None:
-        if not self.gone:
+        left = memoryview(text.encode("utf-8", "replace"))
+        while left and not self.gone:
             try:
-                self._file.write(text)
+                left = left[os.write(self._out, left) :]
+            except BlockingIOError:
+                room = select.select([], [self._out], [], _PATIENCE_S)[1]
+                self.gone = not room and self.told_to_end()
             except OSError:
                 self.gone = True
 
     def flush(self) -> None:
-        if not self.gone:
-            try:
-                self._file.flush()
-            except OSError:
-                self.gone = True
+        """Nothing is held back."""
 
     def fileno(self) -> int:
-        return self._file.fileno()
+        return self._fd
+
+    def close(self) -> None:
+        os.close(self._out)
 
 
 class TerminalDriver(LinuxDriver):
-    """Draws on stderr, as LinuxDriver does; `gone` once that cannot be written any more."""
+    """Draws on stderr, as LinuxDriver does."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self._screen = _Forgiving(cast("IO[str]", self._file))
-        self._file = cast(Any, self._screen)
+        self.screen = Screen(cast(Any, self._file).fileno())
+        self._file = cast(Any, self.screen)
 
-    @property
-    def gone(self) -> bool:
-        return self._screen.gone
+    def close(self) -> None:
+        super().close()
+        self.screen.close()
 
     def _get_terminal_size(self) -> tuple[int, int]:
         """Columns and lines of the terminal itself, whatever COLUMNS and LINES of a shell say."""
         try:
-            width, height = os.get_terminal_size(self._screen.fileno())
+            width, height = os.get_terminal_size(self.screen.fileno())
         except OSError:
             return super()._get_terminal_size()
         return width or 80, height or 24

@@ -88,7 +88,7 @@ def play(monkeypatch, session, limits, run):
 
 def test_the_totals_and_the_losses_stay_in_the_scrollback(monkeypatch, capsys):
     last = picture(site(counts=counts(2, 2048)), losses=Losses({"map_busy": 3}), final=True)
-    assert not play(monkeypatch, Session(last), Limits(), lambda _source, _options: None)
+    assert not play(monkeypatch, Session(last), Limits(), lambda _source, _options: (None, False))
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("ebpftrace: tracked 2.0 KiB in 2 blocks, +2.0 KiB since attach")
@@ -97,7 +97,7 @@ def test_the_totals_and_the_losses_stay_in_the_scrollback(monkeypatch, capsys):
 
 def test_it_knows_whether_every_target_had_ended(monkeypatch):
     final = picture(final=True)
-    assert play(monkeypatch, Session(final), Limits(), lambda _source, _options: final)
+    assert play(monkeypatch, Session(final), Limits(), lambda _source, _options: (final, False))
 
 
 def test_count_leaves_out_the_picture_drawn_at_the_moment_of_arming(monkeypatch):
@@ -108,6 +108,7 @@ def test_count_leaves_out_the_picture_drawn_at_the_moment_of_arming(monkeypatch)
             stops.append(options.stopped())
         assert stops == [False, False, True]
         assert options.notes == ("a note",)
+        return None, False
 
     session = Session(picture(), picture(site()), picture(site()), picture(site()))
     play(monkeypatch, session, Limits(count=2), run)
@@ -116,6 +117,7 @@ def test_count_leaves_out_the_picture_drawn_at_the_moment_of_arming(monkeypatch)
 def test_duration_stops_it(monkeypatch):
     def run(_source, options):
         assert options.stopped()
+        return None, False
 
     play(monkeypatch, Session(picture()), Limits(duration=0.0), run)
 
