@@ -13,7 +13,7 @@ from ebpftrace.tui.rows import View
 from ebpftrace.units import format_bytes, format_count, format_seconds
 
 _UNKNOWN = "?"
-_LEAST_SITE = 24
+_LEAST_SITE = 32
 _MOST_CALLERS = 16
 
 
@@ -58,11 +58,11 @@ def _age(site: Site, moment: Moment) -> str:
 
 COLUMNS = (
     Column("BYTES", 8, 0, lambda site, _: format_bytes(site.counts.bytes), "bytes"),
-    Column("SHARE", 6, 4, _share),
-    Column("BLOCKS", 9, 2, lambda site, _: format_count(site.counts.blocks), "blocks"),
+    Column("SHARE", 6, 5, _share),
+    Column("BLOCKS", 9, 3, lambda site, _: format_count(site.counts.blocks), "blocks"),
     Column("GROWTH/s", 9, 1, _growth, "growth"),
-    Column("OLDEST", 7, 3, _age, "age"),
-    Column("PID", 7, 5, lambda site, _: str(site.at.pid)),
+    Column("OLDEST", 7, 4, _age, "age"),
+    Column("PID", 7, 2, lambda site, _: str(site.at.pid)),
     Column("ALLOCATOR", 14, 6, lambda site, _: site.at.allocator or _UNKNOWN, right=False),
 )
 
