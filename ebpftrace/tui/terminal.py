@@ -27,7 +27,10 @@ class Screen:
         self.told_to_end: Callable[[], bool] = lambda: False
         self._fd = fd
         # Opened anew: O_NONBLOCK on the descriptor itself would reach the shell that shares it.
-        self._out = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            self._out = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError:  # the terminal of another user, who only lent it: it is waited for
+            self._out = os.dup(fd)
 
     def write(self, text: str) -> None:
         left = memoryview(text.encode("utf-8", "replace"))

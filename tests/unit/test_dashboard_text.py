@@ -16,6 +16,7 @@ from ebpftrace.tui.rows import View, arrange, index_of
 from ebpftrace.tui.stack import nothing_lines, stack_lines
 from ebpftrace.tui.status import status_lines
 from tests.unit.builders import counts, frame, picture, site, target
+from tests.unit.pilot import named
 
 HOSTILE = [
     "[abi:cxx11]",
@@ -43,10 +44,6 @@ def texts(lines):
 
 def names(rows):
     return [one.at.frames[0].function for one in rows]
-
-
-def named(name, **given):
-    return site(name, id=name, **given)
 
 
 # --- glyphs ---------------------------------------------------------------------------------------
