@@ -22,7 +22,6 @@ class Glyphs:
     cursor: str
     caller: str
     cut: str
-    rule: str
     ascii_only: bool
 
     def safe(self, text: str, width: int) -> str:
@@ -44,8 +43,8 @@ class Glyphs:
         return padding + text if right else text + padding
 
 
-UNICODE = Glyphs("▼", "▲", "▸", "←", "…", "─", ascii_only=False)
-ASCII = Glyphs("v", "^", ">", "<-", "~", "-", ascii_only=True)
+UNICODE = Glyphs("▼", "▲", "▸", "←", "…", ascii_only=False)
+ASCII = Glyphs("v", "^", ">", "<-", "~", ascii_only=True)
 
 
 def glyphs_for(encoding: str | None, environment: Mapping[str, str]) -> Glyphs:
