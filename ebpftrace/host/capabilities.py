@@ -17,7 +17,8 @@ def missing(effective: int) -> tuple[str, ...]:
     """Names of the capabilities that tracing needs and `effective` has not.
 
     BPF and perf events need CAP_BPF and CAP_PERFMON (5.8), /proc/PID/map_files needs
-    CAP_CHECKPOINT_RESTORE (5.9), other users' processes CAP_SYS_PTRACE. CAP_SYS_ADMIN replaces all.
+    CAP_CHECKPOINT_RESTORE (5.9), other users' processes CAP_SYS_PTRACE. CAP_SYS_ADMIN replaces all,
+    and most kernels want it for uprobes, which is found by trying (`kernel.trials`).
     """
     if effective >> _SYS_ADMIN & 1:
         return ()
@@ -28,9 +29,17 @@ def lacks(names: tuple[str, ...]) -> HostRefuses:
     """The refusal for want of these capabilities."""
     return HostRefuses(
         f"Tracing another process needs root, and this process has not {', '.join(names)}.",
-        f"Run it with sudo, or grant {', '.join(names)}; in a container, "
-        f"{namespaces.privileged()}.",
+        f"Run it with sudo, or grant CAP_SYS_ADMIN; in a container, {namespaces.privileged()}.",
     )
+
+
+def uprobes_want_more(effective: int) -> bool:
+    """Is CAP_SYS_ADMIN missing, without which uprobes are refused with EACCES?
+
+    CAP_PERFMON was enough from 5.8 until ba677dbe77af (6.16, July 2025), which went into every stable
+    series: of Debian's kernels 6.1, 6.12 and 6.18 refuse.
+    """
+    return not effective >> _SYS_ADMIN & 1
 
 
 def outside() -> HostRefuses:

@@ -99,6 +99,13 @@ def _not_permitted(call: Call, name: str, known: Facts) -> tuple[str, str]:
     if absent:
         error = capabilities.lacks(absent)
         return f"{said}, because this process has not {', '.join(absent)}", error.fix
+    if (
+        call == "event"
+        and known.effective is not None
+        and capabilities.uprobes_want_more(known.effective)
+    ):
+        why = "because this kernel permits uprobes with CAP_SYS_ADMIN only"
+        return f"{said}, {why}", capabilities.lacks(("CAP_SYS_ADMIN",)).fix
     if known.initial_user is False:
         error = capabilities.outside()
         return f"{said}, because this process is in a user namespace of its own", error.fix

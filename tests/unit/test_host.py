@@ -102,6 +102,8 @@ def test_the_machines_named_are_those_that_programs_are_made_for():
     [
         (errno.EPERM, "map", Facts(NOTHING), "has not CAP_SYS_PTRACE, CAP_PERFMON, CAP_BPF"),
         (errno.EACCES, "event", Facts(NOTHING), "has not CAP_SYS_PTRACE"),
+        (errno.EACCES, "event", Facts(ROOT & ~CAP_SYS_ADMIN), "with CAP_SYS_ADMIN only"),
+        (errno.EPERM, "map", Facts(ROOT & ~CAP_SYS_ADMIN), "although the privileges"),
         (errno.EPERM, "map", Facts(ROOT, initial_user=False), "user namespace of its own"),
         (errno.EPERM, "map", Facts(ROOT, seccomp=2), "seccomp filter"),
         (errno.EPERM, "event", Facts(ROOT, seccomp=2, lockdown="confidentiality"), "seccomp"),
