@@ -15,6 +15,7 @@ from ebpftrace.cli.common import (
     start_logging,
 )
 from ebpftrace.cli.exits import Exit
+from ebpftrace.errors import UsageError
 
 if TYPE_CHECKING:
     from ebpftrace.doctor.report import Report
@@ -67,11 +68,21 @@ class Doctor(Command):
             found = report.as_object()
             if given.bundle:
                 found["bundle"] = {"file": str(given.bundle), "contents": contents}
-            sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+            _say(json.dumps(found, ensure_ascii=False))
         else:
-            sys.stdout.write("\n".join([*report.lines(), *listing]) + "\n")
-        sys.stdout.flush()
+            _say("\n".join([*report.lines(), *listing]))
         return _status(report)
+
+
+def _say(text: str) -> None:
+    """Write to stdout. UsageError where it takes nothing; a reader that has gone is no error."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"The output cannot be written: {error.strerror}.") from error
 
 
 def _status(report: "Report") -> Exit:

@@ -153,6 +153,12 @@ def test_a_bundle_of_a_broken_host_says_what_is_broken(tmp_path: Path):
     assert "FAILED" in contents(path)["doctor.txt"]
 
 
+def test_an_output_that_takes_nothing_is_a_sentence():
+    ended = run_tool("doctor", user=("sh", "-c", 'exec "$@" >/dev/full', "sh"))
+    assert ended.returncode == BAD_USAGE
+    assert ended.stderr == "ebpftrace: The output cannot be written: No space left on device.\n"
+
+
 @pytest.mark.parametrize("kind", ["file", "link"])
 def test_a_bundle_is_never_written_over_or_through_anything(tmp_path: Path, kind: str):
     path, other = tmp_path / "b.tar.gz", tmp_path / "other"
