@@ -90,11 +90,16 @@ def add_logging(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--debug", action="store_true", help="log every step (to stderr, or there)")
 
 
-def check_common(given: argparse.Namespace) -> None:
-    """UsageError for what this version does not do, and for what contradicts itself."""
+def check_targets(given: argparse.Namespace) -> None:
+    """UsageError for what this version does not do."""
     for name, sentence in _LATER.items():
         if getattr(given, name, None):
             raise UsageError(sentence)
+
+
+def check_common(given: argparse.Namespace) -> None:
+    """UsageError for what this version does not do, and for what contradicts itself."""
+    check_targets(given)
     if given.mode != "full":
         raise UsageError(f"--mode {given.mode} is not in this version; only full is.")
     if given.budget != "none":

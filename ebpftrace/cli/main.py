@@ -11,13 +11,14 @@ from typing import NoReturn
 from ebpftrace import __version__
 from ebpftrace.cli.attach import Attach
 from ebpftrace.cli.command import Command
+from ebpftrace.cli.doctor import Doctor
 from ebpftrace.cli.exits import Exit, exit_of
 from ebpftrace.cli.probes import Probes
 from ebpftrace.errors import EbpftraceError, UsageError
 
 log = logging.getLogger(__name__)
 
-COMMANDS: tuple[type[Command], ...] = (Attach, Probes)
+COMMANDS: tuple[type[Command], ...] = (Attach, Probes, Doctor)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from ebpftrace.cli.common import note
-from ebpftrace.errors import CannotAttach
-from ebpftrace.kernel import privileges
+from ebpftrace.errors import CannotAttach, TargetGone
+from ebpftrace.host import capabilities, handles, namespaces
 from ebpftrace.target.process import Process
 
 
@@ -14,7 +14,8 @@ def open_processes(pids: Sequence[int]) -> list[Process]:
 
     CannotAttach without the privileges, or where none is left.
     """
-    privileges.require()
+    capabilities.require()
+    handles.require()
     processes: list[Process] = []
     failures: list[CannotAttach] = []
     with ExitStack() as undo:
@@ -24,8 +25,13 @@ def open_processes(pids: Sequence[int]) -> list[Process]:
             except CannotAttach as error:
                 failures.append(error)
         if not processes:
-            raise failures[0]
+            raise _with_hint(failures[0])
         for failure in failures:
             note(str(failure))
         undo.pop_all()
     return processes
+
+
+def _with_hint(failure: CannotAttach) -> CannotAttach:
+    hint = namespaces.hint_about_pids() if isinstance(failure, TargetGone) else ""
+    return TargetGone(f"{failure} {hint}") if hint else failure

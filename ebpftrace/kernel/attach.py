@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from ebpftrace.errors import CannotAttach, TargetGone
+from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import features, layout, syscalls
 from ebpftrace.kernel.programs import Programs
 from ebpftrace.model.ids import Slot, Tid
@@ -26,11 +27,7 @@ _REASONS = {
     "counter (dmesg says ref_ctr_offset mismatch), or the file was changed in place. End the "
     "other tracer, or restart the target",
     errno.EBUSY: "another tool holds the perf events of this process. End it and try again",
-    errno.EPERM: "the kernel does not permit it. Run as root with CAP_PERFMON and CAP_SYS_ADMIN; "
-    "with kernel lockdown in confidentiality mode nobody may",
-    errno.EACCES: "the kernel does not permit it. Run as root, or lower kernel.perf_event_paranoid",
     errno.ENOENT: "the mapped file is gone from under its descriptor. Try again",
-    errno.EMFILE: "this process may not open more files. Raise it with: ulimit -n 65536",
     errno.ENODEV: "this kernel has no uprobe events (CONFIG_UPROBE_EVENTS)",
     errno.EOPNOTSUPP: "the kernel cannot place a probe on this instruction or file system",
     errno.EIO: "the file that is mapped cannot be read",
@@ -112,7 +109,9 @@ def _attach_one(
         where = f"{probe.function.name} in {probe.module.name}"
         if error.errno == errno.ESRCH:
             raise TargetGone(f"The process ended while {where} was being probed.") from error
-        reason = _REASONS.get(error.errno or 0, f"{error.strerror}")
+        reason = _REASONS.get(error.errno or 0)
+        if reason is None:
+            raise refusal(error, "event", f"Cannot probe {where}") from error
         raise CannotAttach(f"Cannot probe {where}: {reason}.") from error
 
 

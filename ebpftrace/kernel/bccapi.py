@@ -14,17 +14,15 @@ import warnings
 from functools import lru_cache
 from pathlib import Path
 
-from ebpftrace.errors import CannotAttach
+from ebpftrace.errors import HostRefuses
+from ebpftrace.host.release import bcc_again, bcc_package
+from ebpftrace.kernel.compilation_failure import fix_for
 
 _SYSTEM_FOLDERS = (
     "/usr/lib/python3/dist-packages",
     "/usr/local/lib/python3/dist-packages",
     *(f"/usr/lib/python3.{minor}/site-packages" for minor in range(15, 8, -1)),
     *(f"/usr/lib64/python3.{minor}/site-packages" for minor in range(15, 8, -1)),
-)
-_INSTALL = (
-    "Install BCC's Python bindings: python3-bpfcc on Debian and Ubuntu, python3-bcc on Fedora, "
-    "python-bcc on Arch; pip has no package of them."
 )
 _importing = threading.Lock()
 
@@ -36,12 +34,12 @@ def _find() -> importlib.machinery.ModuleSpec:
             places = (spec.submodule_search_locations if spec else None) or ()
             if spec and any((Path(place) / "libbcc.py").is_file() for place in places):
                 return spec
-    raise CannotAttach(f"The Python module bcc was not found. {_INSTALL}")
+    raise HostRefuses("The Python module bcc was not found.", bcc_package())
 
 
 @lru_cache(maxsize=1)
 def bcc() -> types.ModuleType:
-    """The module `bcc`. CannotAttach where it is missing or its library cannot be loaded.
+    """The module `bcc`. HostRefuses where it is missing or its library cannot be loaded.
 
     Its folder never enters sys.path (it would shadow other packages), its SyntaxWarnings are not
     ours to show, and no byte code is written beside it.
@@ -59,10 +57,11 @@ def bcc() -> types.ModuleType:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 loader.exec_module(module)
-        except (ImportError, OSError, AttributeError, SyntaxError) as error:
+        except (Exception, SystemExit) as error:  # code of others, which may raise anything
             del sys.modules["bcc"]
-            raise CannotAttach(
-                f"BCC is installed but cannot be loaded: {error}. {_INSTALL}"
+            raise HostRefuses(
+                f"BCC is installed but cannot be loaded: {error}.",
+                fix_for(str(error), bcc_again()),
             ) from error
         finally:
             sys.dont_write_bytecode = keep

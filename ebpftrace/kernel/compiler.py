@@ -5,6 +5,7 @@ that watches, and compiling runs beside the planning of the probes.
 """
 
 import ctypes
+import errno
 import json
 import logging
 import os
@@ -15,13 +16,16 @@ import sys
 import tempfile
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from ebpftrace.errors import CannotAttach, EbpftraceError
+from ebpftrace.errors import HostRefuses
+from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import sources
 from ebpftrace.kernel.bccapi import bcc, use_headers
+from ebpftrace.kernel.compilation_failure import compiler_ended, compiler_failed, not_started
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,19 @@ _LOAD_64, _PSEUDO_MAP_FD = 0x18, 1  # include/uapi/linux/bpf.h
 _LENGTH = struct.Struct("<I")
 _WORDS = 64 << 10
 _LIMIT_S = 60.0
+_MOST_ANSWER = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is compiled: a text, and which of its maps and programs are handed back."""
+
+    text: Callable[[], str] = sources.flatten
+    maps: tuple[str, ...] = MAPS
+    programs: tuple[str, ...] = PROGRAMS
+
+
+TRACER = Unit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +70,7 @@ class Compiled:
 
     maps: dict[str, int]
     code: dict[str, bytes]
+    bcc_version: str
 
     def close(self) -> None:
         """Give up the maps."""
@@ -63,20 +81,31 @@ class Compiled:
 class Compilation:
     """A compilation under way. Start it from the main thread, before any other thread runs."""
 
-    def __init__(self, definitions: dict[str, object]) -> None:
-        """`definitions` become -D options; sizes of maps are among them."""
+    def __init__(
+        self, definitions: dict[str, object], unit: Unit = TRACER, limit_s: float = _LIMIT_S
+    ) -> None:
+        """`definitions` become -D options; sizes of maps are among them. HostRefuses where no
+        child can be started.
+        """
+        self._unit = unit
+        self._limit_s = limit_s
         flags = [f"-D{name}={value}" for name, value in definitions.items()]
         log.debug("compiling with %s", " ".join(flags))
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed by cancel()
-        self._socket, theirs = socket.socketpair()
-        self._pid = os.fork()
+        with ExitStack() as undo:
+            try:
+                self._words = undo.enter_context(tempfile.TemporaryFile())
+                self._socket, theirs = map(undo.enter_context, socket.socketpair())
+                self._pid = os.fork()
+            except OSError as error:
+                raise not_started(error) from error
+            undo.pop_all()
         if self._pid == 0:
             self._socket.close()
-            _child(theirs, self._words.fileno(), flags)
+            _child(theirs, self._words.fileno(), unit, flags)
         theirs.close()
 
     def result(self) -> Compiled:
-        """Wait for it. CannotAttach with the compiler's last words."""
+        """Wait for it. HostRefuses with the compiler's last words."""
         try:
             return self._receive()
         finally:
@@ -85,38 +114,82 @@ class Compilation:
     def cancel(self) -> None:
         """End the child, whether it is done or not."""
         if self._pid:
-            self._socket.close()
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
             self._pid = 0
-            self._words.close()
+        self._socket.close()
+        self._words.close()
 
     def _receive(self) -> Compiled:
-        deadline = time.monotonic() + _LIMIT_S
-        self._socket.settimeout(_LIMIT_S)
+        descriptors: list[int] = []
         try:
-            head, descriptors, _, _ = socket.recv_fds(self._socket, _LENGTH.size, len(MAPS))
-            if len(head) < _LENGTH.size:
-                raise CannotAttach(_failure("BCC ended without an answer", self._said()))
-            body = bytearray()
-            (length,) = _LENGTH.unpack(head)
-            while len(body) < length and time.monotonic() < deadline:
-                piece = self._socket.recv(length - len(body))
-                if not piece:
-                    raise CannotAttach(_failure("BCC ended in mid-answer", self._said()))
-                body += piece
-        except TimeoutError as error:
-            raise CannotAttach(_failure("BCC did not end in a minute", self._said())) from error
-        answer: dict[str, Any] = json.loads(body)
-        for line in self._said().splitlines():
-            log.debug("compiler: %s", line)
+            body = self._body(descriptors)
+            for line in self._said().splitlines():
+                log.debug("compiler: %s", line)
+            return self._understood(json.loads(body), descriptors)
+        except BaseException as error:
+            for fd in descriptors:
+                os.close(fd)
+            if isinstance(error, TimeoutError):
+                what = f"the compiler did not end in {self._limit_s:.0f} s"
+                raise compiler_failed(what, self._said()) from error
+            if isinstance(error, OSError):  # the child is gone, with or without a word
+                raise compiler_ended(self._ended(), self._said()) from error
+            if isinstance(error, (ValueError, LookupError, TypeError, struct.error)):
+                what = "the compiler's answer makes no sense"
+                raise compiler_failed(what, self._said()) from error
+            raise
+
+    def _body(self, descriptors: list[int]) -> bytes:
+        """The child's answer. OSError where it ends before that; `descriptors` come with it."""
+        deadline = time.monotonic() + self._limit_s
+        self._socket.settimeout(self._limit_s)
+        head, here, flags, _ = socket.recv_fds(self._socket, _LENGTH.size, len(self._unit.maps))
+        descriptors += here
+        # Fewer than were sent: this process may have no more (scm_detach_fds).
+        if flags & socket.MSG_CTRUNC and len(here) < len(self._unit.maps):
+            raise refusal(errno.EMFILE, "map", "The BPF maps cannot be taken over")
+        if len(head) < _LENGTH.size:
+            raise ConnectionResetError
+        (length,) = _LENGTH.unpack(head)
+        if length > _MOST_ANSWER:
+            raise ValueError(length)
+        body = bytearray()
+        while len(body) < length:
+            self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            piece = self._socket.recv(length - len(body))
+            if not piece:
+                raise ConnectionResetError
+            body += piece
+        return bytes(body)
+
+    def _understood(self, answer: dict[str, Any], descriptors: list[int]) -> Compiled:
+        """ValueError, LookupError or TypeError where it is not what was asked for."""
         if answer["error"]:
-            raise CannotAttach(answer["error"])
+            reason, fix = answer["error"]
+            raise HostRefuses(str(reason), str(fix))
         for fd in descriptors:
             os.set_inheritable(fd, False)
         here = dict(zip(answer["maps"], descriptors, strict=True))
-        code = {name: relocated(b64decode(text), here) for name, text in answer["code"].items()}
-        return Compiled(dict(zip(MAPS, descriptors, strict=True)), code)
+        code = {
+            name: relocated(b64decode(answer["code"][name], validate=True), here)
+            for name in self._unit.programs
+        }
+        if not all(code.values()):
+            raise ValueError("a program is empty")
+        maps = dict(zip(self._unit.maps, descriptors, strict=True))
+        return Compiled(maps, code, str(answer["bcc"]))
+
+    def _ended(self) -> int | None:
+        """The child's wait status; None while it runs on."""
+        ends = time.monotonic() + 1
+        while time.monotonic() < ends:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            if pid:
+                self._pid = 0
+                return status
+            time.sleep(0.01)
+        return None
 
     def _said(self) -> str:
         self._words.seek(0)
@@ -133,17 +206,7 @@ def relocated(code: bytes, descriptors: dict[int, int]) -> bytes:
     return bytes(out)
 
 
-def _failure(what: str, said: str) -> str:
-    """A sentence with the lines that say why, and the way out where there is one."""
-    lines = said.splitlines()
-    reasons = [line for line in lines if "error" in line][:3] or lines[-3:]
-    out = "--debug keeps every line of the compiler."
-    if "bpf map" in said:
-        out = "The maps need less memory with a smaller --max-blocks or --max-stacks."
-    return f"The BPF programs could not be made: {what}. {' '.join(reasons)}. {out}"
-
-
-def _child(answer_to: socket.socket, words: int, flags: Sequence[str]) -> None:
+def _child(answer_to: socket.socket, words: int, unit: Unit, flags: Sequence[str]) -> None:
     """Never returns: this is a copy of the tool, and must not act as the tool."""
     status = 1
     try:
@@ -153,16 +216,22 @@ def _child(answer_to: socket.socket, words: int, flags: Sequence[str]) -> None:
         os.dup2(words, 2)
         maps: list[int] = []
         code: dict[str, str] = {}
-        error = ""
+        version = ""
+        error: HostRefuses | None = None
         try:
-            maps, code = _compile(flags)
-        except EbpftraceError as failure:
-            error = str(failure)
+            maps, code, version = _compile(unit, flags)
+        except HostRefuses as failure:
+            error = failure
         except Exception as failure:  # noqa: BLE001 - BCC raises the bare class for everything
-            with os.fdopen(os.dup(words), "rb") as said:
-                said.seek(0)
-                error = _failure(str(failure), said.read(_WORDS).decode(errors="replace"))
-        body = json.dumps({"error": error, "code": code, "maps": maps}).encode()
+            said = os.pread(words, _WORDS, 0).decode(errors="replace")
+            error = compiler_failed(str(failure) or type(failure).__name__, said)
+        answer = {
+            "error": (error.reason, error.fix) if error else None,
+            "code": code,
+            "maps": maps,
+            "bcc": version,
+        }
+        body = json.dumps(answer).encode()
         socket.send_fds(answer_to, [_LENGTH.pack(len(body))], maps)
         answer_to.sendall(body)
         status = 0
@@ -171,15 +240,19 @@ def _child(answer_to: socket.socket, words: int, flags: Sequence[str]) -> None:
         os._exit(status)
 
 
-def _compile(flags: Sequence[str]) -> tuple[list[int], dict[str, str]]:
+def _compile(unit: Unit, flags: Sequence[str]) -> tuple[list[int], dict[str, str], str]:
     use_headers(sources.headers())
     module = bcc()
-    compiled = module.BPF(text=sources.flatten().encode(), cflags=list(flags))
+    compiled = module.BPF(text=unit.text().encode(), cflags=list(flags))
     lib = module.libbcc.lib
-    maps = [int(lib.bpf_table_fd(compiled.module, name.encode())) for name in MAPS]
+    maps = [int(lib.bpf_table_fd(compiled.module, name.encode())) for name in unit.maps]
+    if -1 in maps:
+        raise LookupError(f"BCC made no map {unit.maps[maps.index(-1)]}")
     code = {}
-    for name in PROGRAMS:
+    for name in unit.programs:
         start = lib.bpf_function_start(compiled.module, name.encode())
         size = lib.bpf_function_size(compiled.module, name.encode())
+        if not start or not size:
+            raise LookupError(f"BCC made no program {name}")
         code[name] = b64encode(ctypes.string_at(start, size)).decode()
-    return maps, code
+    return maps, code, str(getattr(module, "__version__", ""))

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
-from ebpftrace.errors import CannotAttach
+from ebpftrace.host import trees
+from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import syscalls
 
 BPF_F_NO_PREALLOC = 1
-_UPROBE_EVENTS = Path("/sys/bus/event_source/devices/uprobe")
 
 
 def instruction(code: int, registers: int = 0, offset: int = 0, immediate: int = 0) -> bytes:
@@ -33,15 +32,12 @@ class UprobeEvents:
 
 
 def uprobe_events() -> UprobeEvents:
-    """CannotAttach where the kernel has no uprobe events (CONFIG_UPROBE_EVENTS)."""
+    """HostRefuses where the kernel has no uprobe events (CONFIG_UPROBE_EVENTS)."""
     try:
-        kind = int((_UPROBE_EVENTS / "type").read_text())
-        bit = int((_UPROBE_EVENTS / "format" / "retprobe").read_text().split(":")[1])
+        kind = int((trees.UPROBE_EVENTS / "type").read_text())
+        bit = int((trees.UPROBE_EVENTS / "format" / "retprobe").read_text().split(":")[1])
     except (OSError, ValueError, IndexError) as error:
-        raise CannotAttach(
-            f"This kernel offers no uprobes to perf events ({_UPROBE_EVENTS}: {error}). It needs "
-            "CONFIG_UPROBE_EVENTS=y, and /sys must be mounted."
-        ) from error
+        raise trees.no_uprobe_events() from error
     return UprobeEvents(kind, bit)
 
 
@@ -54,13 +50,13 @@ def _descriptor(fd: int) -> Iterator[int]:
 
 
 def _loads(kind: int, code: bytes) -> bool:
-    """EINVAL and EACCES are the verifier's answers; any other error is not about the feature."""
+    """EINVAL and EACCES are the verifier's answers; any other error is a CannotAttach."""
     try:
         os.close(syscalls.load_program(kind, code, "feature"))
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.EACCES):
             return False
-        raise
+        raise refusal(error, "program", "BPF programs cannot be loaded") from error
     return True
 
 
@@ -71,7 +67,10 @@ def maps_on_demand() -> bool:
     Before, the kernel refuses it to perf event programs, and lets uprobe programs do it with a
     warning in its log, although it can deadlock.
     """
-    fd = syscalls.create_map(syscalls.MAP_TYPE_HASH, 8, 8, 1, BPF_F_NO_PREALLOC)
+    try:
+        fd = syscalls.create_map(syscalls.MAP_TYPE_HASH, 8, 8, 1, BPF_F_NO_PREALLOC)
+    except OSError as error:
+        raise refusal(error, "map", "BPF maps cannot be created") from error
     with _descriptor(fd):
         load_map = instruction(0x18, 1 | 1 << 4, 0, fd) + instruction(0)
         return _loads(syscalls.PROG_TYPE_PERF_EVENT, load_map + _RETURN_0)

@@ -8,6 +8,8 @@ import platform
 import struct
 
 from ebpftrace.errors import CannotAttach
+from ebpftrace.host.explain import refusal
+from ebpftrace.host.release import other_machine
 from ebpftrace.kernel import features, syscalls
 from ebpftrace.kernel.compiler import Compilation, Compiled
 from ebpftrace.kernel.sizes import MapSizes
@@ -17,6 +19,7 @@ log = logging.getLogger(__name__)
 _MACHINES = {"x86_64": "EBPFTRACE_X86_64", "aarch64": "EBPFTRACE_ARM64"}
 _COOKIE_CALL = struct.pack("<BBhi", 0x85, 0, 0, 174)
 _LOG_BYTES = 1 << 20
+_OF_THE_VERIFIER = (errno.EINVAL, errno.EACCES, errno.E2BIG, errno.ENOSPC)
 
 
 def start_compiling(
@@ -25,7 +28,7 @@ def start_compiling(
     """Compile for this host. CannotAttach where it is no machine that we know."""
     machine = platform.machine()
     if machine not in _MACHINES:
-        raise CannotAttach(f"ebpftrace runs on x86-64 and arm64; this machine is {machine}.")
+        raise other_machine(machine)
     on_demand = features.maps_on_demand()
     return Compilation(
         {
@@ -103,11 +106,8 @@ def _load(name: str, kind: int, code: bytes) -> int:
         return syscalls.load_program(kind, code, name)
     except OSError as error:
         first = error
-    if first.errno == errno.EPERM:
-        raise CannotAttach(
-            "The kernel does not let this process load BPF programs (EPERM). Run as root, with "
-            "CAP_BPF and CAP_PERFMON; in a container, start it privileged."
-        ) from first
+    if first.errno not in _OF_THE_VERIFIER:
+        raise refusal(first, "program", f"The BPF program {name} cannot be loaded") from first
     words = ctypes.create_string_buffer(_LOG_BYTES)
     try:  # again, for the verifier's words
         return syscalls.load_program(kind, code, name, words)

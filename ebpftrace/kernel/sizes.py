@@ -46,6 +46,17 @@ def choose(available: int, blocks: int | None = None, stacks: int | None = None)
     )
 
 
+def total_bytes(sizes: MapSizes) -> int:
+    """What maps of these sizes take when they are full; the fixed ones are small beside them."""
+    return (
+        sizes.blocks * BLOCK_BYTES
+        + sizes.cohorts * COHORT_BYTES
+        + sizes.stacks * STACK_BYTES
+        + sizes.threads * THREAD_BYTES
+        + sizes.ring_pages * mmap.PAGESIZE
+    )
+
+
 def _fitting(entries: float, least: int, most: int) -> int:
     """A power of two: a hash map has that many buckets, which cost 16 bytes each, used or not."""
     return max(least, min(most, 1 << max(0, int(entries).bit_length() - 1)))

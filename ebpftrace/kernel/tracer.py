@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Iterable
 
-from ebpftrace.errors import CannotAttach
+from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import layout, syscalls
 from ebpftrace.kernel.attach import Attachment, attach
 from ebpftrace.kernel.compiler import Compiled
@@ -56,10 +56,9 @@ class Tracer:
         try:
             return syscalls.open_raw_tracepoint(fd, tracepoint)
         except OSError as error:
-            raise CannotAttach(
-                f"Cannot attach to the raw tracepoint {tracepoint} ({error.strerror}); without it "
-                "an exec or the end of a thread would go unnoticed."
-            ) from error
+            doing = f"Cannot attach to the raw tracepoint {tracepoint}, which tells of "
+            doing += "threads that end and programs that are replaced"
+            raise refusal(error, "tracepoint", doing) from error
 
     # --- switches ---------------------------------------------------------------------------------
 

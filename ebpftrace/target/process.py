@@ -274,7 +274,8 @@ def _reading(pid: Pid) -> Iterator[None]:
             "run ebpftrace as root, for instance with sudo."
         ) from error
     except OSError as error:
-        raise CannotAttach(f"Process {pid} cannot be read: {error.strerror}.") from error
+        fix = " Raise it before the start: ulimit -n 65536." if error.errno == errno.EMFILE else ""
+        raise CannotAttach(f"Process {pid} cannot be read: {error.strerror}.{fix}") from error
 
 
 def _gone(pid: Pid, zombie: bool = False) -> TargetGone:

@@ -58,5 +58,5 @@ def test_kernel_headers_that_are_named_elsewhere_are_not_used(tmp_path):
 def test_a_failure_to_compile_is_a_sentence_with_the_compiler_s_words():
     ran = compile_for("EBPFTRACE_VAX")
     assert ran.returncode != 0
-    assert "CannotAttach: The BPF programs could not be made" in ran.stderr
+    assert "HostRefuses: The BPF programs could not be made" in ran.stderr
     assert "ebpftrace knows x86-64 and arm64" in ran.stderr

@@ -1,0 +1,51 @@
+"""The checks of this host, in the order in which they are shown: causes before what they cause."""
+
+from collections.abc import Callable
+
+from ebpftrace.doctor.bounded import bounded
+from ebpftrace.host import (
+    capabilities,
+    handles,
+    holders,
+    limits,
+    lockdown,
+    namespaces,
+    release,
+    seccomp,
+    trees,
+)
+from ebpftrace.host.check import Check
+from ebpftrace.kernel import trial_compilation, trials
+from ebpftrace.kernel.compiler import Compilation
+
+CHECKS: tuple[tuple[str, Callable[[], Check]], ...] = (
+    ("system", release.check),
+    ("machine", release.check_machine),
+    ("privileges", capabilities.check),
+    ("pid namespace", namespaces.check_pid),
+    ("seccomp", seccomp.check),
+    ("lockdown", lockdown.check),
+    ("sysctls", limits.check_sysctls),
+    ("/sys", trees.check_sys),
+    ("BTF", trees.check_btf),
+    ("tracefs", trees.check_tracefs),
+    ("open files", limits.check_open_files),
+    ("locked memory", trials.check_locked_memory),
+    ("memory", trials.check_memory),
+    ("pidfd", handles.check),
+    ("BPF maps", trials.check_maps),
+    ("BPF programs", trials.check_programs),
+    ("uprobes", trials.check_uprobes),
+    ("other tracers", holders.check),
+)
+
+
+def checks() -> tuple[Check, ...]:
+    """All of them, 0.6 s in all; the compiler runs meanwhile. Call it from the main thread."""
+    compilation = trial_compilation.start()
+    try:
+        found = [bounded(name, check) for name, check in CHECKS]
+        return (*found, *trial_compilation.checks(compilation))
+    finally:
+        if isinstance(compilation, Compilation):
+            compilation.cancel()

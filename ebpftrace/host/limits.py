@@ -1,0 +1,66 @@
+"""The limits of this process that tracing can run into."""
+
+import resource
+
+from ebpftrace.host import files, release, status
+from ebpftrace.host.capabilities import SYS_RESOURCE
+from ebpftrace.host.check import Check, failed, note, ok
+from ebpftrace.units import format_bytes
+
+# Measured for one process with the C library: a dozen maps, 6 programs, two for each of 17 probes.
+_LEAST_FILES, _SOME_FILES = 72, 1024
+RAISE_FILES = "Raise it before the start: ulimit -n 65536 (systemd: LimitNOFILE=65536)."
+RAISE_LOCKED = (
+    "Raise it before the start: ulimit -l unlimited (systemd: LimitMEMLOCK=infinity), or grant "
+    "CAP_SYS_RESOURCE."
+)
+
+
+def open_files() -> int:
+    """How many descriptors this process may have: the hard limit, which `attach` goes up to."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return 1 << 30 if hard == resource.RLIM_INFINITY else hard
+
+
+def locked_bytes() -> int | None:
+    """The limit of locked memory where it binds, else None.
+
+    Kernels below 5.11 charge maps and programs to it (memory groups since 3ac1f01b43b6), and with
+    CAP_SYS_RESOURCE the tool lifts it. The version only chooses the words of an explanation here:
+    what works is tried.
+    """
+    if not release.before(5, 11) or (status.of().effective or 0) >> SYS_RESOURCE & 1:
+        return None
+    hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    return None if hard == resource.RLIM_INFINITY else hard
+
+
+def locked_reason(most: int) -> str:
+    """The clause for a limit of locked memory that is in the way."""
+    return (
+        "this kernel charges BPF to the locked memory of a process, of which it may have "
+        f"{format_bytes(most)}"
+    )
+
+
+def check_open_files() -> Check:
+    """Two descriptors a probe, and a dozen maps."""
+    most = open_files()
+    if most < _LEAST_FILES:
+        return failed(
+            "open files", f"This process may not open more than {most} files.", RAISE_FILES
+        )
+    if most < _SOME_FILES:
+        return note("open files", f"at most {most}: enough for one process or a few", RAISE_FILES)
+    return ok("open files", f"at most {most}")
+
+
+def check_sysctls() -> Check:
+    """Neither binds a process with the privileges above; people ask."""
+    bpf = files.read_number("/proc/sys/kernel/unprivileged_bpf_disabled")
+    perf = files.read_number("/proc/sys/kernel/perf_event_paranoid")
+    told = ", ".join(
+        f"kernel.{name} is {'not there' if value is None else value}"
+        for name, value in (("unprivileged_bpf_disabled", bpf), ("perf_event_paranoid", perf))
+    )
+    return ok("sysctls", f"{told}; neither binds root")

@@ -1,0 +1,151 @@
+"""What host facts make of the texts of /proc, /sys and /etc, and of an error number."""
+
+import errno
+
+import pytest
+
+from ebpftrace.host import capabilities, lockdown, namespaces, release, status
+from ebpftrace.host.explain import Call, Facts, because, confinement
+from ebpftrace.host.release import MACHINES
+from ebpftrace.kernel import programs
+
+ROOT, NOTHING = (1 << 41) - 1, 0
+CAP_SYS_ADMIN = 1 << 21
+
+
+def test_a_status_file_tells_capabilities_filter_pids_and_shadow_stack():
+    text = "Name:\tx\nCapEff:\t000001ffffffffff\nSeccomp:\t2\nNSpid:\t700\t3\n"
+    found = status.parse(text + "x86_Thread_features:\tshstk wrss\n")
+    assert found == status.Status(ROOT, 2, (700, 3), ("shstk", "wrss"))
+
+
+@pytest.mark.parametrize("text", ["", "CapEff:\n", "CapEff:\tzz\nSeccomp:\tmany\nNSpid:\t-\n"])
+def test_a_status_file_that_does_not_tell_leaves_it_unknown(text):
+    assert status.parse(text) == status.Status()
+
+
+def test_a_process_that_is_not_there_has_an_unknown_status():
+    assert status.of(1 << 30) == status.Status()
+
+
+def test_sys_admin_replaces_the_newer_capabilities():
+    assert capabilities.missing(CAP_SYS_ADMIN) == ()
+    assert capabilities.missing(ROOT & ~CAP_SYS_ADMIN) == ()
+    assert capabilities.missing(ROOT & ~CAP_SYS_ADMIN & ~(1 << 38)) == ("CAP_PERFMON",)
+    assert len(capabilities.missing(NOTHING)) == 4
+
+
+@pytest.mark.parametrize(
+    "text, mode",
+    [
+        ("none integrity [confidentiality]\n", "confidentiality"),
+        ("none [integrity] confidentiality", "integrity"),
+        ("[none] integrity confidentiality", "none"),
+        ("", None),
+        ("rubbish", None),
+    ],
+)
+def test_the_lockdown_mode_stands_in_brackets(text, mode):
+    assert lockdown.parse(text) == mode
+
+
+@pytest.mark.parametrize(
+    "inode, pids, first",
+    [
+        (4026531836, (700,), True),
+        (4026532178, (2,), False),
+        (4026531836, (700, 2), False),
+        (None, (2,), None),
+    ],
+)
+def test_the_first_pid_namespace_is_known_by_its_inode(inode, pids, first):
+    assert namespaces.initial_pid(inode, pids) is first
+
+
+def test_os_release_lines_are_shell_assignments():
+    text = "ID=debian\nPRETTY_NAME=\"Debian 'x' \x1b[31m\"\n# no\nBAD='unclosed\n"
+    assert release.parse_os_release(text) == {"ID": "debian", "PRETTY_NAME": "Debian 'x' ·[31m"}
+
+
+@pytest.mark.parametrize(
+    "fields, command",
+    [
+        ({"ID": "ubuntu", "ID_LIKE": "debian"}, "apt install python3-bpfcc"),
+        ({"ID": "rocky", "ID_LIKE": "rhel centos fedora"}, "dnf install python3-bcc"),
+        ({"ID": "opensuse-leap", "ID_LIKE": "suse opensuse"}, "zypper install python3-bcc"),
+        ({"ID": "arch"}, "pacman -S python-bcc"),
+        ({"ID": "other"}, "python3-bpfcc on Debian"),
+        ({}, "python3-bpfcc on Debian"),
+    ],
+)
+def test_bcc_is_installed_by_the_command_of_the_distribution(fields, command):
+    assert command in release.bcc_package(fields)
+    assert release.bcc_again(fields).startswith("Install BCC again")
+
+
+def test_releases_are_compared_by_number():
+    assert release.before(5, 11, "5.10.0-33-amd64")
+    assert not release.before(5, 11, "6.1.0")
+    assert not release.before(5, 11, "strange")
+
+
+def test_taint_bits_are_letters():
+    assert release.taints(1 << 12 | 1 << 13 | 1) == "POE"
+
+
+def test_the_machines_named_are_those_that_programs_are_made_for():
+    assert set(MACHINES) == set(programs._MACHINES)
+
+
+@pytest.mark.parametrize(
+    "number, call, known, cause",
+    [
+        (errno.EPERM, "map", Facts(NOTHING), "has not CAP_SYS_PTRACE, CAP_PERFMON, CAP_BPF"),
+        (errno.EACCES, "event", Facts(NOTHING), "has not CAP_SYS_PTRACE"),
+        (errno.EACCES, "event", Facts(ROOT & ~CAP_SYS_ADMIN), "with CAP_SYS_ADMIN only"),
+        (errno.EPERM, "map", Facts(ROOT & ~CAP_SYS_ADMIN), "although the privileges"),
+        (errno.EPERM, "map", Facts(ROOT, initial_user=False), "user namespace of its own"),
+        (errno.EPERM, "map", Facts(ROOT, seccomp=2), "seccomp filter"),
+        (errno.EPERM, "event", Facts(ROOT, seccomp=2, lockdown="confidentiality"), "seccomp"),
+        (errno.ENOSYS, "event", Facts(ROOT, seccomp=2), "seccomp filter"),
+        (errno.ENOSYS, "map", Facts(ROOT), "built without BPF"),
+        (errno.ENOSYS, "event", Facts(ROOT), "built without perf events"),
+        (errno.ENOSYS, "pidfd", Facts(ROOT), "no pidfd_open()"),
+        (errno.EPERM, "map", Facts(ROOT, locked_bytes=65536), "locked memory"),
+        (errno.EPERM, "event", Facts(ROOT, locked_bytes=65536), "although the privileges"),
+        (errno.EPERM, "program", Facts(ROOT, lockdown="confidentiality"), "lockdown"),
+        (errno.EPERM, "program", Facts(ROOT, lockdown="integrity"), "although the privileges"),
+        (errno.EPERM, "map", Facts(ROOT, confined="docker-default (enforce)"), "docker-default"),
+        (errno.EPERM, "tracepoint", Facts(), "although the privileges"),
+        (errno.EMFILE, "event", Facts(ROOT, open_files=64), "more than 64 files"),
+        (errno.ENFILE, "event", Facts(ROOT), "no more open files"),
+        (errno.ENOMEM, "map", Facts(ROOT), "no memory"),
+        (errno.E2BIG, "map", Facts(ROOT), "larger than the kernel allows"),
+        (errno.EINVAL, "map", Facts(ROOT), "does not know its kind"),
+        (errno.ENOSPC, "program", Facts(ROOT), "ENOSPC"),
+        (9999, "program", Facts(ROOT), "9999"),
+    ],
+)
+def test_an_error_number_is_explained_by_what_is_known_of_the_host(
+    number: int, call: Call, known: Facts, cause: str
+):
+    error = because(number, call, "It cannot be done", known)
+    assert cause in error.reason
+    assert error.reason.startswith("It cannot be done: ")
+    assert error.fix
+    assert str(error) == f"{error.reason} {error.fix}"
+    assert ".." not in str(error)
+
+
+@pytest.mark.parametrize(
+    "label, confined",
+    [
+        ("unconfined\n", None),
+        ("", None),
+        ("kernel\0", None),
+        ("docker-default (enforce)", "docker-default (enforce)"),
+        ("system_u:system_r:container_t:s0\0", "system_u:system_r:container_t:s0"),
+    ],
+)
+def test_only_a_label_that_confines_is_a_cause(label, confined):
+    assert confinement(label) == confined
