@@ -26,6 +26,7 @@ from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import sources
 from ebpftrace.kernel.bccapi import bcc, use_headers
 from ebpftrace.kernel.compilation_failure import compiler_ended, compiler_failed, not_started
+from ebpftrace.kernel.instructions import with_maps
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,6 @@ MAPS = (
     "no_program",
 )
 PROGRAMS = ("enter_birth", "enter_resize", "enter_free", "leave", "on_thread_exit", "on_exec")
-_INSTRUCTION = struct.Struct("<BBhi")
-_LOAD_64, _PSEUDO_MAP_FD = 0x18, 1  # include/uapi/linux/bpf.h
 _LENGTH = struct.Struct("<I")
 _WORDS = 64 << 10
 _LIMIT_S = 60.0
@@ -172,7 +171,7 @@ class Compilation:
             os.set_inheritable(fd, False)
         here = dict(zip(answer["maps"], descriptors, strict=True))
         code = {
-            name: relocated(b64decode(answer["code"][name], validate=True), here)
+            name: with_maps(b64decode(answer["code"][name], validate=True), here)
             for name in self._unit.programs
         }
         if not all(code.values()):
@@ -194,16 +193,6 @@ class Compilation:
     def _said(self) -> str:
         self._words.seek(0)
         return self._words.read(_WORDS).decode(errors="replace").strip()
-
-
-def relocated(code: bytes, descriptors: dict[int, int]) -> bytes:
-    """`code` with each map descriptor of the compiling process replaced by ours."""
-    out = bytearray(code)
-    for at in range(0, len(code), 8):
-        operation, registers, _, immediate = _INSTRUCTION.unpack_from(code, at)
-        if operation == _LOAD_64 and registers >> 4 == _PSEUDO_MAP_FD:
-            struct.pack_into("<i", out, at + 4, descriptors[immediate])
-    return bytes(out)
 
 
 def _child(answer_to: socket.socket, words: int, unit: Unit, flags: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,16 +10,9 @@ from functools import lru_cache
 from ebpftrace.host import trees
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import syscalls
+from ebpftrace.kernel.instructions import RETURN_0, helper_call, map_load
 
 BPF_F_NO_PREALLOC = 1
-
-
-def instruction(code: int, registers: int = 0, offset: int = 0, immediate: int = 0) -> bytes:
-    """One BPF instruction, 8 bytes."""
-    return struct.pack("<BBhi", code, registers, offset, immediate)
-
-
-_RETURN_0 = instruction(0xB7) + instruction(0x95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +64,10 @@ def maps_on_demand() -> bool:
     except OSError as error:
         raise refusal(error, "map", "BPF maps cannot be created") from error
     with _descriptor(fd):
-        load_map = instruction(0x18, 1 | 1 << 4, 0, fd) + instruction(0)
-        return _loads(syscalls.PROG_TYPE_PERF_EVENT, load_map + _RETURN_0)
+        return _loads(syscalls.PROG_TYPE_PERF_EVENT, map_load(1, fd) + RETURN_0)
 
 
 @lru_cache(maxsize=1)
 def attach_cookies() -> bool:
     """Is there bpf_get_attach_cookie (7adfc6c9b315, 5.15)? It came together with the links."""
-    call = instruction(0x85, 0, 0, 174)
-    return _loads(syscalls.PROG_TYPE_KPROBE, call + _RETURN_0)
+    return _loads(syscalls.PROG_TYPE_KPROBE, helper_call(174) + RETURN_0)

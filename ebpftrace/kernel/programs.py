@@ -5,19 +5,18 @@ import errno
 import logging
 import os
 import platform
-import struct
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.host.explain import refusal
 from ebpftrace.host.release import other_machine
 from ebpftrace.kernel import features, syscalls
 from ebpftrace.kernel.compiler import Compilation, Compiled
+from ebpftrace.kernel.instructions import with_constant_cookie
 from ebpftrace.kernel.sizes import MapSizes
 
 log = logging.getLogger(__name__)
 
 _MACHINES = {"x86_64": "EBPFTRACE_X86_64", "aarch64": "EBPFTRACE_ARM64"}
-_COOKIE_CALL = struct.pack("<BBhi", 0x85, 0, 0, 174)
 _LOG_BYTES = 1 << 20
 _OF_THE_VERIFIER = (errno.EINVAL, errno.EACCES, errno.E2BIG, errno.ENOSPC)
 
@@ -92,13 +91,6 @@ class Programs:
             os.close(fd)
         self._loaded.clear()
         self._compiled.close()
-
-
-def with_constant_cookie(code: bytes, cookie: int) -> bytes:
-    """`code` with every call of helper 174 replaced by `w0 = cookie`."""
-    constant = struct.pack("<BBhI", 0xB4, 0, 0, cookie)
-    steps = [code[at : at + 8] for at in range(0, len(code), 8)]
-    return b"".join(constant if step == _COOKIE_CALL else step for step in steps)
 
 
 def _load(name: str, kind: int, code: bytes) -> int:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import platform
 import struct
+from collections.abc import Sequence
 
 _NUMBERS = {"x86_64": (321, 298), "aarch64": (280, 241)}
 _BPF, _PERF_EVENT_OPEN = _NUMBERS.get(platform.machine(), _NUMBERS["x86_64"])
@@ -22,6 +23,8 @@ MAP_LOOKUP_BATCH, LINK_CREATE = 24, 28
 
 PROG_TYPE_KPROBE, PROG_TYPE_PERF_EVENT, PROG_TYPE_RAW_TRACEPOINT = 2, 7, 17
 MAP_TYPE_HASH = 1
+ATTACH_TYPE_UPROBE_MULTI, ATTACH_TYPE_UPROBE_SESSION = 48, 57
+UPROBE_MULTI_RETURN = 1
 _ATTACH_TYPE_PERF_EVENT = 41
 _PERF_FLAG_FD_CLOEXEC = 8
 _PERF_EVENT_IOC_SET_BPF = 0x40042408
@@ -58,13 +61,20 @@ def _call(*arguments: object) -> int:
 
 
 def load_program(
-    kind: int, instructions: bytes, name: str, log: ctypes.Array[ctypes.c_char] | None = None
+    kind: int,
+    instructions: bytes,
+    name: str,
+    log: ctypes.Array[ctypes.c_char] | None = None,
+    attach_type: int = 0,
 ) -> int:
-    """Load one program (8 bytes an instruction, license GPL); the verifier's words go to `log`."""
+    """Load one program (8 bytes an instruction, license GPL); the verifier's words go to `log`.
+
+    `attach_type`: what it is going to be attached as, where one kind of program has several.
+    """
     code = ctypes.create_string_buffer(instructions, len(instructions))
     license_text = ctypes.create_string_buffer(b"GPL")
     attributes = struct.pack(
-        "<IIQQIIQII16s",
+        "<IIQQIIQII16sII",
         kind,
         len(instructions) // 8,
         ctypes.addressof(code),
@@ -75,6 +85,8 @@ def load_program(
         0,
         0,
         name.encode()[:15],
+        0,
+        attach_type,
     )
     return bpf(PROG_LOAD, attributes)
 
@@ -124,6 +136,41 @@ def link_program(event: int, program: int, cookie: int) -> int:
     return bpf(
         LINK_CREATE, struct.pack("<IIIIQ", program, event, _ATTACH_TYPE_PERF_EVENT, 0, cookie)
     )
+
+
+def link_uprobes(
+    program: int,
+    path: str,
+    offsets: Sequence[int],
+    cookies: Sequence[int],
+    process: int,
+    attach_type: int,
+    *,
+    returns: bool = False,
+) -> int:
+    """One link with a probe at each of `offsets` of the file (89ae89f53d20, 6.6).
+
+    It watches the address space that `process`, a thread-group id, has now, and lives until it is
+    closed. The reference counter offsets are none.
+    """
+    text = ctypes.create_string_buffer(os.fsencode(path))
+    count = len(offsets)
+    places, values = (ctypes.c_uint64 * count)(*offsets), (ctypes.c_uint64 * count)(*cookies)
+    attributes = struct.pack(
+        "=IIIIQQQQIII",
+        program,
+        0,
+        attach_type,
+        0,
+        ctypes.addressof(text),
+        ctypes.addressof(places),
+        0,
+        ctypes.addressof(values),
+        count,
+        UPROBE_MULTI_RETURN if returns else 0,
+        process,
+    )
+    return bpf(LINK_CREATE, attributes.ljust(64, b"\0"))
 
 
 def set_program(event: int, program: int) -> None:

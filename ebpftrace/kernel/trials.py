@@ -12,6 +12,7 @@ from ebpftrace.host import limits
 from ebpftrace.host.check import Check, failed, note, ok, refused
 from ebpftrace.host.explain import Call, refusal
 from ebpftrace.kernel import features, syscalls
+from ebpftrace.kernel.instructions import RETURN_0
 from ebpftrace.kernel.sizes import available_bytes, choose, total_bytes
 from ebpftrace.units import format_bytes
 
@@ -26,7 +27,6 @@ MAP_KINDS = {
     "ringbuf": (27, 0, 0, _PAGE),
 }
 _NOPS = b"\x90" * 16
-_RETURN_0 = features.instruction(0xB7) + features.instruction(0x95)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def _programs() -> str:
 
 
 def _load(kind: int) -> int:
-    return syscalls.load_program(kind, _RETURN_0, "trial")
+    return syscalls.load_program(kind, RETURN_0, "trial")
 
 
 def check_uprobes() -> Check:

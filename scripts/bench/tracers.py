@@ -20,6 +20,7 @@ from typing import Any
 
 from ebpftrace.errors import EbpftraceError
 from ebpftrace.kernel import features, sources, syscalls
+from ebpftrace.kernel.instructions import RETURN_0
 from ebpftrace.probes.plan import Probe, plan
 from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
@@ -54,14 +55,13 @@ def _floor_probes(pid: int) -> Iterator[Probe]:
 def floor(pid: int) -> Iterator[None]:
     """Three empty programs: what the kernel takes for the hits alone, at the same instructions."""
     events = features.uprobe_events()
-    code = features.instruction(0xB7) + features.instruction(0x95)  # r0 = 0; exit
     with contextlib.ExitStack() as undo:
 
         def hold(fd: int) -> int:
             undo.callback(os.close, fd)
             return fd
 
-        program = hold(syscalls.load_program(syscalls.PROG_TYPE_KPROBE, code, "floor"))
+        program = hold(syscalls.load_program(syscalls.PROG_TYPE_KPROBE, RETURN_0, "floor"))
         for probe in _floor_probes(pid):
             bit = events.return_bit if probe.kind == "return" else None
             path = probe.module.attach_path

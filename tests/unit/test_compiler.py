@@ -13,7 +13,7 @@ import pytest
 
 from ebpftrace.errors import HostRefuses
 from ebpftrace.kernel import compilation_failure, compiler, trial_compilation
-from ebpftrace.kernel.features import instruction
+from ebpftrace.kernel.instructions import instruction
 from ebpftrace.kernel.trials import MAP_KINDS
 
 LENGTH = struct.Struct("<I")
