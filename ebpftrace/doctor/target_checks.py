@@ -12,6 +12,7 @@ from ebpftrace.probes.plan import Plan, plan
 from ebpftrace.probes.table import describe
 from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
+from ebpftrace.target.relatives import shares_memory_with
 
 _PLAN_LIMIT_S = 60.0
 
@@ -105,9 +106,21 @@ def check_leader(process: Process) -> Check:
     return ok("threads", str(threads))
 
 
+def check_relatives(process: Process) -> Check:
+    """A child of vfork or of clone with CLONE_VM allocates from the heap of its parent."""
+    sharing = shares_memory_with(process)
+    if sharing is None:
+        return note("shared memory", "this kernel does not say whether another process shares it")
+    if sharing:
+        pids = ", ".join(map(str, sharing[:8]))
+        return note("shared memory", f"process {pids} runs in the same memory and uses its heap")
+    return ok("shared memory", "no other process runs in it")
+
+
 CHECKS: tuple[tuple[str, Callable[[Process], Check]], ...] = (
     ("seccomp", check_seccomp),
     ("shadow stack", check_shadow_stack),
     ("threads", check_leader),
+    ("shared memory", check_relatives),
 )
 """What could happen to the target. A check that fails keeps `doctor` from promising anything."""
