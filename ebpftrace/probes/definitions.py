@@ -55,7 +55,7 @@ def find(module: Module) -> Found | None:
     if image is None:
         return None
     symbols = [s for s in image.symbols(ALL_NAMES) if s.bind in ("global", "weak")]
-    family = family_of({symbol.name for symbol in symbols})
+    family = family_of(symbols)
     if family is None:
         return None
     code = [symbol for symbol in symbols if not symbol.ifunc]
