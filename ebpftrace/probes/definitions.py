@@ -65,13 +65,6 @@ def find(module: Module) -> Found | None:
         for name in sorted({symbol.name for symbol in symbols if symbol.ifunc})
     ]
     definitions = tuple(_definitions(image, family, code))
-    unmapped = [d for d in definitions if not module.address_of(d.offset)]
-    notes += [
-        f"{d.function.name} of {module.name} is not mapped as code from its file, but moved (to "
-        "huge pages, for instance): a probe there is never hit."
-        for d in unmapped
-    ]
-    definitions = tuple(d for d in definitions if d not in unmapped)
     if len(definitions) > MOST_DEFINITIONS:
         notes.append(
             f"{module.name} defines {len(definitions)} allocator functions; only the first "

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.model.ids import Address, FileOffset, ImageAddress
-from ebpftrace.probes import exceptions, go
+from ebpftrace.probes import exceptions, go, patched
 from ebpftrace.probes.decode import MOST_CODE, Choice, Cost, choose
 from ebpftrace.probes.definitions import Definition, Found, find, lacking
 from ebpftrace.probes.families import Family, Function
@@ -18,6 +18,7 @@ from ebpftrace.probes.ranges import Range, merge
 from ebpftrace.probes.refusal import Refusal
 from ebpftrace.target.modules import Module
 from ebpftrace.target.process import Process
+from ebpftrace.target.text import LiveText
 
 Kind = Literal["entry", "return"]
 
@@ -63,26 +64,34 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
 
 
-def plan(process: Process, modules: Sequence[Module]) -> Plan:
+def plan(process: Process, modules: Sequence[Module], live: LiveText | None = None) -> Plan:
     """The probes for `process`, whose modules these are: every definition, hit or not.
 
     Deaths come first, then resizes, then births: the other way round, a block that is allocated
     and freed while probes are attached would stay in the picture for ever. Of a pair the return
     comes first: alone it finds no record and does nothing, but an entry alone leaves records that
-    nothing takes out. CannotAttach where no module defines an allocator that may be probed.
+    nothing takes out. CannotAttach where no module defines an allocator that may be probed. `live`
+    is opened where it is not given.
     """
     notes = [f"{m.name} was not searched: {m.why}." for m in modules if m.image is None]
     found, refusals = _harmless(modules)
     probes: list[Probe] = []
     ranges: list[Range] = []
-    for each in found:
-        notes += (*each.notes, *lacking(each))
-        for definition in each.definitions:
-            probes += _probes(each, definition, _choose(each.module, definition))
-            ranges += (
-                (start, Address(start + definition.size))
-                for start in each.module.address_of(definition.offset)
-            )
+    with live or LiveText(process) as text:
+        for each in found:
+            placed = {d: _choose(each.module, d) for d in each.definitions}
+            kept, patches = patched.refuse(each, placed, text)
+            refusals += patches
+            notes += (*kept.notes, *lacking(kept))
+            for definition in kept.definitions:
+                probes += _probes(kept, definition, placed[definition])
+                ranges += (
+                    (start, Address(start + definition.size))
+                    for start in kept.module.address_of(definition.offset)
+                )
+        if text.why and probes:
+            why = f"The code in memory was not compared with the files: {text.why}."
+            refusals.append(Refusal("patched code", why))
     notes += [refusal.sentence for refusal in refusals]
     if not probes:
         raise CannotAttach(_why_none(process, modules, refusals, notes))

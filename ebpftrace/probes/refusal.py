@@ -6,11 +6,12 @@ Owns what every guard says; each guard is a module of its own.
 from dataclasses import dataclass
 from typing import Literal
 
-Guard = Literal["exceptions", "Go code"]
+Guard = Literal["exceptions", "Go code", "patched code"]
 
 GUARDS: dict[Guard, str] = {
     "exceptions": "none can pass a function that gets a return probe",
     "Go code": "none gets a probe",
+    "patched code": "what gets a probe is as in its file",
 }
 """Every guard, and what holds of a plan where it has refused nothing."""
 

@@ -2,9 +2,11 @@
 
 import pytest
 
+from ebpftrace.model.ids import Address
 from ebpftrace.probes.plan import Plan
+from ebpftrace.target.text import same_code
 from tests.unit.elf_builder import WEAK, Elf, Sym
-from tests.unit.workbench import CODE, STANDARD
+from tests.unit.workbench import CODE, FREE, PUSH, STANDARD
 
 GLIBC = [*STANDARD, Sym("malloc_info", 48), Sym("__libc_pvalloc", 64), Sym("__libc_malloc")]
 GLIBC_NAMES = {"malloc", "realloc", "free", "pvalloc"}
@@ -181,3 +183,89 @@ def test_a_c_library_linked_into_a_go_program_is_probed(bench):
     elf = Elf(symbols, CODE, kind=2, interpreter=False, extra_sections=[b".go.buildinfo"])
     bench.module(elf)
     assert names(bench.plan()) == GLIBC_NAMES
+
+
+# --- patched code ---------------------------------------------------------------------------------
+
+
+def test_a_breakpoint_of_another_tracer_is_no_patch(bench):
+    bench.module(Elf(STANDARD, CODE))
+    bench.patch(32, b"\xcc")  # where free begins, and where it is probed
+    bench.patch(32 + 3, b"\xcc")
+    assert names(bench.plan()) == {"malloc", "realloc", "free"}
+
+
+def test_a_breakpoint_inside_an_instruction_is_a_patch(bench):
+    bench.module(Elf(STANDARD, CODE))
+    bench.patch(32 + 1, b"\xcc")
+    assert "free of /usr/lib/liballoc.so is not as in the file" in bench.why_none()
+
+
+def test_what_lies_behind_the_probed_instruction_does_not_matter(bench):
+    bench.module(Elf(STANDARD, CODE))
+    bench.patch(32 + 5, b"\x0f\x0b")
+    assert bench.plan().refusals == ()
+
+
+@pytest.mark.parametrize("value, name", [(0, "malloc"), (16, "realloc"), (32, "free")])
+def test_a_hook_of_malloc_realloc_or_free_leaves_out_the_whole_file(bench, value, name):
+    bench.module(Elf(STANDARD, CODE))
+    bench.module(Elf(GLIBC, CODE), path="/lib/libc.so.6")
+    bench.patch(value, bytes.fromhex("e900000000"))
+    made = bench.plan()
+    assert files(made) == {"/lib/libc.so.6"}
+    assert f"{name} of /usr/lib/liballoc.so is not as in the file, but patched" in made.notes[-1]
+
+
+def test_a_hook_of_another_birth_leaves_out_that_one(bench):
+    bench.module(Elf([*STANDARD, Sym("calloc", 48), Sym("valloc", 64)], CODE))
+    bench.patch(48, bytes.fromhex("e900000000"))
+    bench.patch(64, bytes.fromhex("e900000000"))
+    made = bench.plan()
+    assert names(made) == {"malloc", "realloc", "free"}
+    assert "calloc and valloc of /usr/lib/liballoc.so are not as in the file" in made.notes[-1]
+
+
+def test_memory_that_is_not_there_is_not_as_in_the_file(bench):
+    bench.module(Elf(STANDARD, CODE))
+    bench.live.read = lambda address, length: b""
+    assert "are not as in the file" in bench.why_none()
+
+
+def test_where_the_memory_may_not_be_read_a_note_says_so(bench):
+    bench.module(Elf(STANDARD, CODE))
+    bench.live.why = "Operation not permitted"
+    made = bench.plan()
+    assert names(made) == {"malloc", "realloc", "free"}
+    assert any("was not compared with the files: Operation not" in note for note in made.notes)
+
+
+def test_every_place_at_which_a_file_is_mapped_is_compared(bench):
+    module = bench.module(Elf(STANDARD, CODE))
+    again = module.mappings[0]
+    copy = type(again)(
+        Address(again.start + 0x9000000),
+        Address(again.end + 0x9000000),
+        again.perms,
+        again.offset,
+        again.device,
+        again.inode,
+        again.path,
+    )
+    module.mappings = (again, copy)
+    bench.live.patches += [(copy.start, 0xE9)]
+    assert "malloc of" in bench.why_none()
+
+
+def test_a_breakpoint_of_arm64_takes_a_whole_instruction():
+    file = bytes(range(1, 17))
+    brk = bytes.fromhex("a00020d4")
+    assert same_code(brk + file[4:], file, (0,), "aarch64")
+    assert not same_code(file[:1] + brk[1:] + file[4:], file, (0,), "aarch64")
+
+
+def test_code_moved_to_memory_without_a_file_is_named(bench):
+    bench.module(Elf([Sym("malloc"), Sym("free", 16)], PUSH + FREE), perms="r--p")
+    why = bench.why_none()
+    assert "malloc and free of /usr/lib/liballoc.so are not mapped as code" in why
+    assert "none of its" not in why
