@@ -9,6 +9,7 @@ from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.host import capabilities, handles, namespaces, status
 from ebpftrace.host.check import Check, failed, note, ok
 from ebpftrace.probes.plan import Plan, plan
+from ebpftrace.probes.refusal import GUARDS, Guard
 from ebpftrace.probes.table import describe
 from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
@@ -49,7 +50,7 @@ def report(pid: int) -> TargetReport:
         found = (
             ok("process", f"{process.comm}, {process.exe}: can be read"),
             *(bounded(name, partial(run, process)) for name, run in CHECKS),
-            planned,
+            *(plan_checks(plans[0]) if plans else (planned,)),
         )
         made = plans[0] if plans else None
         return TargetReport(
@@ -63,12 +64,23 @@ def report(pid: int) -> TargetReport:
 
 
 def _check_plan(process: Process, plans: list[Plan]) -> Check:
-    made = plan(process, open_modules(process))
-    plans.append(made)
+    """Make the plan, which `plans` takes; the check that failed where there is none."""
+    plans.append(plan(process, open_modules(process)))
+    return plan_checks(plans[0])[0]
+
+
+def plan_checks(made: Plan) -> tuple[Check, ...]:
+    """What would be probed, then a line for each guard: what it leaves out, in the plan's words."""
+    refused = {refusal.sentence for refusal in made.refusals}
+    notes = [sentence for sentence in made.notes if sentence not in refused]
     found = f"{len(made.probes)} probes on {', '.join(made.families)}"
-    if made.notes:
-        return note("probes", f"{found}. {' '.join(made.notes)}")
-    return ok("probes", found)
+    probes = note("probes", f"{found}. {' '.join(notes)}") if notes else ok("probes", found)
+    return probes, *(_check_guard(guard, made) for guard in GUARDS)
+
+
+def _check_guard(guard: Guard, made: Plan) -> Check:
+    refused = [refusal.sentence for refusal in made.refusals if refusal.guard == guard]
+    return note(guard, " ".join(refused)) if refused else ok(guard, GUARDS[guard])
 
 
 def check_seccomp(process: Process) -> Check:

@@ -78,3 +78,11 @@ def test_a_preloaded_wrapper_is_probed_in_a_c_program_only():
         table, _, notes = run_tool("probes", "-p", target.pid).stdout.partition("note:")
     assert "libwrap.so" not in table
     assert "libwrap.so may call the malloc of " in notes
+
+
+def test_doctor_says_what_is_left_out_in_the_words_of_the_plan():
+    with Workload("throws_pool") as target:
+        lines = run_tool("doctor", "-p", target.pid).stdout.splitlines()
+    (line,) = [line for line in lines if "can throw C++ exceptions through its malloc" in line]
+    assert line.split()[:2] == ["note", "exceptions"]
+    assert any(line.split()[:3] == ["ok", "patched", "code"] for line in lines)
