@@ -10,12 +10,16 @@
 
 static char stack[64 * 1024] __attribute__((aligned(16)));
 
+static pid_t parent;
+
 static int wait_for_the_end(void *unused)
 {
     (void)unused;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (;;)
+    /* The parent may have ended before that line. */
+    while (getppid() == parent)
         pause();
+    _exit(0);
 }
 
 static void tell(const char *what, pid_t pid)
@@ -29,6 +33,7 @@ static void tell(const char *what, pid_t pid)
 
 int main(void)
 {
+    parent = getpid();
     pid_t shared = clone(wait_for_the_end, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
     tell("shared", shared);
     pid_t forked = fork();
