@@ -71,6 +71,7 @@ class Attach(Command):
             max_stacks=given.max_stacks,
             min_size=given.min_size,
             max_size=given.max_size,
+            backend=None if given.backend == "auto" else given.backend,
         )
         processes = open_processes(pids)
         prepared = prepare(options)

@@ -77,6 +77,12 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         default="full",
         help="full: every block, exactly; the only one in this version",
     )
+    kept.add_argument(
+        "--backend",
+        choices=("auto", "session", "multi", "perf"),
+        default="auto",
+        help="how the kernel holds the probes; auto: the cheapest that is safe here",
+    )
     kept.add_argument("--budget", default="none", help=argparse.SUPPRESS)
     kept.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
     kept.add_argument("--suppressions", metavar="FILE", help=argparse.SUPPRESS)

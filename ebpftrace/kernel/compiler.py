@@ -44,7 +44,7 @@ MAPS = (
     "walks",
     "no_program",
 )
-PROGRAMS = ("enter_birth", "enter_resize", "enter_free", "leave", "on_thread_exit", "on_exec")
+PROGRAMS = ("enter", "leave", "on_thread_exit", "on_exec", "on_new_task")
 _LENGTH = struct.Struct("<I")
 _WORDS = 64 << 10
 _LIMIT_S = 60.0

@@ -1,4 +1,4 @@
-"""The compilation, started before anything else that takes time.
+"""The compilation and the worker, started before anything else that takes time.
 
 This module imports little on purpose: what `session` needs beside it is loaded, and the probes are
 planned, while the compiler runs.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ebpftrace.kernel.compiler import Compilation
 from ebpftrace.kernel.programs import start_compiling
 from ebpftrace.kernel.sizes import MapSizes, available_bytes, choose
+from ebpftrace.kernel.worker import Worker
 from ebpftrace.session.options import CaptureOptions
 
 
@@ -19,10 +20,16 @@ class Preparation:
     options: CaptureOptions
     sizes: MapSizes
     compilation: Compilation
+    worker: Worker
 
 
 def prepare(options: CaptureOptions) -> Preparation:
     """Choose the sizes of the maps and start to compile. CannotAttach where this host cannot."""
     sizes = choose(available_bytes(), options.max_blocks, options.max_stacks)
-    compilation = start_compiling(sizes, options.stack_depth, options.min_size, options.max_size)
-    return Preparation(options, sizes, compilation)
+    worker = Worker()  # first: it holds no end of the compiler's socket
+    try:
+        compiling = start_compiling(sizes, options.stack_depth, options.min_size, options.max_size)
+    except BaseException:
+        worker.close()
+        raise
+    return Preparation(options, sizes, compiling, worker)

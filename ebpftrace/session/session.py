@@ -18,8 +18,9 @@ from ebpftrace.drain.poller import Poller
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
-from ebpftrace.errors import CannotAttach, TargetGone
+from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import layout
+from ebpftrace.kernel.backends import Backend
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Slot
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
@@ -29,7 +30,9 @@ from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import Preparation
 from ebpftrace.session.removals import Removals
 from ebpftrace.session.traced import Traced
+from ebpftrace.session.upkeep import Upkeep
 from ebpftrace.target.process import Process
+from ebpftrace.target.relatives import shares_memory_with
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +53,7 @@ class Session:
         self._cost = CostMeter(tracer)
         self._drawn_ns = time.monotonic_ns()
         self._removals = Removals()
-        self._blind_hits = 0
-        """An estimate: the rate of hits before, times how long no probe was in place."""
+        self._upkeep = Upkeep(tracer, self._removals)
         self._closer = EpochCloser()
         self._poller = Poller(
             options.interval,
@@ -86,13 +88,17 @@ class Session:
                     failures.append(error)
             if not planned:
                 raise failures[0]
-            session = cls(Tracer(compiling.result(), prepared.sizes), prepared.options)
+            tracer = Tracer(
+                compiling.result(), prepared.sizes, prepared.worker, prepared.options.backend
+            )
         except BaseException:
             for traced in planned:
                 traced.close()
+            prepared.worker.close()
             raise
         finally:
             compiling.cancel()
+        session = cls(tracer, prepared.options)
         try:
             session._start(planned, failures, warn)
         except BaseException:
@@ -168,19 +174,26 @@ class Session:
             raise CannotAttach(f"More than {layout.SLOTS - 1} programs cannot be traced at once.")
         slot = Slot(self._free_slots.pop())
         try:
-            traced.attach(self._tracer, slot)
+            traced.attach(self._tracer, slot, self._backend_for(traced))
         except BaseException:
             self._free_slots.append(slot)
             raise
         self._traced.append(traced)
         self._spaces[slot] = Space(len(self._traced), traced.process.pid, traced.frames)
 
+    def _backend_for(self, traced: Traced) -> Backend:
+        """Links are held through the leader, and do not see children that share the memory."""
+        process = traced.process
+        if int(process.anchor()) != process.pid or shares_memory_with(process):
+            return "perf"
+        return self._tracer.backend
+
     def _living(self) -> list[Traced]:
         return [traced for traced in self._traced if traced.ended is None]
 
     def _on_events(self, events: Iterable[bytes]) -> None:
         for event in events:
-            kind, slot, count, _, moment = layout.EVENT.unpack_from(event)
+            kind, slot, count, called, moment = layout.EVENT.unpack_from(event)
             if kind == layout.EVENT_STACK:
                 self._on_stack(event)
                 continue
@@ -190,7 +203,9 @@ class Session:
                 if kind == layout.EVENT_EXEC:
                     self._replace(traced)
                 elif kind == layout.EVENT_THREAD_EXIT:
-                    self._move(traced, count, moment)
+                    self._thread_ended(traced, count, moment)
+                elif kind == layout.EVENT_FORK:
+                    self._upkeep.forked(traced, called)
 
     def _on_stack(self, event: bytes) -> None:
         added = self._stacks.add(event)
@@ -202,26 +217,13 @@ class Session:
         for traced in self._living():
             if traced.process.ended():
                 self._end(traced, "exited")
+        for traced in self._upkeep.tick(self._living()):
+            self._end(traced, "lost")
         return bool(self._living())
 
-    def _move(self, traced: Traced, thread: int, ended_ns: int) -> None:
-        if traced.process.ended():
-            return
-        try:
-            old = traced.move(self._tracer, thread)
-        except TargetGone:
-            log.debug("pid %d: ended with thread %d", traced.process.pid, thread)
-            return
-        except CannotAttach as error:
-            log.warning("pid %d is traced no longer: %s", traced.process.pid, error)
+    def _thread_ended(self, traced: Traced, thread: int, ended_ns: int) -> None:
+        if not self._upkeep.thread_ended(traced, thread, ended_ns, self._cost.hits_per_s):
             self._end(traced, "lost")
-            return
-        if old is not None:
-            self._removals.add(old)
-            blind = (time.monotonic_ns() - ended_ns) / 1e9
-            traced.blind_s += blind
-            self._blind_hits += max(1, round(blind * self._cost.hits_per_s))
-            log.info("pid %d: without probes for %.4f s", traced.process.pid, blind)
 
     def _replace(self, traced: Traced) -> None:
         """The process runs another program now: that one gets a slot of its own."""
@@ -254,7 +256,7 @@ class Session:
         """What the tracepoint does not tell where we see other pids than the kernel does."""
         for traced in self._living():
             if traced.anchor_ended() and traced.attachment is not None:
-                self._move(traced, traced.attachment.thread, self._drawn_ns)
+                self._thread_ended(traced, traced.attachment.thread, self._drawn_ns)
         self._drawn_ns = time.monotonic_ns()
 
     def _draw(self, final: bool) -> Picture:
@@ -285,7 +287,8 @@ class Session:
 
     def _losses(self) -> Losses:
         losses = self._tracer.losses()
-        if self._blind_hits:
-            losses[layout.PROBE_MISSED] = (losses[layout.PROBE_MISSED] or 0) + self._blind_hits
+        if blind := self._upkeep.blind_hits:
+            losses[layout.PROBE_MISSED] = (losses[layout.PROBE_MISSED] or 0) + blind
+        losses[layout.SHARED_VM_CHILD] = self._upkeep.shared_children
         counts = zip(LOSSES, losses, strict=True)
         return Losses({loss.name: n for loss, n in counts if loss.name not in UNDETECTED})

@@ -32,6 +32,7 @@ LEAVE_LIMIT = 45 * TIME_SCALE  # from the signal to the end: the kernel removes 
 REPOSITORY = Path(__file__).parents[2]
 WORKLOADS = REPOSITORY / "tests" / "workloads"
 TOOL = (sys.executable, "-m", "ebpftrace")
+BACKEND = os.environ.get("EBPFTRACE_TEST_BACKEND", "auto")
 
 # What the tools of the running test said last, for the report of a failure.
 recent: deque["Tracer"] = deque(maxlen=3)
@@ -199,6 +200,7 @@ class Tracer(Program):
         self.last: Picture | None = None
         self.said: list[str] = []
         command = [*TOOL, "attach", "--json", "--interval", str(interval), *selected]
+        command += ["--backend", BACKEND]
         super().__init__(
             [*command, *map(str, options)],
             stdin=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ ended slots are swept, nothing stays open."""
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 
 @contextmanager
-def watching(*targets: Workload, interval: float = 0.2, **options: int) -> Iterator[Session]:
+def watching(*targets: Workload, interval: float = 0.2, **options: Any) -> Iterator[Session]:
     processes = [Process.open(target.pid) for target in targets]
     capture = CaptureOptions(interval=interval, **options)
     session = Session.open(processes, prepare(capture), warn=lambda sentence: None)

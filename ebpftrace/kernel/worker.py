@@ -1,0 +1,172 @@
+"""The process that places and removes probes, seen from the one that watches.
+
+Placing a probe takes the lock of the memory of every process that maps the file, and one process
+that is stuck holds its own for ever. A thread that waits for it cannot even be killed, so all of it
+happens in a child, and every question to it has a time limit.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ebpftrace.errors import CannotAttach
+from ebpftrace.kernel import worker_process
+
+log = logging.getLogger(__name__)
+
+LIMIT_S = 10.0
+_LOOK_S = 2.0
+_MOST_ANSWER = worker_process.MOST_MESSAGE
+_DO_NOTHING_S = 0.5
+
+
+class WorkerSilent(CannotAttach):
+    """The worker did not answer in time: it is stuck in the kernel, or was stopped."""
+
+
+class WorkerGone(CannotAttach):
+    """The worker has ended, and every probe with it."""
+
+
+class Channel:
+    """One conversation with the worker, served there by a thread of its own.
+
+    What is placed through it is removed when it is closed. For one thread at a time.
+    """
+
+    def __init__(self, own: socket.socket) -> None:
+        self._socket = own
+
+    def say(self, request: Mapping[str, object], files: Sequence[int] = ()) -> None:
+        """Send a request. WorkerGone."""
+        try:
+            message = json.dumps({**request, "files": len(files)}).encode()
+            socket.send_fds(self._socket, [message], files)
+        except OSError as error:
+            raise _gone() from error
+
+    def hear(self, limit_s: float) -> dict[str, Any]:
+        """The next answer. WorkerSilent after `limit_s` seconds without one; WorkerGone."""
+        self._socket.settimeout(max(limit_s, 0.001))
+        try:
+            answer = self._socket.recv(_MOST_ANSWER)
+        except TimeoutError as error:
+            raise WorkerSilent(
+                f"The process that places the probes has not answered for {limit_s:.0f} s. "
+                "Nothing is counted. See in dmesg and in the output of ps axo pid,stat,wchan,comm "
+                "which process is stuck (state D), and end that one."
+            ) from error
+        except OSError as error:
+            raise _gone() from error
+        if not answer:
+            raise _gone()
+        heard: dict[str, Any] = json.loads(answer)
+        if "internal" in heard:
+            raise RuntimeError(f"in the worker: {heard['internal']}")
+        return heard
+
+    def ask(
+        self, request: Mapping[str, object], files: Sequence[int] = (), limit_s: float = LIMIT_S
+    ) -> dict[str, Any]:
+        """`say` and `hear`."""
+        self.say(request, files)
+        return self.hear(limit_s)
+
+    def close(self) -> None:
+        """End it. What it has placed and not yet removed is removed behind our back."""
+        self._socket.close()
+
+
+class Worker:
+    """Start it from the main thread, before any other thread runs. It ends with its maker."""
+
+    def __init__(self) -> None:
+        """CannotAttach where no process can be started."""
+        try:
+            self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            maker = os.getpid()
+            self.pid = os.fork()
+        except OSError as error:
+            raise CannotAttach(f"No process can be started: {error.strerror}.") from error
+        if self.pid == 0:
+            worker_process.run(theirs, maker)
+        theirs.close()
+        self._look = self.channel()
+        self._look.say({"do": "look"})
+
+    def channel(self) -> Channel:
+        """A new conversation. WorkerGone."""
+        own, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                socket.send_fds(self._control, [b"-"], [theirs.fileno()])
+            except OSError as error:
+                own.close()
+                raise _gone() from error
+        return Channel(own)
+
+    def check_locks(self) -> None:
+        """No process of the host may sit on the lock of its own memory. CannotAttach names it.
+
+        Placing a probe would wait for that one, and keep every fork of the host waiting as well
+        (dup_mmap_sem of kernel/events/uprobes.c).
+        """
+        looking, self._look = self._look, self.channel()
+        pid = 0
+        try:
+            while (pid := looking.hear(_LOOK_S)["pid"]) is not None:
+                pass
+        except WorkerSilent as error:
+            if not pid:
+                raise
+            raise CannotAttach(
+                f"Process {pid} ({_comm(pid)}) is stuck in the kernel and holds the lock of its "
+                "memory: placing a probe would wait for it, and every fork of this host as well. "
+                f"Nothing was placed. See /proc/{pid}/stack for what it waits for; end it, and "
+                "try again."
+            ) from error
+        finally:
+            looking.close()
+        self._look.say({"do": "look"})
+
+    def close(self) -> None:
+        """End it, and with it every probe that is still in place."""
+        self._look.close()
+        self._control.close()
+        if not self._ended(_DO_NOTHING_S):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            if not self._ended(_DO_NOTHING_S):
+                log.warning("process %d is stuck in the kernel and ends when it gets out", self.pid)
+
+    def _ended(self, limit_s: float) -> bool:
+        end = time.monotonic() + limit_s
+        while True:
+            try:
+                if os.waitpid(self.pid, os.WNOHANG)[0]:
+                    return True
+            except ChildProcessError:
+                return True
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.002)
+
+
+def _comm(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    except OSError:
+        return "?"
+
+
+def _gone() -> WorkerGone:
+    return WorkerGone(
+        "The process that placed the probes has ended, and they with it. Start again."
+    )

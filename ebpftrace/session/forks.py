@@ -1,0 +1,44 @@
+"""When to care about the forks of one target whose probes are held by links. Pure: times come in.
+
+A child that was forked off keeps the breakpoints, which do nothing for us and slow it down, until
+the link is renewed. A child that shares the target's memory belongs to its heap, and links do not
+see it: one that lives for more than a moment (a vfork before an exec does not) wants perf events.
+"""
+
+CLONE_VM = 0x100  # include/uapi/linux/sched.h
+
+_LEAST_GAP_S, _MOST_GAP_S = 0.15, 1.0
+_MOMENT_S = 0.05
+
+
+class Forks:
+    """Seconds of one clock throughout."""
+
+    def __init__(self) -> None:
+        self._renewed = float("-inf")
+        self._gap = _LEAST_GAP_S
+        self._renew_at: float | None = None
+        self._look_at: float | None = None
+
+    def forked(self, flags: int, now: float) -> None:
+        """A child has come, by clone with these flags."""
+        if flags & CLONE_VM:
+            self._look_at = self._look_at or now + _MOMENT_S
+        elif self._renew_at is None:
+            self._renew_at = max(now, self._renewed + self._gap)
+
+    def renewal_due(self, now: float) -> bool:
+        """Renew the links now? True only once; the gap grows while the target forks all the time."""
+        if self._renew_at is None or now < self._renew_at:
+            return False
+        constant = self._renew_at < self._renewed + 2 * self._gap
+        self._gap = min(2 * self._gap, _MOST_GAP_S) if constant else _LEAST_GAP_S
+        self._renewed, self._renew_at = now, None
+        return True
+
+    def look_due(self, now: float) -> bool:
+        """See now whether a child still shares the memory? True only once."""
+        if self._look_at is None or now < self._look_at:
+            return False
+        self._look_at = None
+        return True
