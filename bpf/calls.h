@@ -6,6 +6,7 @@
  */
 #define NESTED_BYTES (1ULL << 20)
 #define NESTED_NS SECOND
+#define MAY_WAIT_NS (10 * SECOND)
 
 /* A pending return probe puts the kernel's trampoline in place of the return address: the start of
  * the [uprobes] page, and next to no real return address lies on a page boundary. */
@@ -34,10 +35,12 @@ static __always_inline int is_tail_call(struct in_flight *call, u64 sp, u32 cook
 
 /* Has the thread left that call for a stack above it, to come back (swapcontext in malloc)? The kernel
  * takes what lies below a new return probe for over, forgets it (cleanup_return_instances), and ends the
- * target when it does return. Only session programs can prevent that, by wanting no return here. */
-static __always_inline int waits_below(struct in_flight *call, u64 sp)
+ * target when it does return. Only session programs can prevent that, by wanting no return here. A jump
+ * out of malloc looks the same: what follows it is lost until its stack is used again. */
+static __always_inline int may_wait_below(struct in_flight *call, u64 sp, u64 now)
 {
-	return CAN_DECLINE && call->sp < sp && returns_to_trampoline(call->sp);
+	return CAN_DECLINE && call->sp < sp && now - call->entered < MAY_WAIT_NS &&
+	       returns_to_trampoline(call->sp);
 }
 
 static __always_inline void abandon(struct in_flight *call)
@@ -69,7 +72,7 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 coo
 			return NULL;
 		}
 	}
-	if (call->pending && waits_below(call, sp)) {
+	if (call->pending && may_wait_below(call, sp, now)) {
 		lose(LOSS_CALL_LOST);
 		return NULL;
 	}

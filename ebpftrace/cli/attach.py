@@ -12,6 +12,7 @@ from ebpftrace.cli.common import (
     add_common,
     add_targets,
     check_common,
+    chosen_backend,
     distinct_pids,
     note,
     selection,
@@ -71,7 +72,7 @@ class Attach(Command):
             max_stacks=given.max_stacks,
             min_size=given.min_size,
             max_size=given.max_size,
-            backend=None if given.backend == "auto" else given.backend,
+            backend=chosen_backend(given),
         )
         processes = open_processes(pids)
         prepared = prepare(options)

@@ -76,7 +76,7 @@ class Attachment:
         """Remove the probes. At once with links; perf events take about 0.1 s each."""
         if not self.placed:
             return
-        with contextlib.suppress(WorkerGone):
+        with contextlib.suppress(WorkerGone):  # and every probe with it
             try:
                 limit = LIMIT_S + _REMOVAL_S * len(self.placed)
                 self._channel.ask({"do": "remove"}, limit_s=limit)
@@ -113,8 +113,24 @@ def attach(
         made.close()
         programs.unload(made.cookies)
         raise
-    log.debug("placed %d probes by %s, process %d, slot %d", len(probes), backend, process, slot)
+    log.debug("attached %d probes by %s, process %d, slot %d", len(probes), backend, process, slot)
     return made
+
+
+def request_for(
+    placement: Placement, programs: Programs, process: int = 0, thread: int = 0
+) -> dict[str, object]:
+    """What the worker is told beside the descriptors; 0 stands for the worker itself."""
+    return {
+        "do": "place",
+        "attach_type": ATTACH_TYPES[placement.backend],
+        "returns": placement.returns,
+        "offsets": placement.offsets,
+        "cookies": placement.cookies,
+        "cookies_are_known": programs.cookies_are_known,
+        "process": process,
+        "thread": thread,
+    }
 
 
 def _place(
@@ -125,18 +141,9 @@ def _place(
     thread: Tid,
     end: float,
 ) -> None:
-    program = programs.uprobe(placement)
-    request = {
-        "do": "place",
-        "attach_type": ATTACH_TYPES[placement.backend],
-        "returns": placement.returns,
-        "offsets": placement.offsets,
-        "cookies": placement.cookies,
-        "cookies_are_known": programs.cookies_are_known,
-        "process": process,
-        "thread": thread,
-    }
-    number = channel.ask(request, [program, placement.file], end - time.monotonic())["errno"]
+    request = request_for(placement, programs, process, thread)
+    files = [programs.uprobe(placement), placement.file]
+    number = channel.ask(request, files, end - time.monotonic())["errno"]
     if not number:
         return
     if number == errno.ESRCH:

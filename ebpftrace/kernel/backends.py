@@ -48,14 +48,13 @@ class Placement:
         return self.program == "leave"
 
 
-def first_usable(wanted: Backend | None, refused: Mapping[Backend, str]) -> Backend:
+def first_usable(wanted: Backend | None, refused: Mapping[str, str]) -> Backend:
     """The back end that was `wanted`, else the cheapest that is not `refused`. CannotAttach."""
-    for backend in (wanted,) if wanted else BACKENDS:
-        if backend not in refused:
-            return backend
-    if wanted:
+    if wanted is None:
+        return next((each for each in BACKENDS if each not in refused), "perf")
+    if wanted in refused and wanted != "perf":  # that one says why when it is placed
         raise CannotAttach(f"--backend {wanted} cannot be used here: {refused[wanted]}.")
-    raise CannotAttach(f"This kernel has no probes that can be used: {refused[BACKENDS[-1]]}.")
+    return wanted
 
 
 def placements(

@@ -78,7 +78,8 @@ class Programs:
         Where the kernel knows no cookies it is a copy in which the cookie is a constant.
         """
         attach_type = ATTACH_TYPES[placement.backend]
-        cookie = None if self.cookies_are_known else placement.cookies[0]
+        known = self.cookies_are_known or attach_type  # links came later, with cookies
+        cookie = None if known else placement.cookies[0]
         key = (placement.program, attach_type, cookie)
         if key not in self._loaded:
             code = with_maps(self._code(placement.program), self._maps_for(attach_type))

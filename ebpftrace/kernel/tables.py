@@ -108,6 +108,11 @@ class Counters:
             sums.append(sum(struct.unpack(f"<{len(raw) // 8}Q", raw)))
         return sums
 
+    def reset(self) -> None:
+        """All to 0."""
+        for index in range(self._count):
+            self._table.update(struct.pack("<I", index), bytes(self._table.value_size))
+
 
 def possible_cpus() -> int:
     """Processors that the kernel keeps a per-cpu value for."""

@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterable
 
 from ebpftrace.host.explain import refusal
-from ebpftrace.kernel import layout, syscalls
+from ebpftrace.kernel import calibration, layout, syscalls
 from ebpftrace.kernel.attach import Attachment, attach
 from ebpftrace.kernel.backends import Backend, first_usable
 from ebpftrace.kernel.compiler import Compiled
+from ebpftrace.kernel.prices import Prices
 from ebpftrace.kernel.programs import Programs
 from ebpftrace.kernel.ring import RingBuffer
 from ebpftrace.kernel.sizes import MapSizes
@@ -43,7 +44,11 @@ class Tracer:
         self.sizes = sizes
         self._programs = Programs(compiled)
         self._worker = worker
-        self.backend = first_usable(wanted, {})
+        self.trial = worker.trial()
+        self.backend = first_usable(wanted, self.trial.refused)
+        self.prices: Prices | None = None
+        self._bench = worker.channel()
+        self.worker_pid = worker.pid
         self._states: dict[Slot, layout.SlotState] = {}
         table = self._programs.map
         self._control = Table(table("control"), 4, ctypes.sizeof(layout.Control))
@@ -73,6 +78,42 @@ class Tracer:
     def _store_control(self) -> None:
         value = layout.Control(self.start_ns, self._flags, self._open_epoch)
         self._control.update(_INDEX_0, bytes(value))
+
+    def calibrate(self) -> None:
+        """Find the prices of probes, in 20 ms, before anything counts; None where it fails."""
+        self.prepare_slot(calibration.SLOT, ())
+        self._states[calibration.SLOT].live = 1
+        self._store_slot(calibration.SLOT)
+        self._flags = layout.CONTROL_ARMED | layout.CONTROL_COUNTING
+        self._store_control()
+        try:
+            self.prices = calibration.calibrate(
+                self._bench, self._programs, self.backend, self.trial
+            )
+        finally:
+            self.disarm()
+            self.retire_slot(calibration.SLOT)
+            self._forget_calibration()
+
+    def end_calibration(self) -> None:
+        """Remove its probes, behind our back: perf events take half a second.
+
+        Meanwhile no other can be placed: do it when the targets have theirs.
+        """
+        self._bench.say({"do": "release"})
+        self._bench.close()
+
+    def _forget_calibration(self) -> None:
+        """What it left: cohorts, a stack in the ring, and losses where stacks are cut short."""
+        keys = [
+            bytes(keys[at : at + layout.COHORT_KEY.size])
+            for keys, _ in self.cohorts.batches()
+            for at in range(0, len(keys), layout.COHORT_KEY.size)
+        ]
+        for key in keys:
+            self.cohorts.delete(key)
+        self._ring.read()
+        self._losses.reset()
 
     def arm(self) -> None:
         """Let slots count births and deaths, by one store; epochs count from the first arming."""
@@ -172,13 +213,19 @@ class Tracer:
         counts[layout.PROBE_MISSED] = sum(told) if told else None
         return counts
 
-    def hits(self) -> int:
-        """Probe hits since the start, of all probes."""
-        return sum(self._hits.read())
+    def hits(self) -> dict[int, tuple[int, int]]:
+        """Probe hits (entries, returns) since the start, by the number of the function."""
+        counts = self._hits.read()
+        pairs = enumerate(zip(counts[::2], counts[1::2], strict=True))
+        return {number: pair for number, pair in pairs if number and any(pair)}
 
     def memory_bytes(self) -> int:
         """What the kernel charges for all maps and programs."""
         return sum(charged_bytes(fd) for fd in self._programs.descriptors())
+
+    def blind(self) -> bool:
+        """Has the worker ended, and every probe with it?"""
+        return self._worker.ended()
 
     def close(self) -> None:
         """Give back everything. Attachments are closed by who holds them, before."""

@@ -5,11 +5,9 @@ that is stuck holds its own for ever. A thread that waits for it cannot even be 
 happens in a child, and every question to it has a time limit.
 """
 
-import contextlib
 import json
 import logging
 import os
-import signal
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -18,13 +16,13 @@ from typing import Any
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import worker_process
+from ebpftrace.kernel.probe_trials import ProbeTrial
 
 log = logging.getLogger(__name__)
 
 LIMIT_S = 10.0
 _LOOK_S = 2.0
 _MOST_ANSWER = worker_process.MOST_MESSAGE
-_DO_NOTHING_S = 0.5
 
 
 class WorkerSilent(CannotAttach):
@@ -97,6 +95,7 @@ class Worker:
             raise CannotAttach(f"No process can be started: {error.strerror}.") from error
         if self.pid == 0:
             worker_process.run(theirs, maker)
+        self._ended = False
         theirs.close()
         self._look = self.channel()
         self._look.say({"do": "look"})
@@ -111,6 +110,14 @@ class Worker:
                 own.close()
                 raise _gone() from error
         return Channel(own)
+
+    def trial(self) -> ProbeTrial:
+        """What was tried at the start of the worker. CannotAttach."""
+        channel = self.channel()
+        try:
+            return ProbeTrial.from_object(channel.ask({"do": "trial"}))
+        finally:
+            channel.close()
 
     def check_locks(self) -> None:
         """No process of the host may sit on the lock of its own memory. CannotAttach names it.
@@ -136,27 +143,32 @@ class Worker:
             looking.close()
         self._look.say({"do": "look"})
 
-    def close(self) -> None:
-        """End it, and with it every probe that is still in place."""
+    def close(self, limit_s: float = LIMIT_S) -> None:
+        """End it, and with it every probe that is still in place.
+
+        It is never killed: see `worker_process`. One that is stuck ends when it gets out.
+        """
         self._look.close()
         self._control.close()
-        if not self._ended(_DO_NOTHING_S):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            if not self._ended(_DO_NOTHING_S):
-                log.warning("process %d is stuck in the kernel and ends when it gets out", self.pid)
+        if not self._ended_within(limit_s):
+            log.info("process %d still removes probes, and ends when it has", self.pid)
 
-    def _ended(self, limit_s: float) -> bool:
-        end = time.monotonic() + limit_s
-        while True:
+    def ended(self) -> bool:
+        """Is it gone, and every probe with it?"""
+        if not self._ended:
             try:
-                if os.waitpid(self.pid, os.WNOHANG)[0]:
-                    return True
+                self._ended = bool(os.waitpid(self.pid, os.WNOHANG)[0])
             except ChildProcessError:
-                return True
+                self._ended = True
+        return self._ended
+
+    def _ended_within(self, limit_s: float) -> bool:
+        end = time.monotonic() + limit_s
+        while not self.ended():
             if time.monotonic() >= end:
                 return False
             time.sleep(0.002)
+        return True
 
 
 def _comm(pid: int) -> str:

@@ -1,7 +1,9 @@
 """The process that places and removes probes, from within: a thread for each conversation.
 
 It is a copy of the tool that has given up everything but its socket. It holds the descriptors of
-all probes, so that its end, however it comes, is theirs.
+all probes, so that its end, however it comes, is theirs. It ends in good order when its maker has
+gone, also when that one was killed: a process that is killed while it removes a probe leaves the
+breakpoint in the target for good ("failed to unregister, leaking uprobe", kernel/events/uprobes.c).
 """
 
 import ctypes
@@ -14,12 +16,15 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from ebpftrace.kernel import features, syscalls
+from ebpftrace.kernel.child import keep_only
 from ebpftrace.kernel.instructions import RETURN_0
+from ebpftrace.kernel.probe_trials import probe_trial
+from ebpftrace.kernel.testbed import Testbed, function
 
 MOST_MESSAGE = 1 << 18
 _MOST_FILES = 8
@@ -34,33 +39,56 @@ def run(control: socket.socket, maker: int) -> None:
     status = 1
     try:
         _detach(control, maker)
+        conversations: list[threading.Thread] = []
+        tried = Tried()
         while True:
             word, files, _, _ = socket.recv_fds(control, 16, _MOST_FILES)
             if not word:
                 break
             for file in files:
-                serving = Conversation(socket.socket(fileno=file))
-                threading.Thread(target=serving.run, daemon=True).start()
+                serving = Conversation(socket.socket(fileno=file), tried)
+                conversations.append(threading.Thread(target=serving.run))
+                conversations[-1].start()
+        for conversation in conversations:  # the maker's end has ended them as well
+            conversation.join()
+        tried.release()
         status = 0
     finally:
         os._exit(status)
 
 
+class Tried:
+    """What was tried on our own code, and that code for more.
+
+    The probes of the trial stay until `release`: their removal keeps everybody on this host from
+    opening other perf events of uprobes for half a second.
+    """
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        self.trial = self._held.enter_context(probe_trial())  # first: it forks, so no threads yet
+        self.testbed: Testbed | None = None
+        with suppress(OSError):  # for this machine there is no code
+            self.testbed = Testbed()
+
+    def release(self) -> None:
+        """Remove the probes of the trial."""
+        self._held.pop_all().close()
+
+
 def _detach(control: socket.socket, maker: int) -> None:
-    """Become nobody's output, nobody's terminal job, and end when `maker` does."""
+    """Become nobody's output and nobody's terminal job."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)  # the maker decides; our end is its closed socket
     prctl = ctypes.CDLL(None).prctl
-    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)  # stopped, it would never hear of it
     prctl(_PR_SET_NAME, _NAME, 0, 0, 0)
     if os.getppid() != maker:
         os._exit(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):  # who reads our output must see its end when the maker ends
         os.dup2(nothing, standard)
-    own = control.fileno()
-    os.closerange(3, own)
-    os.closerange(own + 1, 1 << 20)
+    keep_only(control.fileno())
     with suppress(ValueError, OSError):  # two descriptors a probe; the next failure says so
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -69,14 +97,18 @@ def _detach(control: socket.socket, maker: int) -> None:
 class Conversation:
     """The other end of a `Channel`: requests one after another, until it is closed."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, tried: Tried) -> None:
         self._socket = channel
+        self._tried = tried
         self._held: list[int] = []
         self._doing: dict[str, Callable[[Answer, list[int]], Answer]] = {
             "place": self._place,
             "remove": self._remove,
             "renew": self._renew,
             "look": self._look,
+            "trial": self._trial,
+            "release": self._release,
+            "time": self._time,
         }
 
     def run(self) -> None:
@@ -113,8 +145,8 @@ class Conversation:
 
     def _place(self, request: Answer, files: list[int]) -> Answer:
         """Place one `Placement`; the descriptors of its program and file come with it."""
-        program, file = files
-        path = f"/proc/self/fd/{file}"
+        program, *file = files
+        path = f"/proc/self/fd/{file[0]}" if file else self._testbed().path
         offsets, cookies = request["offsets"], request["cookies"]
         if request["attach_type"]:
             self._held.append(
@@ -123,7 +155,7 @@ class Conversation:
                     path,
                     offsets,
                     cookies,
-                    request["process"],
+                    request["process"] or os.getpid(),
                     request["attach_type"],
                     returns=request["returns"],
                 )
@@ -132,7 +164,9 @@ class Conversation:
         events = features.uprobe_events()
         bit = events.return_bit if request["returns"] else None
         for offset, cookie in zip(offsets, cookies, strict=True):
-            event = syscalls.open_uprobe(path, offset, request["thread"], events.type, bit)
+            event = syscalls.open_uprobe(
+                path, offset, request["thread"] or os.getpid(), events.type, bit
+            )
             self._held.append(event)
             if request["cookies_are_known"]:
                 self._held.append(syscalls.link_program(event, program, cookie))
@@ -178,6 +212,29 @@ class Conversation:
         for thread in closing:
             thread.join()
         return {"errno": 0}
+
+    def _trial(self, _request: Answer, _files: list[int]) -> Answer:
+        return self._tried.trial.as_object()
+
+    def _release(self, _request: Answer, _files: list[int]) -> Answer:
+        self._tried.release()
+        return {"errno": 0}
+
+    def _testbed(self) -> Testbed:
+        if self._tried.testbed is None:
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+        return self._tried.testbed
+
+    def _time(self, request: Answer, _files: list[int]) -> Answer:
+        """Nanoseconds for some calls of a function of the testbed."""
+        return {
+            "ns": self._testbed().run(
+                function(request["function"]),
+                request["calls"],
+                request["base"],
+                request["depth"],
+            )
+        }
 
     def _look(self, _request: Answer, _files: list[int]) -> Answer:
         """Tell the number of each process before its memory is read; None when all were."""

@@ -5,12 +5,16 @@ planned, while the compiler runs.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ebpftrace.kernel.compiler import Compilation
 from ebpftrace.kernel.programs import start_compiling
 from ebpftrace.kernel.sizes import MapSizes, available_bytes, choose
 from ebpftrace.kernel.worker import Worker
 from ebpftrace.session.options import CaptureOptions
+
+if TYPE_CHECKING:
+    from ebpftrace.kernel.tracer import Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,17 @@ class Preparation:
     sizes: MapSizes
     compilation: Compilation
     worker: Worker
+
+    def tracer(self) -> "Tracer":
+        """What was compiled, loaded; it owns all of this then. CannotAttach, and `close` it."""
+        from ebpftrace.kernel.tracer import Tracer
+
+        return Tracer(self.compilation.result(), self.sizes, self.worker, self.options.backend)
+
+    def close(self) -> None:
+        """Give up: the tracer was not made."""
+        self.compilation.cancel()
+        self.worker.close()
 
 
 def prepare(options: CaptureOptions) -> Preparation:

@@ -21,10 +21,12 @@ from ebpftrace.drain.sweep import Sweeper
 from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import layout
 from ebpftrace.kernel.backends import Backend
+from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Slot
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
 from ebpftrace.model.picture import Block, Picture, Site
+from ebpftrace.session import hazards
 from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import Preparation
@@ -76,7 +78,6 @@ class Session:
         What cannot be attached to among several is told to `warn`; CannotAttach where nothing can.
         The probes are planned while the programs compile. `prepared` is used up.
         """
-        compiling = prepared.compilation
         planned: list[Traced] = []
         failures: list[CannotAttach] = []
         try:
@@ -88,16 +89,12 @@ class Session:
                     failures.append(error)
             if not planned:
                 raise failures[0]
-            tracer = Tracer(
-                compiling.result(), prepared.sizes, prepared.worker, prepared.options.backend
-            )
+            tracer = prepared.tracer()
         except BaseException:
             for traced in planned:
                 traced.close()
-            prepared.worker.close()
+            prepared.close()
             raise
-        finally:
-            compiling.cancel()
         session = cls(tracer, prepared.options)
         try:
             session._start(planned, failures, warn)
@@ -109,6 +106,7 @@ class Session:
     def _start(
         self, planned: list[Traced], failures: list[CannotAttach], warn: Callable[[str], None]
     ) -> None:
+        self._tracer.calibrate()
         for traced in planned:
             try:
                 self._attach(traced)
@@ -124,6 +122,7 @@ class Session:
         gc.freeze()
         gc.set_threshold(250_000, 20, 50)
         self._tracer.arm()
+        self._tracer.end_calibration()
         self._poller.start()
 
     # --- PictureSource ----------------------------------------------------------------------------
@@ -174,11 +173,13 @@ class Session:
             raise CannotAttach(f"More than {layout.SLOTS - 1} programs cannot be traced at once.")
         slot = Slot(self._free_slots.pop())
         try:
+            hazards.check(traced.process, self._tracer.trial)
             traced.attach(self._tracer, slot, self._backend_for(traced))
         except BaseException:
             self._free_slots.append(slot)
             raise
         self._traced.append(traced)
+        self._cost.stepped |= stepped_functions(traced.plan.probes)
         self._spaces[slot] = Space(len(self._traced), traced.process.pid, traced.frames)
 
     def _backend_for(self, traced: Traced) -> Backend:
@@ -219,6 +220,10 @@ class Session:
                 self._end(traced, "exited")
         for traced in self._upkeep.tick(self._living()):
             self._end(traced, "lost")
+        if self._tracer.blind():
+            log.error("the process that held the probes was ended")
+            for traced in self._living():
+                self._end(traced, "lost")
         return bool(self._living())
 
     def _thread_ended(self, traced: Traced, thread: int, ended_ns: int) -> None:

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ebpftrace.kernel.backends import BACKENDS
+from ebpftrace.kernel.worker import Worker
 from tests.kernel.pictures import Picture
 
 # Guests under emulation run 10 to 25 times slower: they raise every limit at once.
@@ -45,6 +47,17 @@ def workload(name: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         subprocess.run(["make", "-s", "-j2", "-C", WORKLOADS], check=True)
     return WORKLOADS / "build" / name
+
+
+@functools.cache
+def backends() -> tuple[str, ...]:
+    """The ways of holding probes that this kernel has, the cheapest first."""
+    worker = Worker()
+    try:
+        refused = worker.trial().refused
+    finally:
+        worker.close()
+    return tuple(backend for backend in BACKENDS if backend not in refused)
 
 
 class Lines:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.kernel.harness import TIME_SCALE, Tracer, Workload
+from tests.kernel.harness import TIME_SCALE, Tracer, Workload, backends
 from tests.kernel.pictures import Picture
 
 
@@ -26,11 +26,25 @@ def test_a_forked_child_changes_nothing_in_its_parents_picture_and_runs_at_its_b
 @pytest.mark.parametrize("how", ["vfork", "clone"])
 def test_what_a_child_that_shares_memory_mallocs_belongs_to_its_parents_heap(how: str):
     args = ["clone"] if how == "clone" else []
-    with Workload("vfork_child", *args) as target, Tracer(target) as tracer:
+    perf = ("--backend", "perf")
+    with Workload("vfork_child", *args) as target, Tracer(target, options=perf) as tracer:
         target.phases()
         ended = tracer.finish()
     assert_counts(ended.final, (100, 6400), (40, 2560), (60, 3840))
     assert ended.final.site("child_blocks").held == (60, 3840)
+
+
+@pytest.mark.parametrize("how", ["vfork", "clone"])
+def test_a_short_child_that_shares_memory_is_counted_where_links_do_not_see_it(how: str):
+    if not set(backends()) - {"perf"}:
+        pytest.skip("this kernel has no links of many uprobes")
+    args = ["clone"] if how == "clone" else []
+    with Workload("vfork_child", *args) as target, Tracer(target) as tracer:
+        target.phases()
+        ended = tracer.finish()
+    assert ended.final.loss("shared_vm_child") == 1
+    assert ended.final.loss("unmatched_free") == 40
+    assert ended.final.held == (0, 0)
 
 
 def test_an_exec_takes_a_new_slot_and_the_old_picture_is_kept():
