@@ -59,7 +59,8 @@ def found() -> dict[str, Any]:
 @pytest.mark.oldkernel
 def test_a_stepped_probe_costs_several_times_an_emulated_one(found: dict[str, Any]):
     assert found["entry_ns"] > 100
-    assert found["stepped_ns"] > 3 * found["entry_ns"]
+    # 18 times as much on the machine this was written on; emulation makes the rest expensive too.
+    assert found["stepped_ns"] > (5 if TIME_SCALE == 1 else 2) * found["entry_ns"]
 
 
 @pytest.mark.oldkernel
@@ -257,4 +258,5 @@ start = time.monotonic()
 with probe_trials.probe_trial():
     say(time.monotonic() - start)
 """
-    assert worker(script) < 0.5 * TIME_SCALE  # 0.05 s on a quiet machine
+    # 0.05 s on a quiet machine; whoever removes probes meanwhile holds up ours, so the best of a few.
+    assert min(worker(script) for _ in range(5)) < 0.5 * TIME_SCALE
