@@ -39,6 +39,7 @@ CHECKS: tuple[tuple[str, Callable[[], Check]], ...] = (
     ("pidfd", handles.check),
     ("BPF maps", trials.check_maps),
     ("BPF programs", trials.check_programs),
+    ("uprobes", trials.check_uprobes),
     ("other tracers", holders.check),
 )
 
@@ -58,7 +59,7 @@ def checks() -> HostReport:
     try:
         found = [bounded(name, check) for name, check in CHECKS]
         trial = probe_checks.result(worker)
-        found.append(probe_checks.check_uprobes(trials.check_uprobes, trial))
+        found = [probe_checks.softened(check, trial) for check in found]
         compiled = trial_compilation.checks(compilation)
         return HostReport((*found, *probe_checks.checks(trial), *compiled), trial)
     finally:

@@ -1,15 +1,14 @@
 """The checks of what was tried on code of our own: the back ends, what probes cost, what they break."""
 
-from collections.abc import Callable
-
-from ebpftrace.doctor.bounded import bounded
 from ebpftrace.errors import CannotAttach
+from ebpftrace.host import limits
 from ebpftrace.host.check import Check, note, ok, refused
 from ebpftrace.kernel.backends import BACKENDS, first_usable
 from ebpftrace.kernel.probe_trials import ProbeTrial
 from ebpftrace.kernel.worker import Worker
 
 _BACK_ENDS = "back ends"
+_FOR_PERF_EVENTS = ("/sys", "uprobes", "open files")
 
 
 def start() -> Worker | CannotAttach:
@@ -39,17 +38,18 @@ def checks(trial: ProbeTrial | CannotAttach) -> tuple[Check, ...]:
     return (check_back_ends(trial), check_prices(trial), check_survival(trial))
 
 
-def check_uprobes(check: Callable[[], Check], trial: ProbeTrial | CannotAttach) -> Check:
-    """Where links can be had, perf events are for rare cases only."""
-    found = bounded("uprobes", check)
-    if found.verdict != "failed" or isinstance(trial, CannotAttach):
+def softened(found: Check, trial: ProbeTrial | CannotAttach) -> Check:
+    """What only perf events need, where links can be had: a note."""
+    if found.verdict != "failed" or found.name not in _FOR_PERF_EVENTS:
         return found
-    if first_usable(None, trial.refused) == "perf":
+    if isinstance(trial, CannotAttach) or first_usable(None, trial.refused) == "perf":
+        return found
+    if found.name == "open files" and limits.open_files() < limits.LEAST_FILES_FOR_LINKS:
         return found
     return note(
         found.name,
-        f"{found.found} Links do without; a process whose first thread has ended, or that shares "
-        "its memory with another, cannot be traced.",
+        f"{found.found} Links of uprobes do without; a process whose first thread has ended, or "
+        "that shares its memory with another, cannot be traced.",
         found.fix,
     )
 

@@ -1,14 +1,13 @@
 """The kernel side as one object: switches, slots, attachments, events, and what it costs."""
 
-import contextlib
 import ctypes
 import mmap
 import os
-import resource
 import struct
 import time
 from collections.abc import Iterable
 
+from ebpftrace.host import limits
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import calibration, layout, syscalls
 from ebpftrace.kernel.attach import Attachment, attach
@@ -40,7 +39,7 @@ class Tracer:
         """Takes over what was compiled for maps of these sizes, and `worker`, who places the
         probes. CannotAttach where the kernel refuses a program, or has not the `wanted` back end.
         """
-        _raise_limits()
+        limits.lift()
         self.sizes = sizes
         self._programs = Programs(compiled)
         self._worker = worker
@@ -235,13 +234,3 @@ class Tracer:
         self._ring.close()
         self._programs.close()
         self._worker.close()
-
-
-def _raise_limits() -> None:
-    """Two descriptors a probe; and below 5.11 maps and programs count as locked memory."""
-    for limit, wanted in (
-        (resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
-        (resource.RLIMIT_MEMLOCK, resource.RLIM_INFINITY),
-    ):
-        with contextlib.suppress(ValueError, OSError):  # not permitted: the next failure says so
-            resource.setrlimit(limit, (wanted, wanted))

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ebpftrace.errors import CannotAttach
+from ebpftrace.errors import CannotAttach, HostRefuses
+from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import worker_process
 from ebpftrace.kernel.probe_trials import ProbeTrial
 
@@ -51,7 +52,7 @@ class Channel:
             raise _gone() from error
 
     def hear(self, limit_s: float) -> dict[str, Any]:
-        """The next answer. WorkerSilent after `limit_s` seconds without one; WorkerGone."""
+        """The next answer. WorkerSilent after `limit_s` seconds without one; WorkerGone; HostRefuses."""
         self._socket.settimeout(max(limit_s, 0.001))
         try:
             answer = self._socket.recv(_MOST_ANSWER)
@@ -66,6 +67,8 @@ class Channel:
         if not answer:
             raise _gone()
         heard: dict[str, Any] = json.loads(answer)
+        if "host_refuses" in heard:
+            raise HostRefuses(*heard["host_refuses"])
         if "internal" in heard:
             raise RuntimeError(f"in the worker: {heard['internal']}")
         return heard
@@ -92,7 +95,7 @@ class Worker:
             maker = os.getpid()
             self.pid = os.fork()
         except OSError as error:
-            raise CannotAttach(f"No process can be started: {error.strerror}.") from error
+            raise _not_started(error) from error
         if self.pid == 0:
             worker_process.run(theirs, maker)
         self._ended = False
@@ -102,7 +105,10 @@ class Worker:
 
     def channel(self) -> Channel:
         """A new conversation. WorkerGone."""
-        own, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            own, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as error:
+            raise _not_started(error) from error
         with theirs:
             try:
                 socket.send_fds(self._control, [b"-"], [theirs.fileno()])
@@ -169,6 +175,10 @@ class Worker:
                 return False
             time.sleep(0.002)
         return True
+
+
+def _not_started(error: OSError) -> CannotAttach:
+    return refusal(error, "fork", "The process that places the probes cannot be started")
 
 
 def _comm(pid: int) -> str:

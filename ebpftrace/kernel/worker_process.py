@@ -10,7 +10,6 @@ import ctypes
 import errno
 import json
 import os
-import resource
 import signal
 import socket
 import threading
@@ -20,6 +19,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from ebpftrace.errors import HostRefuses
+from ebpftrace.host import limits
 from ebpftrace.kernel import features, syscalls
 from ebpftrace.kernel.child import keep_only
 from ebpftrace.kernel.instructions import RETURN_0
@@ -89,9 +90,7 @@ def _detach(control: socket.socket, maker: int) -> None:
     for standard in range(3):  # who reads our output must see its end when the maker ends
         os.dup2(nothing, standard)
     keep_only(control.fileno())
-    with suppress(ValueError, OSError):  # two descriptors a probe; the next failure says so
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    limits.lift()
 
 
 class Conversation:
@@ -130,6 +129,8 @@ class Conversation:
             if len(files) < request["files"]:  # this process may open no more
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             answer = self._doing[request["do"]](request, files)
+        except HostRefuses as error:
+            answer = {"host_refuses": (error.reason, error.fix)}
         except OSError as error:
             answer = {"errno": error.errno or 0}
         except Exception:  # noqa: BLE001 - the edge of a process: the maker raises it again

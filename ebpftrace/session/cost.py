@@ -49,7 +49,6 @@ class CostMeter:
         self._at, self._hits, self._cpu = now, hits, cpu
         return cost
 
-
     def _cpu_now(self) -> float:
         """Seconds of this process and of its worker."""
         fields = _fields(self._tracer.worker_pid, "stat")

@@ -133,7 +133,8 @@ class Process:
 
     def threads(self) -> list[Tid]:
         """The living threads, ascending; empty where the process has ended."""
-        return sorted(self._living_threads())
+        with _reading(self.pid):
+            return sorted(self._living_threads())
 
     def has_thread(self, thread: Tid) -> bool:
         """Is `thread` one of ours and alive?"""
