@@ -1,6 +1,6 @@
 """What tracing costs, by each way of the kernel to hold probes, against others and against nothing.
 
-Sections: pairs (the tight malloc/free loop), python, first-picture, price
+Sections: pairs (the tight malloc/free loop), python, heaptrack, first-picture, price
 (of the tool itself). What this host
 does not have is left out with a sentence.
 """
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ebpftrace.errors import CannotAttach, EbpftraceError
-from scripts.bench import pairs, starts, tracers
+from scripts.bench import heaptrack, pairs, starts, tracers
 from scripts.bench.figures import Section, narrate, save
 from scripts.bench.loops import WORKLOADS, Child
 
-_USUAL = ("pairs", "python", "first-picture", "price")
+_USUAL = ("pairs", "python", "heaptrack", "first-picture", "price")
 
 
 def _say(sentence: str) -> None:
@@ -28,6 +28,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="shorter, for a first impression")
     parser.add_argument("--no-memleak", action="store_true", help="leave out bcc's memleak")
     parser.add_argument("--no-python", action="store_true", help="leave out the python3 loops")
+    parser.add_argument("--no-heaptrack", action="store_true", help="leave out heaptrack")
     parser.add_argument(
         "--only",
         action="append",
@@ -41,7 +42,7 @@ def _arguments() -> argparse.Namespace:
 
 def _wanted(given: argparse.Namespace) -> list[str]:
     chosen = given.only or [*_USUAL]
-    left_out = {"python": given.no_python}
+    left_out = {"python": given.no_python, "heaptrack": given.no_heaptrack}
     return [name for name in chosen if not left_out.get(name)]
 
 
@@ -75,6 +76,7 @@ def main() -> int:
     sections: dict[str, Callable[[], Section | None]] = {
         "pairs": lambda: pairs.tight(effort),
         "python": lambda: pairs.python(effort),
+        "heaptrack": lambda: heaptrack.measure(effort),
         "first-picture": lambda: starts.first_picture(times, back_ends),
         "price": lambda: starts.price(1 if given.quick else 3, back_ends),
     }
