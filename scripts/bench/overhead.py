@@ -1,6 +1,6 @@
 """What tracing costs, by each way of the kernel to hold probes, against others and against nothing.
 
-Sections: pairs (the tight malloc/free loop), python, heaptrack, first-picture, leaving, price
+Sections: pairs (the tight malloc/free loop), python, heaptrack, first-picture, leaving, forks, price
 (of the tool itself). What this host
 does not have is left out with a sentence.
 """
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ebpftrace.errors import CannotAttach, EbpftraceError
-from scripts.bench import heaptrack, leaving, pairs, starts, tracers
+from scripts.bench import forking, heaptrack, leaving, pairs, starts, tracers
 from scripts.bench.figures import Section, narrate, save
 from scripts.bench.loops import WORKLOADS, Child
 
-_USUAL = ("pairs", "python", "heaptrack", "first-picture", "leaving", "price")
+_USUAL = ("pairs", "python", "heaptrack", "first-picture", "leaving", "forks", "price")
 
 
 def _say(sentence: str) -> None:
@@ -79,6 +79,7 @@ def main() -> int:
         "heaptrack": lambda: heaptrack.measure(effort),
         "first-picture": lambda: starts.first_picture(times, back_ends),
         "leaving": lambda: leaving.measure(times, back_ends),
+        "forks": lambda: forking.measure(times, 1 if given.quick else 3, back_ends),
         "price": lambda: starts.price(1 if given.quick else 3, back_ends),
     }
     measured = []
