@@ -1,7 +1,7 @@
 """What tracing costs, by each way of the kernel to hold probes, against others and against nothing.
 
 Sections: pairs (the tight malloc/free loop), python, heaptrack, first-picture, leaving, forks, price
-(of the tool itself). What this host
+(of the tool itself), savings (variants of the kernel side; only when asked for). What this host
 does not have is left out with a sentence.
 """
 
@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ebpftrace.errors import CannotAttach, EbpftraceError
-from scripts.bench import forking, heaptrack, leaving, pairs, starts, tracers
+from scripts.bench import forking, heaptrack, leaving, pairs, savings, starts, tracers
 from scripts.bench.figures import Section, narrate, save
 from scripts.bench.loops import WORKLOADS, Child
 
 _USUAL = ("pairs", "python", "heaptrack", "first-picture", "leaving", "forks", "price")
+_SAVINGS = "savings"
 
 
 def _say(sentence: str) -> None:
@@ -30,18 +31,23 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--no-python", action="store_true", help="leave out the python3 loops")
     parser.add_argument("--no-heaptrack", action="store_true", help="leave out heaptrack")
     parser.add_argument(
+        "--savings",
+        action="store_true",
+        help="what each saving of the kernel side is worth alone, too (some minutes more)",
+    )
+    parser.add_argument(
         "--only",
         action="append",
         metavar="SECTION",
-        choices=_USUAL,
-        help=f"only this one; more than once for several: {', '.join(_USUAL)}",
+        choices=(*_USUAL, _SAVINGS),
+        help=f"only this one; more than once for several: {', '.join((*_USUAL, _SAVINGS))}",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
     return parser.parse_args()
 
 
 def _wanted(given: argparse.Namespace) -> list[str]:
-    chosen = given.only or [*_USUAL]
+    chosen = given.only or [*_USUAL, *([_SAVINGS] if given.savings else [])]
     left_out = {"python": given.no_python, "heaptrack": given.no_heaptrack}
     return [name for name in chosen if not left_out.get(name)]
 
@@ -81,6 +87,7 @@ def main() -> int:
         "leaving": lambda: leaving.measure(times, back_ends),
         "forks": lambda: forking.measure(times, 1 if given.quick else 3, back_ends),
         "price": lambda: starts.price(1 if given.quick else 3, back_ends),
+        _SAVINGS: lambda: savings.measure(effort),
     }
     measured = []
     for name in _wanted(given):
