@@ -233,4 +233,5 @@ class Tracer:
         self._tracepoints.clear()
         self._ring.close()
         self._programs.close()
+        self._bench.close()
         self._worker.close()

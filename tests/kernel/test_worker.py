@@ -27,7 +27,8 @@ def worker() -> Iterator[Worker]:
     made = Worker()
     made.trial()
     yield made
-    os.kill(made.pid, signal.SIGCONT)
+    if not made.ended():
+        os.kill(made.pid, signal.SIGCONT)
     made.close()
 
 
