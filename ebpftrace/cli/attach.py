@@ -85,10 +85,10 @@ class Attach(Command):
         try:
             return self._watch(session, signals, on_screen)
         finally:
-            count = session.probe_count()
-            log.info("removing %d probes", count)
-            if count and sys.stderr.isatty():
-                note(f"removing {count} probes; the kernel takes about 0.1 s for each")
+            log.info("removing the probes")
+            slow = session.slow_probes()
+            if slow and sys.stderr.isatty():
+                note(f"removing {slow} probes; the kernel takes up to 0.1 s for each")
             session.close()
 
     def _watch(self, session: "Session", signals: StopSignals, on_screen: bool) -> Exit:

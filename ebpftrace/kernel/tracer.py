@@ -201,6 +201,10 @@ class Tracer:
             self._ring.wait(timeout_ms)
         return self._ring.read()
 
+    def wake(self) -> None:
+        """Let `poll_events` wait no longer, now and from now on."""
+        self._ring.wake()
+
     def losses(self) -> list[int | None]:
         """Loss counts in the order of `enum loss`, hits that the kernel skipped included.
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.picture import Cost, Counts
 
+_CPUCLOCK_SCHED = 2  # of the clock of a process, include/linux/posix-timers.h
+
 
 class CostMeter:
     """Rates are over the time since the last reading; the first one covers the time since start."""
@@ -51,9 +53,11 @@ class CostMeter:
 
     def _cpu_now(self) -> float:
         """Seconds of this process and of its worker."""
-        fields = _fields(self._tracer.worker_pid, "stat")
-        ticks = sum(int(field) for field in fields[13:15])
-        return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+        clock = ~self._tracer.worker_pid << 3 | _CPUCLOCK_SCHED
+        try:
+            return time.process_time() + time.clock_gettime(clock)
+        except OSError:  # it has ended
+            return time.process_time()
 
     def _rss(self) -> int | None:
         """Of both; what they share counts twice."""
@@ -65,7 +69,7 @@ class CostMeter:
 
 
 def _fields(process: int | str, name: str) -> list[str]:
-    """A file of /proc as words; none where the process has gone. Our own names have no blanks."""
+    """A file of /proc as words; none where the process has gone."""
     try:
         return Path(f"/proc/{process}/{name}").read_text().split()
     except OSError:

@@ -8,6 +8,7 @@ see it: one that lives for more than a moment (a vfork before an exec does not) 
 CLONE_VM = 0x100  # include/uapi/linux/sched.h
 
 _LEAST_GAP_S, _MOST_GAP_S = 0.15, 1.0
+_SHARE = 3  # at most every third moment goes into renewing, however many processes map the file
 _MOMENT_S = 0.05
 
 
@@ -28,13 +29,15 @@ class Forks:
             self._renew_at = max(now, self._renewed + self._gap)
 
     def renewal_due(self, now: float) -> bool:
-        """Renew the links now? True only once; the gap grows while the target forks all the time."""
+        """Renew the links now? True only once for all forks so far."""
         if self._renew_at is None or now < self._renew_at:
             return False
-        constant = self._renew_at < self._renewed + 2 * self._gap
-        self._gap = min(2 * self._gap, _MOST_GAP_S) if constant else _LEAST_GAP_S
         self._renewed, self._renew_at = now, None
         return True
+
+    def renewed(self, seconds: float) -> None:
+        """That took so long: the next one waits in proportion."""
+        self._gap = min(max(_LEAST_GAP_S, _SHARE * seconds), _MOST_GAP_S)
 
     def look_due(self, now: float) -> bool:
         """See now whether a child still shares the memory? True only once."""

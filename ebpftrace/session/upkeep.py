@@ -63,6 +63,7 @@ class Upkeep:
                         lost.append(traced)
                 elif traced.forks.renewal_due(now):
                     traced.attachment.renew(traced.process.pid)
+                    traced.forks.renewed(time.monotonic() - now)
             except TargetGone:
                 continue
         return lost

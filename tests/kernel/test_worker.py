@@ -47,7 +47,7 @@ def test_a_worker_that_was_ended_is_told_apart_from_a_silent_one(worker: Worker)
     os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(WorkerGone, match="has ended"):
         channel.ask({"do": "trial"})
-    assert worker.ended()
+    wait_until(worker.ended, "its end seen")
     channel.close()
 
 
