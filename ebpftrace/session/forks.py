@@ -7,8 +7,8 @@ see it: one that lives for more than a moment (a vfork before an exec does not) 
 
 CLONE_VM = 0x100  # include/uapi/linux/sched.h
 
-_LEAST_GAP_S, _MOST_GAP_S = 0.15, 1.0
-_SHARE = 3  # at most every third moment goes into renewing, however many processes map the file
+_LEAST_GAP_S, _MOST_GAP_S = 0.1, 1.0
+_SHARE = 2  # at most every second moment goes into renewing, however many processes map the file
 _MOMENT_S = 0.05
 
 
