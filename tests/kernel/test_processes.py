@@ -141,3 +141,16 @@ def test_the_first_picture_comes_at_once():
         assert tracer.first.raw["since_attach_s"] < 5 * TIME_SCALE
         assert not tracer.first.final
         assert tracer.finish().status == 0
+
+
+@pytest.mark.oldkernel
+@pytest.mark.parametrize("backend", ["auto", "perf"])
+def test_a_process_under_a_strict_filter_lives_through_its_probes(backend: str):
+    options = ("--backend", backend)
+    with Workload("seccomp") as target, Tracer(target, options=options) as tracer:
+        target.phases(2)
+        picture = tracer.settled()
+        assert target.process.poll() is None
+        tracer.finish()
+        target.phases()
+    assert picture.site("under_filter").held == (200, 12_800)
