@@ -5,13 +5,13 @@ import errno
 import logging
 import os
 import platform
+from collections.abc import Callable
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.host.explain import refusal
 from ebpftrace.host.release import other_machine
 from ebpftrace.kernel import features, syscalls
 from ebpftrace.kernel.backends import ATTACH_TYPES, Placement, ProgramName
-from ebpftrace.kernel.btf import kernel_function
 from ebpftrace.kernel.compiler import Compilation, Compiled
 from ebpftrace.kernel.instructions import session, with_answer, with_constant_cookie, with_maps
 from ebpftrace.kernel.sizes import MapSizes
@@ -53,8 +53,9 @@ def start_compiling(
 class Programs:
     """What was compiled, loaded when asked for."""
 
-    def __init__(self, compiled: Compiled) -> None:
-        """Takes over the descriptors."""
+    def __init__(self, compiled: Compiled, kernel_function: Callable[[str], int | None]) -> None:
+        """Takes over the descriptors; `kernel_function` as in `btf`."""
+        self._kernel_function = kernel_function
         self._compiled = compiled
         self._loaded: dict[tuple[str, int, int | None], int] = {}
         self._program_arrays = {0: compiled.maps["no_program"]}
@@ -95,7 +96,7 @@ class Programs:
             return code["leave"]
         if name == "enter":
             return with_answer(code["enter"], 0)
-        is_return = kernel_function(IS_RETURN)
+        is_return = self._kernel_function(IS_RETURN)
         if is_return is None:
             raise CannotAttach(f"This kernel has no {IS_RETURN}; use another --backend.")
         return session(with_answer(code["enter"], 1), code["leave"], is_return)

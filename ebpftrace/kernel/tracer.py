@@ -41,7 +41,7 @@ class Tracer:
         """
         limits.lift()
         self.sizes = sizes
-        self._programs = Programs(compiled)
+        self._programs = Programs(compiled, worker.kernel_function)
         self._worker = worker
         self.trial = worker.trial()
         self.backend = first_usable(wanted, self.trial.refused)

@@ -125,6 +125,15 @@ class Worker:
         finally:
             channel.close()
 
+    def kernel_function(self, name: str) -> int | None:
+        """As in `btf`; the worker has looked while the programs were compiled. CannotAttach."""
+        channel = self.channel()
+        try:
+            number: int | None = channel.ask({"do": "kernel_function", "name": name})["id"]
+            return number
+        finally:
+            channel.close()
+
     def check_locks(self) -> None:
         """No process of the host may sit on the lock of its own memory. CannotAttach names it.
 

@@ -22,6 +22,7 @@ from typing import Any
 from ebpftrace.errors import HostRefuses
 from ebpftrace.host import limits
 from ebpftrace.kernel import features, syscalls
+from ebpftrace.kernel.btf import kernel_function
 from ebpftrace.kernel.child import keep_only
 from ebpftrace.kernel.instructions import RETURN_0
 from ebpftrace.kernel.probe_trials import probe_trial
@@ -107,6 +108,7 @@ class Conversation:
             "look": self._look,
             "trial": self._trial,
             "release": self._release,
+            "kernel_function": self._kernel_function,
             "time": self._time,
         }
 
@@ -216,6 +218,9 @@ class Conversation:
 
     def _trial(self, _request: Answer, _files: list[int]) -> Answer:
         return self._tried.trial.as_object()
+
+    def _kernel_function(self, request: Answer, _files: list[int]) -> Answer:
+        return {"id": kernel_function(request["name"])}
 
     def _release(self, _request: Answer, _files: list[int]) -> Answer:
         self._tried.release()
