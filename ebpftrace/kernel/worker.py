@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 LIMIT_S = 10.0
 _LOOK_S = 2.0
+_LOOK_AGAIN_S = 0.5  # it is known already that something hangs
 _MOST_ANSWER = worker_process.MOST_MESSAGE
 
 
@@ -40,11 +41,16 @@ class Channel:
     What is placed through it is removed when it is closed. For one thread at a time.
     """
 
-    def __init__(self, own: socket.socket) -> None:
+    def __init__(self, own: socket.socket, explain: Callable[[], str] = str) -> None:
+        """`explain`: asked after a silence for more sentences about it."""
         self._socket = own
+        self._explain = explain
+        self._silent = False
 
     def say(self, request: Mapping[str, object], files: Sequence[int] = ()) -> None:
-        """Send a request. WorkerGone."""
+        """Send a request. WorkerGone; WorkerSilent where an answer is still owed."""
+        if self._silent:  # that answer would be taken for the one to this request
+            raise WorkerSilent("The process that places the probes still owes an answer.")
         try:
             message = json.dumps({**request, "files": len(files)}).encode()
             socket.send_fds(self._socket, [message], files)
@@ -57,10 +63,10 @@ class Channel:
         try:
             answer = self._socket.recv(_MOST_ANSWER)
         except TimeoutError as error:
+            self._silent = True
             raise WorkerSilent(
                 f"The process that places the probes has not answered for {limit_s:.0f} s. "
-                "Nothing is counted. See in dmesg and in the output of ps axo pid,stat,wchan,comm "
-                "which process is stuck (state D), and end that one."
+                f"Nothing is counted. {self._explain()}"
             ) from error
         except OSError as error:
             raise _gone() from error
@@ -98,13 +104,15 @@ class Worker:
             raise _not_started(error) from error
         if self.pid == 0:
             worker_process.run(theirs, maker)
-        self._ended = False
+        self._ended = self._silent = False
         theirs.close()
-        self._look = self.channel()
-        self._look.say({"do": "look"})
+        self._look: Channel | None = self._start_look()  # while there is other work
 
     def channel(self) -> Channel:
         """A new conversation. WorkerGone."""
+        return Channel(self._connect(), self._why_silent)
+
+    def _connect(self) -> socket.socket:
         try:
             own, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError as error:
@@ -115,7 +123,7 @@ class Worker:
             except OSError as error:
                 own.close()
                 raise _gone() from error
-        return Channel(own)
+        return own
 
     def trial(self) -> ProbeTrial:
         """What was tried at the start of the worker. CannotAttach."""
@@ -140,32 +148,44 @@ class Worker:
         Placing a probe would wait for that one, and keep every fork of the host waiting as well
         (dup_mmap_sem of kernel/events/uprobes.c).
         """
-        looking, self._look = self._look, self.channel()
-        pid = 0
-        try:
-            while (pid := looking.hear(_LOOK_S)["pid"]) is not None:
-                pass
-        except WorkerSilent as error:
-            if not pid:
-                raise
+        looking, self._look = self._look or self._start_look(), None
+        pid = _hangs(looking, _LOOK_S)
+        if pid is not None:
             raise CannotAttach(
-                f"Process {pid} ({_comm(pid)}) is stuck in the kernel and holds the lock of its "
-                "memory: placing a probe would wait for it, and every fork of this host as well. "
-                f"Nothing was placed. See /proc/{pid}/stack for what it waits for; end it, and "
-                "try again."
-            ) from error
-        finally:
-            looking.close()
-        self._look.say({"do": "look"})
+                f"Process {pid} ({_comm(pid)}) is stuck in the kernel with the lock of its memory "
+                "held: placing a probe would wait for it, and every fork of this host as well. "
+                f"Nothing was placed. {_what_to_do(pid)}"
+            )
+
+    def _start_look(self) -> Channel:
+        looking = Channel(self._connect())
+        looking.say({"do": "look"})
+        return looking
+
+    def _why_silent(self) -> str:
+        """Now a writer waits for the lock that is held, so that those who only read hang too."""
+        self._silent = True
+        try:
+            pid = _hangs(self._start_look(), _LOOK_AGAIN_S)
+        except CannotAttach:
+            pid = None
+        if pid is None:
+            return "It is stuck in the kernel or was stopped; dmesg may say more."
+        return (
+            f"It waits for the lock of the memory of process {pid} ({_comm(pid)}), which is stuck "
+            "in the kernel; until then no process of this host can fork (kill, a builtin of the "
+            f"shell, still works). {_what_to_do(pid)}"
+        )
 
     def close(self, limit_s: float = LIMIT_S) -> None:
         """End it, and with it every probe that is still in place.
 
         It is never killed: see `worker_process`. One that is stuck ends when it gets out.
         """
-        self._look.close()
+        if self._look is not None:
+            self._look.close()
         self._control.close()
-        if not self._ended_within(limit_s):
+        if not self._ended_within(0 if self._silent else limit_s):
             log.info("process %d still removes probes, and ends when it has", self.pid)
 
     def ended(self) -> bool:
@@ -188,6 +208,28 @@ class Worker:
 
 def _not_started(error: OSError) -> CannotAttach:
     return refusal(error, "fork", "The process that places the probes cannot be started")
+
+
+def _hangs(looking: Channel, limit_s: float) -> int | None:
+    """The process at whose memory a look hangs. WorkerSilent where it did not even begin."""
+    pid = 0
+    try:
+        while (pid := looking.hear(limit_s)["pid"]) is not None:
+            pass
+    except WorkerSilent:
+        if not pid:
+            raise
+        return pid
+    finally:
+        looking.close()
+    return None
+
+
+def _what_to_do(pid: int) -> str:
+    return (
+        f"See /proc/{pid}/task/*/stack for what it waits for; end it, or what reads its memory, "
+        "and try again. ps and pgrep may hang at it as well."
+    )
 
 
 def _comm(pid: int) -> str:

@@ -30,6 +30,7 @@ from ebpftrace.kernel.testbed import Testbed, function
 
 MOST_MESSAGE = 1 << 18
 _MOST_FILES = 8
+_LOOK_S = 0.1
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _NAME = b"ebpftrace-probe"
 
@@ -41,7 +42,7 @@ def run(control: socket.socket, maker: int) -> None:
     status = 1
     try:
         _detach(control, maker)
-        conversations: list[threading.Thread] = []
+        conversations: list[tuple[Conversation, threading.Thread]] = []
         tried = Tried()
         while True:
             word, files, _, _ = socket.recv_fds(control, 16, _MOST_FILES)
@@ -49,10 +50,14 @@ def run(control: socket.socket, maker: int) -> None:
                 break
             for file in files:
                 serving = Conversation(socket.socket(fileno=file), tried)
-                conversations.append(threading.Thread(target=serving.run))
-                conversations[-1].start()
-        for conversation in conversations:  # the maker's end has ended them as well
-            conversation.join()
+                conversations.append((serving, threading.Thread(target=serving.run)))
+                conversations[-1][1].start()
+        for serving, _ in conversations:
+            serving.end()
+        for serving, thread in conversations:
+            # One that looks may be stuck: it holds no probe, and can be killed.
+            while thread.is_alive() and not serving.looking:
+                thread.join(_LOOK_S)
         tried.release()
         status = 0
     finally:
@@ -101,6 +106,7 @@ class Conversation:
         self._socket = channel
         self._tried = tried
         self._held: list[int] = []
+        self.looking = False
         self._doing: dict[str, Callable[[Answer, list[int]], Answer]] = {
             "place": self._place,
             "remove": self._remove,
@@ -125,6 +131,11 @@ class Conversation:
         finally:
             self._remove({}, [])
             self._socket.close()
+
+    def end(self) -> None:
+        """No more requests, also where the other end stays open; any thread may say so."""
+        with suppress(OSError):  # it has ended
+            self._socket.shutdown(socket.SHUT_RD)
 
     def _answer(self, request: Answer, files: list[int]) -> None:
         try:
@@ -244,9 +255,11 @@ class Conversation:
 
     def _look(self, _request: Answer, _files: list[int]) -> Answer:
         """Tell the number of each process before its memory is read; None when all were."""
+        self.looking = True
         for name in os.listdir("/proc"):
             if name.isdigit():
                 self._say({"pid": int(name)})
                 with suppress(OSError), Path(f"/proc/{name}/cmdline").open("rb") as file:
                     file.read(1)
+        self.looking = False
         return {"pid": None}
