@@ -104,7 +104,7 @@ class Worker:
             raise _not_started(error) from error
         if self.pid == 0:
             worker_process.run(theirs, maker)
-        self._ended = self._silent = False
+        self._ended = self._stuck = False
         theirs.close()
         self._look: Channel | None = self._start_look()  # while there is other work
 
@@ -151,6 +151,7 @@ class Worker:
         looking, self._look = self._look or self._start_look(), None
         pid = _hangs(looking, _LOOK_S)
         if pid is not None:
+            self._stuck = True
             raise CannotAttach(
                 f"Process {pid} ({_comm(pid)}) is stuck in the kernel with the lock of its memory "
                 "held: placing a probe would wait for it, and every fork of this host as well. "
@@ -164,7 +165,7 @@ class Worker:
 
     def _why_silent(self) -> str:
         """Now a writer waits for the lock that is held, so that those who only read hang too."""
-        self._silent = True
+        self._stuck = True
         try:
             pid = _hangs(self._start_look(), _LOOK_AGAIN_S)
         except CannotAttach:
@@ -180,12 +181,13 @@ class Worker:
     def close(self, limit_s: float = LIMIT_S) -> None:
         """End it, and with it every probe that is still in place.
 
-        It is never killed: see `worker_process`. One that is stuck ends when it gets out.
+        It is never killed: see `worker_process`. One that is stuck ends when it gets out; where a
+        process is, the grace periods that removing waits for may take as long.
         """
         if self._look is not None:
             self._look.close()
         self._control.close()
-        if not self._ended_within(0 if self._silent else limit_s):
+        if not self._ended_within(0 if self._stuck else limit_s):
             log.info("process %d still removes probes, and ends when it has", self.pid)
 
     def ended(self) -> bool:
