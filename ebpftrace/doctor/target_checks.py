@@ -10,10 +10,12 @@ from ebpftrace.host import capabilities, handles, namespaces, status
 from ebpftrace.host.check import Check, failed, note, ok, refused
 from ebpftrace.kernel.probe_trials import ProbeTrial
 from ebpftrace.probes.plan import Plan, plan
+from ebpftrace.probes.refusal import GUARDS, Guard
 from ebpftrace.probes.table import describe
 from ebpftrace.session import hazards
 from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
+from ebpftrace.target.relatives import shares_memory_with
 
 _PLAN_LIMIT_S = 60.0
 
@@ -51,7 +53,7 @@ def report(pid: int, trial: ProbeTrial | CannotAttach) -> TargetReport:
             ok("process", f"{process.comm}, {process.exe}: can be read"),
             *_return_probes(process, trial),
             *(bounded(name, partial(run, process)) for name, run in CHECKS),
-            planned,
+            *(plan_checks(plans[0]) if plans else (planned,)),
         )
         made = plans[0] if plans else None
         return TargetReport(
@@ -65,12 +67,23 @@ def report(pid: int, trial: ProbeTrial | CannotAttach) -> TargetReport:
 
 
 def _check_plan(process: Process, plans: list[Plan]) -> Check:
-    made = plan(process, open_modules(process))
-    plans.append(made)
+    """Make the plan, which `plans` takes; the check that failed where there is none."""
+    plans.append(plan(process, open_modules(process)))
+    return plan_checks(plans[0])[0]
+
+
+def plan_checks(made: Plan) -> tuple[Check, ...]:
+    """What would be probed, then a line for each guard: what it leaves out, in the plan's words."""
+    refused = {refusal.sentence for refusal in made.refusals}
+    notes = [sentence for sentence in made.notes if sentence not in refused]
     found = f"{len(made.probes)} probes on {', '.join(made.families)}"
-    if made.notes:
-        return note("probes", f"{found}. {' '.join(made.notes)}")
-    return ok("probes", found)
+    probes = note("probes", f"{found}. {' '.join(notes)}") if notes else ok("probes", found)
+    return probes, *(_check_guard(guard, made) for guard in GUARDS)
+
+
+def _check_guard(guard: Guard, made: Plan) -> Check:
+    refused = [refusal.sentence for refusal in made.refusals if refusal.guard == guard]
+    return note(guard, " ".join(refused)) if refused else ok(guard, GUARDS[guard])
 
 
 def _return_probes(process: Process, trial: ProbeTrial | CannotAttach) -> tuple[Check, ...]:
@@ -105,5 +118,19 @@ def check_leader(process: Process) -> Check:
     return ok("threads", str(threads))
 
 
-CHECKS: tuple[tuple[str, Callable[[Process], Check]], ...] = (("threads", check_leader),)
+def check_relatives(process: Process) -> Check:
+    """A child of vfork or of clone with CLONE_VM allocates from the heap of its parent."""
+    sharing = shares_memory_with(process)
+    if sharing is None:
+        return note("shared memory", "this kernel does not say whether another process shares it")
+    if sharing:
+        pids = ", ".join(map(str, sharing[:8]))
+        return note("shared memory", f"process {pids} runs in the same memory and uses its heap")
+    return ok("shared memory", "no other process runs in it")
+
+
+CHECKS: tuple[tuple[str, Callable[[Process], Check]], ...] = (
+    ("threads", check_leader),
+    ("shared memory", check_relatives),
+)
 """What could happen to the target. A check that fails keeps `doctor` from promising anything."""

@@ -44,12 +44,17 @@ _EMULATED: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The instruction `offset` bytes into a function, its text, its price, and why that one."""
+    """The instruction `offset` bytes into a function, its text, its price, and why that one.
+
+    `starts`: where the instructions up to and with it start; `end`: where it ends, 0 if not known.
+    """
 
     offset: int
     instruction: str
     cost: Cost
     reason: str
+    starts: tuple[int, ...] = (0,)
+    end: int = 0
 
     @property
     def emulated(self) -> bool:
@@ -92,19 +97,20 @@ def choose(
         return Choice(0, "", "single-stepped", "the first instruction cannot be decoded")
     first = steps[0]
     if first.emulated:
-        return Choice(0, first.text, "emulated", "first instruction is emulated")
+        return _choice(steps, first, "emulated", "first instruction is emulated")
     step, obstacle = _first_emulated(steps, arguments)
     if step is not None:
         obstacle = _entered_before(step.offset, code, address, targets, whole)
         if not obstacle:
             skipped = ", ".join(f"`{s.text.split()[0]}`" for s in steps[: steps.index(step)][:3])
-            return Choice(
-                step.offset,
-                step.text,
-                "emulated",
-                f"moved {step.offset} bytes: {skipped} would be single-stepped",
-            )
-    return Choice(0, first.text, "single-stepped", f"single-stepped: {obstacle}")
+            reason = f"moved {step.offset} bytes: {skipped} would be single-stepped"
+            return _choice(steps, step, "emulated", reason)
+    return _choice(steps, first, "single-stepped", f"single-stepped: {obstacle}")
+
+
+def _choice(steps: list[_Step], step: _Step, cost: Cost, reason: str) -> Choice:
+    starts = tuple(before.offset for before in steps[: steps.index(step) + 1])
+    return Choice(step.offset, step.text, cost, reason, starts, step.offset + len(step.code))
 
 
 def _first_emulated(steps: list[_Step], arguments: Collection[int]) -> tuple[_Step | None, str]:

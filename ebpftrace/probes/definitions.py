@@ -4,7 +4,7 @@ Owns the search through its symbols: which of them count, which stand for one pl
 Leaves the choice of an instruction to `decode`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ebpftrace.model.ids import FileOffset, ImageAddress
@@ -39,11 +39,12 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one module has of `family`; a note is a sentence about what cannot be probed."""
+    """What `module` has of `family`; a note is a sentence about what cannot be probed."""
 
+    module: Module
     family: Family
     definitions: tuple[Definition, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def find(module: Module) -> Found | None:
@@ -55,7 +56,7 @@ def find(module: Module) -> Found | None:
     if image is None:
         return None
     symbols = [s for s in image.symbols(ALL_NAMES) if s.bind in ("global", "weak")]
-    family = family_of({symbol.name for symbol in symbols})
+    family = family_of(symbols)
     if family is None:
         return None
     code = [symbol for symbol in symbols if not symbol.ifunc]
@@ -64,21 +65,12 @@ def find(module: Module) -> Found | None:
         for name in sorted({symbol.name for symbol in symbols if symbol.ifunc})
     ]
     definitions = tuple(_definitions(image, family, code))
-    unmapped = [d for d in definitions if not module.address_of(d.offset)]
-    notes += [
-        f"{d.function.name} of {module.name} is not mapped as code from its file, but moved (to "
-        "huge pages, for instance): a probe there is never hit."
-        for d in unmapped
-    ]
-    definitions = tuple(d for d in definitions if d not in unmapped)
     if len(definitions) > MOST_DEFINITIONS:
         notes.append(
             f"{module.name} defines {len(definitions)} allocator functions; only the first "
             f"{MOST_DEFINITIONS} are probed."
         )
-    definitions = definitions[:MOST_DEFINITIONS]
-    notes += _missing(module, definitions)
-    return Found(family, definitions, tuple(notes))
+    return Found(module, family, definitions[:MOST_DEFINITIONS], tuple(notes))
 
 
 def _definitions(image: ElfImage, family: Family, symbols: list[Symbol]) -> Iterator[Definition]:
@@ -117,10 +109,10 @@ def _size(image: ElfImage, symbol: Symbol) -> int:
     return following[0] - symbol.value if following else room
 
 
-def _missing(module: Module, definitions: Iterable[Definition]) -> Iterator[str]:
-    """A note for each half of an allocator that `module` lacks."""
-    roles = {definition.function.role for definition in definitions}
+def lacking(found: Found) -> Iterator[str]:
+    """A note for each half of an allocator that is not there."""
+    roles = {definition.function.role for definition in found.definitions}
     if roles:
         for role, consequence in _MISSING.items():
             if role not in roles:
-                yield f"{module.name} defines {consequence}."
+                yield f"{found.module.name} defines {consequence}."

@@ -10,19 +10,20 @@ from typing import Literal
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.model.ids import Address, FileOffset, ImageAddress
+from ebpftrace.probes import exceptions, go, patched
 from ebpftrace.probes.decode import MOST_CODE, Choice, Cost, choose
-from ebpftrace.probes.definitions import Definition, find
+from ebpftrace.probes.definitions import Definition, Found, find, lacking
 from ebpftrace.probes.families import Family, Function
 from ebpftrace.probes.ranges import Range, merge
-from ebpftrace.target.elf import ElfImage
+from ebpftrace.probes.refusal import Refusal
 from ebpftrace.target.modules import Module
 from ebpftrace.target.process import Process
+from ebpftrace.target.text import LiveText
 
 Kind = Literal["entry", "return"]
 
 _ATTACH_ORDER = {"death": 0, "resize": 1, "birth": 2}
 _PADDING = b"\x00\x90\xcc"
-_GO_SECTIONS = (b".go.buildinfo", b".note.go.buildid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,56 +54,68 @@ class Plan:
 
     `families`: names, each once. `code_ranges`: where allocator code is in the process, [start,
     end), by which a free called from inside an allocator is told from the program's own; at most
-    32, ascending.
+    32, ascending. `refusals`: which of the notes say that a probe could hurt the program.
     """
 
     probes: tuple[Probe, ...]
     families: tuple[str, ...]
     notes: tuple[str, ...]
     code_ranges: tuple[Range, ...]
+    refusals: tuple[Refusal, ...] = ()
 
 
-def plan(process: Process, modules: Sequence[Module]) -> Plan:
+def plan(process: Process, modules: Sequence[Module], live: LiveText | None = None) -> Plan:
     """The probes for `process`, whose modules these are: every definition, hit or not.
 
     Deaths come first, then resizes, then births: the other way round, a block that is allocated
     and freed while probes are attached would stay in the picture for ever. Of a pair the return
     comes first: alone it finds no record and does nothing, but an entry alone leaves records that
-    nothing takes out. CannotAttach where no module defines an allocator.
+    nothing takes out. CannotAttach where no module defines an allocator that may be probed. `live`
+    is opened where it is not given.
     """
     notes = [f"{m.name} was not searched: {m.why}." for m in modules if m.image is None]
+    found, refusals = _harmless(modules)
     probes: list[Probe] = []
     ranges: list[Range] = []
-    for module in modules:
-        found = find(module)
-        if found is None:
-            continue
-        notes += found.notes
-        for definition in found.definitions:
-            probes += _probes(module, found.family, definition)
-            ranges += (
-                (start, Address(start + definition.size))
-                for start in module.address_of(definition.offset)
-            )
+    with live or LiveText(process) as text:
+        for each in found:
+            placed = {d: _choose(each.module, d) for d in each.definitions}
+            kept, patches = patched.refuse(each, placed, text)
+            refusals += patches
+            notes += (*kept.notes, *lacking(kept))
+            for definition in kept.definitions:
+                probes += _probes(kept, definition, placed[definition])
+                ranges += (
+                    (start, Address(start + definition.size))
+                    for start in kept.module.address_of(definition.offset)
+                )
+        if text.why and probes:
+            why = f"The code in memory was not compared with the files: {text.why}."
+            refusals.append(Refusal("patched code", why))
+    notes += [refusal.sentence for refusal in refusals]
     if not probes:
-        raise CannotAttach(" ".join([_why_none(process, modules), *notes[:3]]))
+        raise CannotAttach(_why_none(process, modules, refusals, notes))
     families = tuple(dict.fromkeys(probe.family.name for probe in probes))
     probes.sort(key=lambda probe: _ATTACH_ORDER[probe.function.role])
-    return Plan(tuple(probes), families, tuple(notes), merge(ranges))
+    return Plan(tuple(probes), families, tuple(notes), merge(ranges), tuple(refusals))
 
 
-def _probes(module: Module, family: Family, definition: Definition) -> Iterator[Probe]:
-    image = module.image
-    if image is None:
-        return
-    choice = _choose(image, definition)
+def _harmless(modules: Sequence[Module]) -> tuple[tuple[Found, ...], list[Refusal]]:
+    """What the modules define, without what could hurt the program whatever its memory holds."""
+    everything = tuple(each for module in modules if (each := find(module)) is not None)
+    no_go, from_go = go.refuse(everything)
+    kept, from_exceptions = exceptions.refuse(no_go, modules)
+    return kept, [*from_go, *from_exceptions]
+
+
+def _probes(found: Found, definition: Definition, choice: Choice) -> Iterator[Probe]:
     kinds: tuple[Kind, ...] = ("return", "entry")
     for kind in kinds[1:] if definition.function.role == "death" else kinds:
         yield Probe(
             function=definition.function,
-            family=family,
+            family=found.family,
             names=definition.names,
-            module=module,
+            module=found.module,
             kind=kind,
             image_address=definition.address,
             offset=FileOffset(definition.offset + choice.offset),
@@ -114,7 +127,10 @@ def _probes(module: Module, family: Family, definition: Definition) -> Iterator[
         )
 
 
-def _choose(image: ElfImage, definition: Definition) -> Choice:
+def _choose(module: Module, definition: Definition) -> Choice:
+    image = module.image
+    if image is None:
+        return Choice(0, "", "unknown", "the file was closed")
     code = image.read(definition.offset, min(definition.size, MOST_CODE))
     if not definition.stated:
         code = code.rstrip(_PADDING)
@@ -129,22 +145,30 @@ def _choose(image: ElfImage, definition: Definition) -> Choice:
     )
 
 
-def _why_none(process: Process, modules: Sequence[Module]) -> str:
-    """Why there is nothing to probe, by what the executable is."""
+def _why_none(
+    process: Process, modules: Sequence[Module], refusals: Sequence[Refusal], notes: Sequence[str]
+) -> str:
+    """Why there is nothing to probe: what was left out, else what the executable is."""
     who = f"Process {process.pid} ({process.comm}) cannot be traced"
+    if refusals:
+        return " ".join([f"{who}.", *(refusal.sentence for refusal in refusals[:3])])
+    return " ".join([f"{who}: {_why_nothing_is_found(process, modules)}", *notes[:3]])
+
+
+def _why_nothing_is_found(process: Process, modules: Sequence[Module]) -> str:
     executable = next((m for m in modules if os.fsencode(m.name) == os.fsencode(process.exe)), None)
     image = executable.image if executable else None
-    if image is not None and image.has_section(*_GO_SECTIONS):
+    if image is not None and go.is_go(image):
         return (
-            f"{who}: it is a Go program without a C library, and Go's own allocator is not one "
-            "that ebpftrace can watch; use the program's pprof heap profile."
+            "it is a Go program without a C library, and Go's own allocator is not one that "
+            "ebpftrace can watch; use the program's pprof heap profile."
         )
     if image is not None and not image.interpreted and not any(True for _ in image.functions()):
         return (
-            f"{who}: it is statically linked and stripped, so nothing says where its malloc is; "
+            "it is statically linked and stripped, so nothing says where its malloc is; "
             "run a build that keeps its symbols (strip --strip-debug is enough)."
         )
     return (
-        f"{who}: none of its {len(modules)} mapped files defines malloc or another allocator "
+        f"none of its {len(modules)} mapped files defines malloc or another allocator "
         "function that ebpftrace knows."
     )

@@ -186,8 +186,8 @@ class Session:
     def _backend_for(self, traced: Traced) -> Backend:
         """Links are held through the leader, and do not see children that share the memory."""
         process = traced.process
-        if int(process.anchor()) != process.pid or shares_memory_with(process):
-            return "perf"
+        if int(process.anchor()) != process.pid or shares_memory_with(process) != []:
+            return "perf"  # or the kernel does not say whether there are any
         return self._tracer.backend
 
     def _living(self) -> list[Traced]:

@@ -57,7 +57,7 @@ class Upkeep:
             if not traced.by_links or traced.attachment is None:
                 continue
             try:
-                if traced.forks.look_due(now) and shares_memory_with(traced.process):
+                if traced.forks.look_due(now) and shares_memory_with(traced.process) != []:
                     log.info("pid %d: a child shares its memory for good", traced.process.pid)
                     if not self._by_perf(traced):
                         lost.append(traced)

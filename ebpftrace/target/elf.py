@@ -184,6 +184,11 @@ class ElfImage:
         found = (s for table in self.raw_symbols() for s in table.functions(wanted))
         return tuple(islice(found, _MOST_SYMBOLS))
 
+    def mentions(self, *parts: bytes) -> bool:
+        """Whether a name of either symbol table, defined or imported, has one of `parts` in it."""
+        tables = (table.strings() for table in self.raw_symbols())
+        return any(part in strings for strings in tables for part in parts)
+
     def functions(self) -> Iterator[Entry]:
         """The defined functions of both tables without their names, in file order."""
         for table in self.raw_symbols():

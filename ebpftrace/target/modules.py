@@ -7,8 +7,8 @@ the file to `elf`, and special mappings ([vdso], JIT code) to `symbols`.
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby, pairwise
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.model.ids import Address, FileOffset, ImageAddress
@@ -19,6 +19,11 @@ from ebpftrace.text import clean
 
 MOST_OPEN = 512
 """Files held for one process; chromium maps about 150, and half of a usual fd limit is left."""
+
+MOST_MOVED = 16
+"""Files without executable mappings that are looked into: what lies beside a JIT's code."""
+_MOST_BIASES = 16  # segments and mappings of one file that are looked at for that; it has 5 or so
+_PAGE = 4096
 
 ModuleKey = tuple[str, int, str]
 """Device, inode and path, without " (deleted)", of /proc/PID/maps: what makes one module.
@@ -115,11 +120,13 @@ def key_of(mapping: Mapping) -> ModuleKey:
 def open_modules(
     process: Process, known: Sequence[Module] = (), maps: Sequence[Mapping] | None = None
 ) -> tuple[Module, ...]:
-    """The files that `process` has mapped executable, in the order of their first address.
+    """The files that `process` has mapped to run, in the order of their first address.
 
+    Also those of which only the rest is mapped, because their code was moved to memory of no file.
     A module of `known` that is still mapped is used again with its mappings brought up to date;
     one that is not is neither returned nor closed. A file that cannot be opened is returned with
-    `fd` -1 and its reason, and tried again the next time. `maps`: mappings just read. TargetGone, CannotAttach as `process.maps`.
+    `fd` -1 and its reason, and tried again the next time. `maps`: mappings just
+    read. TargetGone, CannotAttach as `process.maps`.
     """
     if maps is None:
         maps = process.maps()
@@ -135,23 +142,68 @@ def open_modules(
         else:
             module = _open(process, key, mappings)
             tried += 1
+            if not _runs(module, maps):
+                module.close()
+                continue
         found.append(module)
     return tuple(found)
 
 
-def _by_file(maps: Iterable[Mapping]) -> list[tuple[ModuleKey, tuple[Mapping, ...]]]:
-    """Every mapping of each file that is mapped executable at least once."""
+def _by_file(maps: Sequence[Mapping]) -> list[tuple[ModuleKey, tuple[Mapping, ...]]]:
+    """Every mapping of each file that is mapped executable at least once, or may have been."""
     backed = [mapping for mapping in maps if mapping.file_backed]
     backed.sort(key=key_of)
     groups = [(key, tuple(parts)) for key, parts in groupby(backed, key=key_of)]
     runs = [(key, parts) for key, parts in groups if any(part.executable for part in parts)]
+    runs += _beside_nameless_code(maps, {key for key, _ in runs}, dict(groups))[:MOST_MOVED]
     return sorted(runs, key=lambda group: group[1][0].start)
+
+
+def _beside_nameless_code(
+    maps: Sequence[Mapping],
+    running: Collection[ModuleKey],
+    groups: dict[ModuleKey, tuple[Mapping, ...]],
+) -> list[tuple[ModuleKey, tuple[Mapping, ...]]]:
+    """The other files of which a mapping lies next to executable memory that no file backs."""
+    beside: dict[ModuleKey, tuple[Mapping, ...]] = {}
+    for before, after in pairwise(maps):
+        for code, file in ((before, after), (after, before)):
+            if not _nameless_code(code) or not file.file_backed or before.end != after.start:
+                continue
+            key = key_of(file)
+            if key not in running:
+                beside[key] = groups[key]
+    return list(beside.items())
+
+
+def _nameless_code(mapping: Mapping) -> bool:
+    # Huge pages of hugetlbfs have an inode there, and their file this name.
+    huge = mapping.path.startswith("/anon_hugepage")
+    return mapping.executable and not mapping.special and (huge or not mapping.file_backed)
+
+
+def _runs(module: Module, maps: Iterable[Mapping]) -> bool:
+    """Whether it is mapped executable, or nameless code lies where its own would be."""
+    if any(part.executable for part in module.mappings):
+        return True
+    segments = module.image.segments if module.image else ()
+    code = [segment.vaddr for segment in segments if segment.flags & 1 and segment.filesz]
+    # Mappings begin at whole pages, so the end of one segment may come with the start of the next.
+    biases = {
+        part.start - part.offset + segment.offset - segment.vaddr
+        for part in module.mappings[:_MOST_BIASES]
+        for segment in segments[:_MOST_BIASES]
+        if segment.offset & -_PAGE <= part.offset < segment.offset + segment.filesz
+    }
+    places = {address + bias for address in code[:_MOST_BIASES] for bias in biases}
+    nameless = [mapping for mapping in maps if _nameless_code(mapping)]
+    return any(part.start <= place < part.end for part in nameless for place in places)
 
 
 def _open(process: Process, key: ModuleKey, mappings: tuple[Mapping, ...]) -> Module:
     """Open the file through whichever of its mappings is still there."""
     why = ""
-    for part in [part for part in mappings if part.executable][:4]:
+    for part in ([part for part in mappings if part.executable] or mappings)[:4]:
         try:
             # map_files exists per process only, but /proc answers for any thread's number, and a
             # dead leader has no mappings. A number used again shows in the range: no such link.

@@ -154,3 +154,18 @@ def test_a_process_under_a_strict_filter_lives_through_its_probes(backend: str):
         tracer.finish()
         target.phases()
     assert picture.site("under_filter").held == (200, 12_800)
+
+
+def test_a_child_that_stays_in_the_memory_is_followed_from_then_on():
+    with Workload("late_clone") as target, Tracer(target) as tracer:
+        target.phases()
+        picture = tracer.settled()
+    assert_counts(picture, (100, 6400), (40, 2560), (60, 3840))
+    assert picture.targets[0]["backend"] == "perf"
+    assert picture.loss("shared_vm_child") == (0 if backends() == ("perf",) else 1)
+
+
+def test_a_process_whose_memory_a_child_shares_already_is_held_by_perf_events():
+    with Workload("clone_vm") as target, Tracer(target) as tracer:
+        assert tracer.first.targets[0]["backend"] == "perf"
+        tracer.finish()

@@ -8,6 +8,9 @@ TEXT_OFFSET = 0x1000
 TEXT_ADDRESS = 0x403000
 """Address and offset differ, so that one taken for the other shows."""
 
+DYNAMIC_ADDRESS = 0x800000
+"""What the dynamic section's address is ahead of its offset."""
+
 GLOBAL, WEAK, LOCAL = 1, 2, 0
 FUNC, OBJECT, IFUNC = 2, 1, 10
 
@@ -37,6 +40,8 @@ class Elf:
     interpreter: bool = True
     build_id: bytes = bytes.fromhex("abcd")
     extra_sections: Sequence[bytes] = ()
+    needed: Sequence[str] = ()
+    soname: str = ""
     shnum: int | None = None
     fields: dict[str, int] = field(default_factory=dict)
 
@@ -45,6 +50,8 @@ class Elf:
         body += self.code
         note = self._place(body, _note(self.build_id))
         interp = self._place(body, b"/lib/ld.so\0")
+        dynamic, libraries = _dynamic(self.needed, self.soname, len(body) + -len(body) % 8)
+        dynamic_at = self._place(body, dynamic + libraries)
         headers = [bytes(64)]  # section 0 is empty by definition
         names = bytearray(b"\0")
 
@@ -86,6 +93,12 @@ class Elf:
             _program(1, TEXT_OFFSET, TEXT_ADDRESS, len(self.code), flags=5),
             _program(4, note, 0, len(_note(self.build_id)), flags=4),
         ]
+        if self.needed or self.soname:
+            length = len(dynamic + libraries)
+            programs += [
+                _program(1, dynamic_at, DYNAMIC_ADDRESS + dynamic_at, length, flags=6),
+                _program(2, dynamic_at, DYNAMIC_ADDRESS + dynamic_at, len(dynamic), flags=6),
+            ]
         if self.interpreter:
             programs.append(_program(3, interp, 0, 11, flags=4))
         values = {
@@ -134,6 +147,19 @@ def _symbol_table(symbols: Sequence[Sym]) -> tuple[bytes, bytes]:
         name = symbol.name.encode() if isinstance(symbol.name, str) else symbol.name
         strings += name + b"\0"
     return bytes(entries), bytes(strings)
+
+
+def _dynamic(needed: Sequence[str], soname: str, at: int) -> tuple[bytes, bytes]:
+    """The dynamic section that will stand at offset `at`, and the strings right behind it."""
+    strings = bytearray(b"\0")
+    entries = []
+    for tag, name in [*((1, name) for name in needed), (14, soname)]:  # DT_NEEDED, DT_SONAME
+        if name:
+            entries.append((tag, len(strings)))
+            strings += name.encode() + b"\0"
+    size = 16 * (len(entries) + 3)
+    entries += [(5, DYNAMIC_ADDRESS + at + size), (10, len(strings)), (0, 0)]  # DT_STRTAB, DT_STRSZ
+    return b"".join(struct.pack("<qQ", *entry) for entry in entries), bytes(strings)
 
 
 def _program(kind: int, offset: int, vaddr: int, size: int, flags: int) -> bytes:

@@ -27,7 +27,8 @@ def pick(*code: str, arguments=(0,), **options) -> Choice:
 
 
 def test_an_emulated_first_instruction_is_taken():
-    assert pick(PUSH_R12, RET) == Choice(0, "push r12", "emulated", "first instruction is emulated")
+    why = "first instruction is emulated"
+    assert pick(PUSH_R12, RET) == Choice(0, "push r12", "emulated", why, (0,), 2)
 
 
 def test_a_probe_moves_to_the_branch_behind_a_test():

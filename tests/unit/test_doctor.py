@@ -10,13 +10,15 @@ import pytest
 
 from ebpftrace.cli.doctor import _status
 from ebpftrace.cli.main import main
-from ebpftrace.doctor import bundle, host_checks
+from ebpftrace.doctor import bundle, host_checks, target_checks
 from ebpftrace.doctor.bounded import bounded
 from ebpftrace.doctor.observation import Observation
 from ebpftrace.doctor.report import Report
 from ebpftrace.doctor.target_checks import TargetReport
 from ebpftrace.errors import CannotAttach, HostRefuses, UsageError
 from ebpftrace.host.check import failed, note, ok
+from ebpftrace.probes.plan import Plan
+from ebpftrace.probes.refusal import Refusal
 
 FINE = ok("privileges", "root")
 ODD = note("lockdown", "confidentiality", "Nothing.")
@@ -182,3 +184,17 @@ def test_bad_usage_of_doctor_is_a_sentence_and_status_2(words, capsys):
     assert said.out == ""
     assert said.err.startswith("ebpftrace: ")
     assert said.err.count("\n") == 1
+
+
+def test_a_guard_has_a_line_of_its_own_and_the_probes_line_does_not_repeat_it():
+    refused = Refusal("exceptions", "x can throw.")
+    made = Plan((), ("glibc",), ("y was not searched.", "x can throw."), (), (refused,))
+    lines = target_checks.plan_checks(made)
+    assert [(line.name, line.verdict) for line in lines] == [
+        ("probes", "note"),
+        ("exceptions", "note"),
+        ("Go code", "ok"),
+        ("patched code", "ok"),
+    ]
+    assert lines[0].found == "0 probes on glibc. y was not searched."
+    assert lines[1].found == "x can throw."

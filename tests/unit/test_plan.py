@@ -1,74 +1,21 @@
 import os
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ebpftrace.errors import CannotAttach
-from ebpftrace.model.ids import Address, FileOffset, Pid
-from ebpftrace.probes.plan import Plan, plan
+from ebpftrace.model.ids import Address
+from ebpftrace.probes.plan import plan
 from ebpftrace.probes.ranges import merge
 from ebpftrace.probes.table import describe, rows
-from ebpftrace.target.maps import Mapping
 from ebpftrace.target.modules import Module, open_modules
 from ebpftrace.target.process import Process
 from tests.unit.elf_builder import IFUNC, LOCAL, TEXT_OFFSET, WEAK, Elf, Sym
+from tests.unit.workbench import CODE, FREE, PUSH, STANDARD
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="map_files needs CAP_SYS_ADMIN")
-
-FREE = bytes.fromhex("4885ff 74 0b 55 5d c3").ljust(16, b"\x90")
-PUSH = bytes.fromhex("55 5d c3").ljust(16, b"\x90")
-STANDARD = [Sym("malloc"), Sym("realloc", value=16), Sym("free", value=32)]
-CODE = PUSH + PUSH + FREE + PUSH * 5
-
-
-class Workbench:
-    """Modules built from ELF files in code, as if a process had mapped them."""
-
-    def __init__(self) -> None:
-        self.modules: list[Module] = []
-        self._files: list[tempfile._TemporaryFileWrapper[bytes]] = []
-
-    def module(
-        self, elf: Elf, path="/usr/lib/liballoc.so", perms="r-xp", start=0x7000000
-    ) -> Module:
-        file = tempfile.NamedTemporaryFile()  # noqa: SIM115
-        file.write(elf.build())
-        file.flush()
-        self._files.append(file)
-        where = Mapping(
-            Address(start + len(self.modules) * 0x100000),
-            Address(start + len(self.modules) * 0x100000 + 0x1000),
-            perms,
-            FileOffset(TEXT_OFFSET),
-            "00:01",
-            len(self.modules) + 1,
-            path,
-        )
-        key = (where.device, where.inode, path)
-        module = Module(key, (where,), os.dup(file.fileno()), "")
-        self.modules.append(module)
-        return module
-
-    def plan(self) -> Plan:
-        process = Process(Pid(1234), -1, 0, "prog", "/usr/bin/prog")
-        return plan(process, self.modules)
-
-    def close(self) -> None:
-        for module in self.modules:
-            module.close()
-        for file in self._files:
-            file.close()
-
-
-@pytest.fixture
-def bench() -> Iterator[Workbench]:
-    bench = Workbench()
-    yield bench
-    bench.close()
 
 
 def test_deaths_come_first_and_a_return_before_its_entry(bench):
@@ -117,7 +64,7 @@ def test_functions_that_share_their_code_are_probed_once(bench):
 
 def test_every_module_that_defines_an_allocator_is_probed(bench):
     bench.module(Elf([*STANDARD, Sym("malloc_info", 48), Sym("__libc_pvalloc", 64)], CODE))
-    bench.module(Elf(STANDARD, CODE), path="/usr/lib/libjemalloc.so.2")
+    bench.module(Elf(STANDARD, CODE), path="/usr/lib/libpool.so")
     made = bench.plan()
     assert made.families == ("glibc", "c")
     assert len({id(p.module) for p in made.probes if p.function.name == "free"}) == 2

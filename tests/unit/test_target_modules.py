@@ -192,3 +192,42 @@ def test_a_closed_module_answers_and_reads_nothing(mapper):
     close(modules)
     close(modules)
     assert all(m.image is None and m.identity is None for m in modules)
+
+
+# Maps a file readable right behind executable memory without a file, as a JIT compiler may have it.
+BESIDE_CODE = """
+import ctypes, os, sys, time
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+code = libc.mmap(None, 8192, 1 | 4, 2 | 0x20, -1, 0)
+libc.mmap(code + 4096, 4096, 1, 2 | 0x10, os.open(sys.argv[1], os.O_RDONLY), 0)
+print(flush=True)
+time.sleep(600)
+"""
+
+
+@needs_root
+@pytest.mark.parametrize("content", [b"data" * 1024, b"", None], ids=["data", "zeros", "ELF"])
+def test_a_file_beside_code_without_a_file_is_no_module_unless_its_own_code_would_be_there(
+    tmp_path, content
+):
+    file = tmp_path / "file"
+    if content is None:
+        shutil.copy(LIBC, file)
+    else:
+        file.write_bytes(content.ljust(4096, b"\0"))
+    command = [sys.executable, "-c", BESIDE_CODE, str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout
+            child.stdout.readline()
+            before = len(os.listdir("/proc/self/fd"))
+            with Process.open(child.pid) as process:
+                modules = open_modules(process)
+            assert str(file) not in {module.name for module in modules}
+            for module in modules:
+                module.close()
+            assert len(os.listdir("/proc/self/fd")) == before
+        finally:
+            child.kill()

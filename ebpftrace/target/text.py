@@ -1,0 +1,73 @@
+"""The code of a process as it is in its memory now, to be compared with the files it came from.
+
+Owns reading it and forgiving breakpoints. Leaves what a difference means to `probes.patched`.
+"""
+
+import os
+from collections.abc import Iterable
+from types import TracebackType
+
+from ebpftrace.errors import CannotAttach
+from ebpftrace.model.ids import Address
+from ebpftrace.target.process import Process
+
+MOST_READ = 4096
+"""Bytes of one function that are compared; a prologue has some tens."""
+
+# What a uprobe writes (UPROBE_SWBP_INSN of the kernel): int3; brk #5, little endian.
+_BREAKPOINTS = {"x86_64": b"\xcc", "aarch64": bytes.fromhex("a00020d4")}
+
+
+class LiveText:
+    """Reads a process's memory by one of its living threads, for which it is not stopped.
+
+    `why` says why nothing can be read, "" where it can: Yama (kernel.yama.ptrace_scope 3) and other
+    security modules refuse this even to root. Close it, or use it as a context manager.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self.why = ""
+        self._fd = -1
+        try:
+            self._fd = os.open(f"{process.proc_path()}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            self.why = error.strerror or "it cannot be opened"
+        except CannotAttach as error:
+            self.why = str(error)
+
+    def __enter__(self) -> "LiveText":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the memory; closing twice does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def read(self, address: Address, length: int) -> bytes:
+        """Up to `length` bytes (and MOST_READ) at `address`; fewer where they are not mapped."""
+        try:
+            return os.pread(self._fd, min(length, MOST_READ), address)
+        except (OSError, OverflowError):
+            return b""
+
+
+def same_code(live: bytes, file: bytes, starts: Iterable[int], machine: str) -> bool:
+    """Is `live` the code of `file`, but for breakpoints on instructions that begin at `starts`?
+
+    Another tracer's uprobe is such a breakpoint: the kernel serves both at one place.
+    """
+    trap = _BREAKPOINTS.get(machine, b"")
+    mended = bytearray(live)
+    for start in starts:
+        if trap and live.startswith(trap, start):
+            mended[start : start + len(trap)] = file[start : start + len(trap)]
+    return bytes(mended) == file
