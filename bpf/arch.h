@@ -24,6 +24,12 @@
  * the program for each probe. */
 #define COOKIE(ctx) ((u32)((u64(*)(void *))174)(ctx))
 
+/* What an entry answers: is the return wanted? Only session programs (535a3692ba72, 6.13) can decline
+ * it, with 1; elsewhere 1 would remove the probe. The loader puts in the constant. */
+#define RETURN_WANTED 0
+#define NO_RETURN_WANTED ((int (*)(void))0x7ffe01)()
+#define CAN_DECLINE NO_RETURN_WANTED
+
 static __always_inline u64 word_at(u64 address)
 {
 	u64 word = 0;

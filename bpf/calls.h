@@ -6,6 +6,7 @@
  */
 #define NESTED_BYTES (1ULL << 20)
 #define NESTED_NS SECOND
+#define MAY_WAIT_NS (10 * SECOND)
 
 /* A pending return probe puts the kernel's trampoline in place of the return address: the start of
  * the [uprobes] page, and next to no real return address lies on a page boundary. */
@@ -32,6 +33,16 @@ static __always_inline int is_tail_call(struct in_flight *call, u64 sp, u32 cook
 	       returns_to_trampoline(sp);
 }
 
+/* Has the thread left that call for a stack above it, to come back (swapcontext in malloc)? The kernel
+ * takes what lies below a new return probe for over, forgets it (cleanup_return_instances), and ends the
+ * target when it does return. Only session programs can prevent that, by wanting no return here. A jump
+ * out of malloc looks the same: what follows it is lost until its stack is used again. */
+static __always_inline int may_wait_below(struct in_flight *call, u64 sp, u64 now)
+{
+	return CAN_DECLINE && call->sp < sp && now - call->entered < MAY_WAIT_NS &&
+	       returns_to_trampoline(call->sp);
+}
+
 static __always_inline void abandon(struct in_flight *call)
 {
 	lose(LOSS_CALL_LOST);
@@ -42,14 +53,13 @@ static __always_inline void abandon(struct in_flight *call)
 
 /* The record to fill for a call that starts here; NULL where it does not count, or an outer call owns
  * the block. */
-static __always_inline struct in_flight *begin_call(struct pt_regs *ctx)
+static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 cookie)
 {
-	u32 cookie = COOKIE(ctx), thread = bpf_get_current_pid_tgid();
+	u32 thread = bpf_get_current_pid_tgid();
 	struct in_flight *call, fresh = {};
 	u64 now, sp = PT_REGS_SP(ctx);
 
-	count_hit(ctx, cookie);
-	if (!counts(COOKIE_SLOT(cookie), CONTROL_ARMED))
+	if (!counts(cookie, CONTROL_ARMED))
 		return NULL;
 	now = bpf_ktime_get_ns();
 	call = in_flight.lookup(&thread);
@@ -61,6 +71,10 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx)
 			lose(err == -E2BIG ? LOSS_IN_FLIGHT_FULL : LOSS_MAP_BUSY);
 			return NULL;
 		}
+	}
+	if (call->pending && may_wait_below(call, sp, now)) {
+		lose(LOSS_CALL_LOST);
+		return NULL;
 	}
 	if (call->pending && COOKIE_SLOT(call->cookie) == COOKIE_SLOT(cookie)) {
 		if (is_tail_call(call, sp, cookie))
@@ -84,8 +98,8 @@ static __always_inline struct in_flight *returning_call(struct pt_regs *ctx)
 	u32 cookie = COOKIE(ctx), thread = bpf_get_current_pid_tgid();
 	struct in_flight *call;
 
-	count_hit(ctx, cookie);
-	if (!counts(COOKIE_SLOT(cookie), CONTROL_ARMED))
+	count_hit(ctx, cookie, 1);
+	if (!counts(cookie, CONTROL_ARMED))
 		return NULL;
 	call = in_flight.lookup(&thread);
 	if (!call || !call->pending || call->sp != SP_BEFORE_RETURN(ctx) ||

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * The probes of the C allocation family: one program for births, resizes, deaths and returns each. Which
- * function a hit belongs to, and where its arguments are, is in the cookie: compiling a program for
- * every way of passing arguments would double the time to the first picture.
+ * The probes of the C allocation family: one program for entries and one for returns. Which function a
+ * hit belongs to, and where its arguments are, is in the cookie: compiling a program for every way of
+ * passing arguments would double the time to the first picture. Where the kernel has session programs
+ * the loader makes one of the two, and one link holds a whole file.
  */
 
 /* A product that overflows wraps: such a calloc returns NULL and is never counted. */
@@ -17,17 +18,11 @@ static __always_inline u64 size_asked(struct pt_regs *ctx, u32 shape)
 	return PT_REGS_PARM2(ctx); /* memalign, realloc */
 }
 
-int enter_birth(struct pt_regs *ctx)
+static __always_inline void enter_birth(struct pt_regs *ctx, struct in_flight *call, u32 shape)
 {
-	struct in_flight *call = begin_call(ctx);
-
-	if (!call)
-		return 0;
-	call->size = size_asked(ctx, COOKIE_SHAPE(call->cookie));
+	call->size = size_asked(ctx, shape);
 	call->pointer = 0;
-	call->out = COOKIE_SHAPE(call->cookie) == SHAPE_POSIX_MEMALIGN ? PT_REGS_PARM1(ctx) : 0;
-	call->pending = 1;
-	return 0;
+	call->out = shape == SHAPE_POSIX_MEMALIGN ? PT_REGS_PARM1(ctx) : 0;
 }
 
 /* reallocarray(old, count, size): a product that overflows fails, and must not look like size 0. */
@@ -40,22 +35,16 @@ static __always_inline u64 array_size(u64 count, u64 size)
 
 /* The old block is taken out here: removing it at the return would race with a thread that was given
  * the freed address. */
-int enter_resize(struct pt_regs *ctx)
+static __always_inline void enter_resize(struct pt_regs *ctx, struct in_flight *call, u32 shape)
 {
-	struct in_flight *call = begin_call(ctx);
-
-	if (!call)
-		return 0;
-	if (COOKIE_SHAPE(call->cookie) == SHAPE_REALLOCARRAY)
+	if (shape == SHAPE_REALLOCARRAY)
 		call->size = array_size(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
 	else
 		call->size = PT_REGS_PARM2(ctx);
 	call->pointer = PT_REGS_PARM1(ctx);
 	call->out = 0;
-	call->pending = 1;
 	if (call->pointer)
 		call->took_old = !take_block(COOKIE_SLOT(call->cookie), call->pointer, &call->old);
-	return 0;
 }
 
 static __always_inline u64 result_of(struct pt_regs *ctx, struct in_flight *call)
@@ -140,20 +129,39 @@ static __always_inline void count_unheld_free(struct pt_regs *ctx, u32 slot, u64
 	lose(LOSS_UNMATCHED_FREE);
 }
 
-int enter_free(struct pt_regs *ctx)
+static __always_inline void enter_free(struct pt_regs *ctx, u32 cookie)
 {
-	u32 cookie = COOKIE(ctx), slot = COOKIE_SLOT(cookie);
+	u32 slot = COOKIE_SLOT(cookie);
 	u64 pointer = PT_REGS_PARM1(ctx);
 	struct block block;
 	int err;
 
-	count_hit(ctx, cookie);
-	if (!pointer || !counts(slot, CONTROL_COUNTING))
-		return 0;
+	if (!pointer || !counts(cookie, CONTROL_COUNTING))
+		return;
 	err = take_block(slot, pointer, &block);
 	if (!err)
 		count_death(slot, &block);
 	else if (err == -ENOENT)
 		count_unheld_free(ctx, slot, pointer);
-	return 0;
+}
+
+int enter(struct pt_regs *ctx)
+{
+	u32 cookie = COOKIE(ctx), shape = COOKIE_SHAPE(cookie);
+	struct in_flight *call;
+
+	count_hit(ctx, cookie, 0);
+	if (shape == SHAPE_FREE) {
+		enter_free(ctx, cookie);
+		return NO_RETURN_WANTED;
+	}
+	call = begin_call(ctx, cookie);
+	if (!call)
+		return NO_RETURN_WANTED;
+	if (shape == SHAPE_REALLOC || shape == SHAPE_REALLOCARRAY)
+		enter_resize(ctx, call, shape);
+	else
+		enter_birth(ctx, call, shape);
+	call->pending = 1;
+	return RETURN_WANTED;
 }

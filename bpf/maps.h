@@ -8,7 +8,7 @@
 /* Written by user space, read by every probe. Index 0 only; never full. */
 BPF_ARRAY(control, struct control, 1);
 
-/* By slot. Written by user space and by exec (retired), read by every probe; never full. */
+/* By slot. Written by user space and by exec (live), read by every probe; never full. */
 BPF_ARRAY(slots, struct slot_state, SLOTS);
 
 /* Thread -> pending call. Written by probes, removed at thread exit.
@@ -28,10 +28,10 @@ BPF_F_TABLE("hash", struct cohort_key, struct cohort, cohorts, MAX_COHORTS, HASH
  * Full: new stacks are counted as stack 0, `stacks_full`. */
 BPF_F_TABLE("hash", u64, u8, stacks_seen, MAX_STACKS, HASH_FLAGS);
 
-/* Threads and processes whose exit or exec user space wants to hear of. Written by user space. */
+/* Threads and processes whose exit, exec or fork user space wants to hear of. Written by user space. */
 BPF_TABLE("hash", u32, u32, watched, 2 * SLOTS);
 
-/* New stacks, thread exits, execs. Full: the stack is offered again at its next hit,
+/* New stacks, thread exits, execs, forks. Full: the stack is offered again at its next hit,
  * `ringbuf_full`. */
 BPF_RINGBUF_OUTPUT(events, RING_PAGES);
 
@@ -69,9 +69,9 @@ static __always_inline void lose(u32 reason)
  * stack per cpu, which is sound only for programs that cannot be preempted; uprobes can, on preemptible
  * kernels, and there two of them overwrite each other's variables (seen on 7.2: wrong sizes, then an
  * oops). A program that may tail-call keeps its variables on the kernel's stack. */
-static __always_inline void count_hit(void *ctx, u32 cookie)
+static __always_inline void count_hit(void *ctx, u32 cookie, u32 returns)
 {
-	u32 index = 2 * (COOKIE_FUNCTION(cookie) & (FUNCTIONS - 1)) + !!(cookie & COOKIE_RETURN);
+	u32 index = 2 * (COOKIE_FUNCTION(cookie) & (FUNCTIONS - 1)) + returns;
 	u64 *count = hits.lookup(&index);
 
 	if (count)
@@ -80,15 +80,16 @@ static __always_inline void count_hit(void *ctx, u32 cookie)
 		no_program.call(ctx, 0);
 }
 
-/* Is `flag` set, and is the slot still the program that the probe was attached to? */
-static __always_inline int counts(u32 slot, u32 flag)
+/* Is `flag` set, does the slot still stand for the program that the probe was attached to, and is this the
+ * attachment that counts? */
+static __always_inline int counts(u32 cookie, u32 flag)
 {
-	u32 zero = 0;
+	u32 zero = 0, slot = COOKIE_SLOT(cookie);
 	struct control *switches = control.lookup(&zero);
 	struct slot_state *state;
 
 	if (!switches || !(switches->flags & flag))
 		return 0;
 	state = slots.lookup(&slot);
-	return state && !state->retired;
+	return state && state->live && state->second == COOKIE_SECOND(cookie);
 }

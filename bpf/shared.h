@@ -14,13 +14,14 @@ typedef uint16_t u16;
 typedef uint8_t u8;
 #endif
 
-/* An attach cookie names where a probe sits: slot, shape, function, allocator family, two flags. */
+/* An attach cookie names where a probe sits: slot, shape, which of two attachments, function,
+ * allocator family, a flag. */
 #define COOKIE_SLOT(cookie) ((u32)(cookie)&0xfff)
 #define COOKIE_SHAPE(cookie) (((u32)(cookie) >> 12) & 7)
+#define COOKIE_SECOND(cookie) (((u32)(cookie) >> 15) & 1)
 #define COOKIE_FUNCTION(cookie) (((u32)(cookie) >> 16) & 0xff)
 #define COOKIE_CALLED(cookie) (((u32)(cookie) >> 16) & 0x3fff) /* function | family << 8 */
 #define COOKIE_ZERO_FREES 0x40000000u /* realloc(p, 0) that returns NULL has freed p */
-#define COOKIE_RETURN 0x80000000u     /* a return probe (for the hit counters) */
 
 /* `control.flags`; one store switches all of them. */
 #define CONTROL_ARMED 1u    /* births are recorded */
@@ -69,7 +70,7 @@ enum shape {
 	SHAPE_FREE,           /* (block) */
 };
 
-enum event_kind { EVENT_STACK = 1, EVENT_THREAD_EXIT, EVENT_EXEC };
+enum event_kind { EVENT_STACK = 1, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK };
 
 struct control {
 	u64 start;      /* ktime of the attach: epochs count from here */
@@ -83,8 +84,10 @@ struct code_range {
 
 /* One traced address space. */
 struct slot_state {
-	u32 retired; /* exec'ed or ended: its probes no longer count */
+	u32 live; /* its probes count: from when all are in place to its exec or end */
 	u32 ranges;
+	u32 second; /* of an attachment and the one that takes its place: which of the two counts */
+	u32 unused;
 	struct code_range code[CODE_RANGES]; /* the allocator's own functions */
 };
 
@@ -127,9 +130,9 @@ struct cohort {
 struct event {
 	u32 kind;
 	u32 slot;
-	u32 count; /* EVENT_STACK: frames that follow; EVENT_THREAD_EXIT: the thread */
-	u32 called; /* EVENT_STACK: function | family << 8 */
-	u64 stack;  /* EVENT_STACK: hash of the frames; EVENT_THREAD_EXIT: ktime */
+	u32 count; /* EVENT_STACK: frames that follow; else the thread or process */
+	u32 called; /* EVENT_STACK: function | family << 8; EVENT_FORK: flags of clone */
+	u64 stack;  /* EVENT_STACK: hash of the frames; else ktime */
 };
 
 #define HASH_SEED 0x9e3779b97f4a7c15ULL

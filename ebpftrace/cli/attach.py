@@ -12,6 +12,7 @@ from ebpftrace.cli.common import (
     add_common,
     add_targets,
     check_common,
+    chosen_backend,
     distinct_pids,
     note,
     selection,
@@ -71,6 +72,7 @@ class Attach(Command):
             max_stacks=given.max_stacks,
             min_size=given.min_size,
             max_size=given.max_size,
+            backend=chosen_backend(given),
         )
         processes = open_processes(pids)
         prepared = prepare(options)
@@ -83,10 +85,10 @@ class Attach(Command):
         try:
             return self._watch(session, signals, on_screen)
         finally:
-            count = session.probe_count()
-            log.info("removing %d probes", count)
-            if count and sys.stderr.isatty():
-                note(f"removing {count} probes; the kernel takes about 0.1 s for each")
+            log.info("removing the probes")
+            slow = session.slow_probes()
+            if slow and sys.stderr.isatty():
+                note(f"removing {slow} probes; the kernel takes up to 0.1 s for each")
             session.close()
 
     def _watch(self, session: "Session", signals: StopSignals, on_screen: bool) -> Exit:

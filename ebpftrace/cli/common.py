@@ -4,12 +4,17 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ebpftrace.analysis.selection import SORT_KEYS, Selection
 from ebpftrace.cli.command import positive_time, size, time, whole
 from ebpftrace.errors import UsageError
 
+if TYPE_CHECKING:
+    from ebpftrace.kernel.backends import Backend
+
 _MOST_ENTRIES = 1 << 27
+_ANY = "auto"
 _LATER = {
     "suppressions": "--suppressions is not in this version; filter the JSON output instead.",
     "follow": "--follow is not in this version; name each child with -p.",
@@ -77,10 +82,26 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         default="full",
         help="full: every block, exactly; the only one in this version",
     )
+    add_backend(kept)
     kept.add_argument("--budget", default="none", help=argparse.SUPPRESS)
     kept.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
     kept.add_argument("--suppressions", metavar="FILE", help=argparse.SUPPRESS)
     add_logging(parser)
+
+
+def add_backend(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """How the probes are held: None lets the host decide."""
+    parser.add_argument(
+        "--backend",
+        choices=(_ANY, "session", "multi", "perf"),
+        default=_ANY,
+        help="how the kernel holds the probes; auto: the cheapest that is safe here",
+    )
+
+
+def chosen_backend(given: argparse.Namespace) -> "Backend | None":
+    """What `add_backend` was given; None for auto."""
+    return None if given.backend == _ANY else given.backend
 
 
 def add_logging(parser: argparse.ArgumentParser) -> None:

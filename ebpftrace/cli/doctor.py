@@ -55,8 +55,9 @@ class Doctor(Command):
 
         if given.bundle:
             bundle.check_path(given.bundle)
-        checks = host_checks.checks()
-        report = Report(checks, tuple(target_checks.report(pid) for pid in pids))
+        host = host_checks.checks()
+        targets = tuple(target_checks.report(pid, host.trial) for pid in pids)
+        report = Report(host.checks, targets)
         listing: list[str] = []
         contents: list[str] = []
         if given.bundle:

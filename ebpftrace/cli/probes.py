@@ -2,10 +2,21 @@
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from ebpftrace.cli.command import Command
-from ebpftrace.cli.common import add_logging, add_targets, distinct_pids, start_logging
+from ebpftrace.cli.common import (
+    add_backend,
+    add_logging,
+    add_targets,
+    chosen_backend,
+    distinct_pids,
+    start_logging,
+)
 from ebpftrace.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from ebpftrace.session.pricing import Offer
 
 
 class Probes(Command):
@@ -15,8 +26,9 @@ class Probes(Command):
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Only targets: a plan depends on nothing else."""
+        """Targets, and how the probes would be held."""
         add_targets(parser)
+        add_backend(parser)
         add_logging(parser)
 
     def run(self) -> Exit:
@@ -26,11 +38,27 @@ class Probes(Command):
         from ebpftrace.cli.targets import open_processes
         from ebpftrace.probes.plan import plan
         from ebpftrace.probes.table import describe
+        from ebpftrace.session import pricing
         from ebpftrace.target.modules import open_modules
 
-        for process in open_processes(pids):
-            modules = open_modules(process)
+        processes = open_processes(pids)
+        prepared = pricing.start(chosen_backend(self.given))
+        plans = [(process, plan(process, open_modules(process))) for process in processes]
+        offer = pricing.offer(prepared)  # compiled meanwhile
+        for process, made in plans:
             sys.stdout.write(f"{process.comm} (pid {process.pid})  {process.exe}\n")
-            sys.stdout.write("\n".join(describe(plan(process, modules))) + "\n")
+            price = offer.prices.of_probe if offer.prices else None
+            sys.stdout.write("\n".join(describe(made, price)) + "\n")
+        sys.stdout.write(f"{_terms(offer)}\n")
         sys.stdout.flush()
         return Exit.OK
+
+
+def _terms(offer: "Offer") -> str:
+    """How the probes would be held, and what the prices mean."""
+    if offer.prices is None:
+        return f"note: prices are not known: {offer.why}"
+    return (
+        f"Held by {offer.backend}. A price is what one call costs the process with all that is done "
+        f"for it, measured now at a stack of {offer.depth} frames."
+    )

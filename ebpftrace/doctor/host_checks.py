@@ -1,8 +1,11 @@
 """The checks of this host, in the order in which they are shown: causes before what they cause."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from ebpftrace.doctor import probe_checks
 from ebpftrace.doctor.bounded import bounded
+from ebpftrace.errors import CannotAttach
 from ebpftrace.host import (
     capabilities,
     handles,
@@ -17,6 +20,7 @@ from ebpftrace.host import (
 from ebpftrace.host.check import Check
 from ebpftrace.kernel import trial_compilation, trials
 from ebpftrace.kernel.compiler import Compilation
+from ebpftrace.kernel.probe_trials import ProbeTrial
 
 CHECKS: tuple[tuple[str, Callable[[], Check]], ...] = (
     ("system", release.check),
@@ -40,12 +44,24 @@ CHECKS: tuple[tuple[str, Callable[[], Check]], ...] = (
 )
 
 
-def checks() -> tuple[Check, ...]:
+@dataclass(frozen=True, slots=True)
+class HostReport:
+    """`trial`: what was tried on our own code, for the checks of processes."""
+
+    checks: tuple[Check, ...]
+    trial: ProbeTrial | CannotAttach
+
+
+def checks() -> HostReport:
     """All of them, 0.6 s in all; the compiler runs meanwhile. Call it from the main thread."""
+    worker = probe_checks.start()
     compilation = trial_compilation.start()
     try:
         found = [bounded(name, check) for name, check in CHECKS]
-        return (*found, *trial_compilation.checks(compilation))
+        trial = probe_checks.result(worker)
+        found = [probe_checks.softened(check, trial) for check in found]
+        compiled = trial_compilation.checks(compilation)
+        return HostReport((*found, *probe_checks.checks(trial), *compiled), trial)
     finally:
         if isinstance(compilation, Compilation):
             compilation.cancel()

@@ -7,10 +7,12 @@ from functools import partial
 from ebpftrace.doctor.bounded import bounded
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.host import capabilities, handles, namespaces, status
-from ebpftrace.host.check import Check, failed, note, ok
+from ebpftrace.host.check import Check, failed, note, ok, refused
+from ebpftrace.kernel.probe_trials import ProbeTrial
 from ebpftrace.probes.plan import Plan, plan
 from ebpftrace.probes.refusal import GUARDS, Guard
 from ebpftrace.probes.table import describe
+from ebpftrace.session import hazards
 from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
 from ebpftrace.target.relatives import shares_memory_with
@@ -35,7 +37,7 @@ class TargetReport:
         return all(check.verdict != "failed" for check in self.checks)
 
 
-def report(pid: int) -> TargetReport:
+def report(pid: int, trial: ProbeTrial | CannotAttach) -> TargetReport:
     """Look at process `pid`; what makes it unsuitable is a failed check."""
     try:
         capabilities.require()
@@ -49,6 +51,7 @@ def report(pid: int) -> TargetReport:
         planned = bounded("probes", partial(_check_plan, process, plans), _PLAN_LIMIT_S)
         found = (
             ok("process", f"{process.comm}, {process.exe}: can be read"),
+            *_return_probes(process, trial),
             *(bounded(name, partial(run, process)) for name, run in CHECKS),
             *(plan_checks(plans[0]) if plans else (planned,)),
         )
@@ -83,26 +86,23 @@ def _check_guard(guard: Guard, made: Plan) -> Check:
     return note(guard, " ".join(refused)) if refused else ok(guard, GUARDS[guard])
 
 
-def check_seccomp(process: Process) -> Check:
-    """From 6.11 on a return probe comes back through a system call of its own."""
-    if status.of(process.pid).seccomp == status.SECCOMP_FILTER:
-        return note(
-            "seccomp",
-            "the process is under a filter; kernels from 6.11 that do not let their own call 335 "
-            "through would end it at a return probe",
-        )
-    return ok("seccomp", "no filter")
+def _return_probes(process: Process, trial: ProbeTrial | CannotAttach) -> tuple[Check, ...]:
+    if isinstance(trial, CannotAttach):
+        return ()  # it is one of the checks of the host
+    return (bounded("return probes", partial(check_return_probes, process, trial)),)
 
 
-def check_shadow_stack(process: Process) -> Check:
-    """A return probe replaces a return address, which a shadow stack guards."""
-    if "shstk" in status.of(process.pid).features:
-        return note(
-            "shadow stack",
-            "in use; a return probe ends the process on kernels before 6.11, which do not keep it "
-            "in step",
-        )
-    return ok("shadow stack", "not in use")
+def check_return_probes(process: Process, trial: ProbeTrial) -> Check:
+    """Would it live through them?"""
+    name = "return probes"
+    try:
+        hazards.check(process, trial)
+    except CannotAttach as error:
+        return refused(name, error)
+    now = status.of(process.pid)
+    if now.seccomp:
+        return ok(name, "it is under a seccomp filter, and the kernel lets them through")
+    return ok(name, "no seccomp filter, no shadow stack")
 
 
 def check_leader(process: Process) -> Check:
@@ -130,8 +130,6 @@ def check_relatives(process: Process) -> Check:
 
 
 CHECKS: tuple[tuple[str, Callable[[Process], Check]], ...] = (
-    ("seccomp", check_seccomp),
-    ("shadow stack", check_shadow_stack),
     ("threads", check_leader),
     ("shared memory", check_relatives),
 )

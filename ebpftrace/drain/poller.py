@@ -15,6 +15,8 @@ _LISTEN_MS = 50
 class Poller:
     """Calls `on_events` as events come, `on_idle` at least every 50 ms, `draw` at every interval.
 
+    `listen` waits up to so many ms for events; `wake` ends that for good.
+
     Everything that touches the kernel side runs on this one thread between `start` and `stop`. An
     exception in it ends the watch and is raised again by `stop`.
     """
@@ -24,6 +26,7 @@ class Poller:
         interval: float,
         first_interval: float,
         listen: Callable[[int], list[bytes]],
+        wake: Callable[[], None],
         on_events: Callable[[Iterable[bytes]], None],
         on_idle: Callable[[], bool],
         draw: Callable[[bool], Picture],
@@ -31,6 +34,7 @@ class Poller:
         self._interval = interval
         self._first_interval = first_interval
         self._listen = listen
+        self._wake = wake
         self._on_events = on_events
         self._on_idle = on_idle
         self._draw = draw
@@ -47,7 +51,9 @@ class Poller:
 
     def stop(self) -> None:
         """End the watch: the last picture is final. Raises what ended the thread, if it failed."""
-        self._stopping.set()
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._wake()
         if self._thread.ident is not None:
             self._thread.join()
         if self._failure is not None:

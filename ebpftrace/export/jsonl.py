@@ -68,6 +68,7 @@ def _target(target: Target) -> dict[str, Any]:
         "allocators": list(target.allocators),
         "rss_bytes": target.rss_bytes,
         "rss_growth_bytes": target.rss_growth_bytes,
+        "backend": target.backend,
         "blind_s": round(target.blind_s, 4),
     }
 

@@ -11,13 +11,14 @@ from typing import Literal
 from ebpftrace.errors import HostRefuses
 from ebpftrace.host import capabilities, files, limits, lockdown, namespaces, status
 
-Call = Literal["map", "program", "event", "tracepoint", "pidfd"]
+Call = Literal["map", "program", "event", "tracepoint", "pidfd", "fork"]
 _SYSTEM_CALLS: dict[Call, str] = {
     "map": "bpf()",
     "program": "bpf()",
     "event": "perf_event_open()",
     "tracepoint": "bpf()",
     "pidfd": "pidfd_open()",
+    "fork": "fork()",
 }
 _NOT_PERMITTED = (errno.EPERM, errno.EACCES)
 _NO_BPF = ("this kernel was built without BPF", "a kernel with CONFIG_BPF_SYSCALL=y")
@@ -26,6 +27,7 @@ _NOT_BUILT: dict[Call, tuple[str, str]] = {
     "program": _NO_BPF,
     "tracepoint": _NO_BPF,
     "event": ("this kernel was built without perf events", "a kernel with CONFIG_PERF_EVENTS=y"),
+    "fork": ("this kernel forks no processes", "Linux"),
     "pidfd": ("this kernel has no pidfd_open(), which came with 5.3", "Linux 5.10 or newer"),
 }
 _LOG = "The kernel's log may say why: dmesg | tail."

@@ -1,6 +1,7 @@
 """The limits of this process that tracing can run into."""
 
 import resource
+from contextlib import suppress
 
 from ebpftrace.host import files, release, status
 from ebpftrace.host.capabilities import SYS_RESOURCE
@@ -9,6 +10,7 @@ from ebpftrace.units import format_bytes
 
 # Measured for one process with the C library: a dozen maps, 6 programs, two for each of 17 probes.
 _LEAST_FILES, _SOME_FILES = 72, 1024
+LEAST_FILES_FOR_LINKS = 40
 RAISE_FILES = "Raise it before the start: ulimit -n 65536 (systemd: LimitNOFILE=65536)."
 RAISE_LOCKED = (
     "Raise it before the start: ulimit -l unlimited (systemd: LimitMEMLOCK=infinity), or grant "
@@ -33,6 +35,16 @@ def locked_bytes() -> int | None:
         return None
     hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
     return None if hard == resource.RLIM_INFINITY else hard
+
+
+def lift() -> None:
+    """Two descriptors a probe; and below 5.11 maps and programs count as locked memory."""
+    for limit, wanted in (
+        (resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
+        (resource.RLIMIT_MEMLOCK, resource.RLIM_INFINITY),
+    ):
+        with suppress(ValueError, OSError):  # not permitted: the next failure says so
+            resource.setrlimit(limit, (wanted, wanted))
 
 
 def locked_reason(most: int) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ebpftrace.host import files
 
-SECCOMP_FILTER = 2
+SECCOMP_STRICT, SECCOMP_FILTER = 1, 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,22 @@
-"""Attaching a probe plan by perf events: all of it, or nothing and a sentence."""
+"""Attaching a probe plan: all of it, or nothing and a sentence."""
 
+import contextlib
 import errno
 import logging
-import os
-from collections.abc import Callable
+import time
+from collections.abc import Sequence
 
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.host.explain import refusal
-from ebpftrace.kernel import features, layout, syscalls
+from ebpftrace.kernel.backends import ATTACH_TYPES, Backend, Placement, placements
 from ebpftrace.kernel.programs import Programs
-from ebpftrace.model.ids import Slot, Tid
-from ebpftrace.probes.families import FAMILIES, Role
-from ebpftrace.probes.plan import Plan, Probe
+from ebpftrace.kernel.worker import LIMIT_S, Channel, Worker, WorkerGone, WorkerSilent
+from ebpftrace.model.ids import Pid, Slot, Tid
+from ebpftrace.probes.plan import Probe
 
 log = logging.getLogger(__name__)
 
-ENTRY_PROGRAMS: dict[Role, str] = {
-    "birth": "enter_birth",
-    "resize": "enter_resize",
-    "death": "enter_free",
-}
-RETURN_PROGRAM = "leave"
-
+_REMOVAL_S = 0.5  # of one perf event, at most seen 0.15
 _REASONS = {
     errno.EINVAL: "the kernel refused the address: another tracer holds it with a reference "
     "counter (dmesg says ref_ctr_offset mismatch), or the file was changed in place. End the "
@@ -35,95 +30,125 @@ _REASONS = {
 
 
 class Attachment:
-    """The probes of one plan on one address space, through one of its threads."""
+    """The probes of one plan on one address space; the worker holds them.
 
-    def __init__(self, slot: Slot, thread: Tid) -> None:
-        self.slot = slot
+    `thread`: whose end takes them along: the thread that perf events belong to, the leader for
+    links. `second`: see `layout.cookie`.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        backend: Backend,
+        thread: Tid,
+        placed: Sequence[Placement],
+        *,
+        second: bool,
+    ) -> None:
+        self._channel = channel
+        self.backend = backend
         self.thread = thread
-        self.cookies: set[int] = set()
-        self._descriptors: list[int] = []
+        self.placed = placed
+        self.second = second
 
     def __len__(self) -> int:
-        return len(self._descriptors)
+        """The requests that it took, each of which takes the kernel a moment to undo."""
+        return len(self.placed)
 
-    def add(self, fd: int) -> None:
-        """Take over a descriptor."""
-        self._descriptors.append(fd)
+    @property
+    def cookies(self) -> frozenset[int]:
+        return frozenset(cookie for placement in self.placed for cookie in placement.cookies)
+
+    def renew(self, process: Pid) -> None:
+        """Free children that were forked off of the breakpoints they have kept (multi, session).
+
+        CannotAttach where the worker is gone; that it could not be done is only logged.
+        """
+        for placement in self.placed:
+            if placement.returns or placement.backend == "perf":
+                continue
+            request = {"do": "renew", "offsets": placement.offsets, "process": process}
+            answer = self._channel.ask(request, [placement.file])
+            if answer["errno"]:
+                log.info("breakpoints not renewed: %s", errno.errorcode.get(answer["errno"]))
 
     def close(self) -> None:
-        """Remove the probes, births first; the kernel takes about 0.1 s for each."""
-        while self._descriptors:
-            os.close(self._descriptors.pop())
+        """Remove the probes. At once with links; perf events take about 0.1 s each."""
+        if not self.placed:
+            return
+        with contextlib.suppress(WorkerGone):  # and every probe with it
+            try:
+                limit = LIMIT_S + _REMOVAL_S * len(self.placed)
+                self._channel.ask({"do": "remove"}, limit_s=limit)
+            except WorkerSilent as error:
+                log.warning("probes were left to be removed by the kernel: %s", error)
+        self._channel.close()
+        self.placed = ()
 
 
-def attach(programs: Programs, plan: Plan, slot: Slot, thread: Tid) -> Attachment:
-    """Attach `plan` in its order (deaths, resizes, births) to the address space of `thread`.
-
-    On any failure what was attached is removed again. CannotAttach says why; TargetGone that the
-    thread ended.
-    """
-    events = features.uprobe_events()
-    attachment = Attachment(slot, thread)
-    bind = _by_cookie if features.attach_cookies() else _by_copy
-    try:
-        for probe in plan.probes:
-            _attach_one(programs, probe, attachment, events, bind)
-    except BaseException:
-        attachment.close()
-        programs.unload(attachment.cookies)
-        raise
-    log.debug("attached %d probes to thread %d, slot %d", len(plan.probes), thread, slot)
-    return attachment
-
-
-def _attach_one(
+def attach(
+    worker: Worker,
     programs: Programs,
-    probe: Probe,
-    attachment: Attachment,
-    events: features.UprobeEvents,
-    bind: Callable[[Programs, Probe, int, int], int | None],
-) -> None:
-    cookie = layout.cookie(
-        attachment.slot,
-        probe.function.shape.value,
-        probe.function.id,
-        FAMILIES.index(probe.family),
-        zero_frees=probe.family.zero_realloc_frees,
-        returns=probe.kind == "return",
-    )
-    attachment.cookies.add(cookie)
-    path = probe.module.attach_path
+    probes: Sequence[Probe],
+    slot: Slot,
+    process: Pid,
+    thread: Tid,
+    backend: Backend,
+    *,
+    second: bool = False,
+) -> Attachment:
+    """Place `probes` in their order (deaths, resizes, births) for the address space of `process`.
+
+    On any failure what was placed is removed again. CannotAttach says why; TargetGone that the
+    process or, with perf events, the thread ended.
+    """
+    wanted = placements(probes, slot, backend, second=second)
+    channel = worker.channel()
+    made = Attachment(channel, backend, thread, wanted, second=second)
+    end = time.monotonic() + LIMIT_S
     try:
-        event = syscalls.open_uprobe(
-            path,
-            probe.offset,
-            attachment.thread,
-            events.type,
-            events.return_bit if probe.kind == "return" else None,
-        )
-        attachment.add(event)
-        link = bind(programs, probe, event, cookie)
-        if link is not None:
-            attachment.add(link)
-    except OSError as error:
-        where = f"{probe.function.name} in {probe.module.name}"
-        if error.errno == errno.ESRCH:
-            raise TargetGone(f"The process ended while {where} was being probed.") from error
-        reason = _REASONS.get(error.errno or 0)
-        if reason is None:
-            raise refusal(error, "event", f"Cannot probe {where}") from error
-        raise CannotAttach(f"Cannot probe {where}: {reason}.") from error
+        for placement in wanted:
+            _place(channel, programs, placement, process, thread, end)
+    except BaseException:
+        made.close()
+        programs.unload(made.cookies)
+        raise
+    log.debug("attached %d probes by %s, process %d, slot %d", len(probes), backend, process, slot)
+    return made
 
 
-def _program(probe: Probe) -> str:
-    return RETURN_PROGRAM if probe.kind == "return" else ENTRY_PROGRAMS[probe.function.role]
+def request_for(
+    placement: Placement, programs: Programs, process: int = 0, thread: int = 0
+) -> dict[str, object]:
+    """What the worker is told beside the descriptors; 0 stands for the worker itself."""
+    return {
+        "do": "place",
+        "attach_type": ATTACH_TYPES[placement.backend],
+        "returns": placement.returns,
+        "offsets": placement.offsets,
+        "cookies": placement.cookies,
+        "cookies_are_known": programs.cookies_are_known,
+        "process": process,
+        "thread": thread,
+    }
 
 
-def _by_cookie(programs: Programs, probe: Probe, event: int, cookie: int) -> int:
-    program = programs.load(_program(probe), syscalls.PROG_TYPE_KPROBE)
-    return syscalls.link_program(event, program, cookie)
-
-
-def _by_copy(programs: Programs, probe: Probe, event: int, cookie: int) -> None:
-    program = programs.load(_program(probe), syscalls.PROG_TYPE_KPROBE, cookie)
-    syscalls.set_program(event, program)
+def _place(
+    channel: Channel,
+    programs: Programs,
+    placement: Placement,
+    process: Pid,
+    thread: Tid,
+    end: float,
+) -> None:
+    request = request_for(placement, programs, process, thread)
+    files = [programs.uprobe(placement), placement.file]
+    number = channel.ask(request, files, end - time.monotonic())["errno"]
+    if not number:
+        return
+    if number == errno.ESRCH:
+        raise TargetGone(f"The process ended while {placement.names} was being probed.")
+    reason = _REASONS.get(number)
+    if reason is None:
+        raise refusal(number, "event", f"Cannot probe {placement.names}")
+    raise CannotAttach(f"Cannot probe {placement.names}: {reason}.")

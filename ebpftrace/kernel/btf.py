@@ -21,20 +21,17 @@ _EACH = {4: 3, 5: 3, 6: 2, 13: 2, 15: 3, 19: 3}
 _MOST_KIND = 19
 
 
-@lru_cache(maxsize=1)
-def _vmlinux() -> bytes:
-    """The kernel's types; empty where it has none (CONFIG_DEBUG_INFO_BTF)."""
-    try:
-        with _PATH.open("rb") as file:
-            return file.read(_MOST)
-    except OSError:
-        return b""
-
-
 @lru_cache(maxsize=8)
 def kernel_function(name: str) -> int | None:
-    """The type id of a function of the running kernel, by which a program calls it; else None."""
-    return function_id(_vmlinux(), name)
+    """The type id of a function of the running kernel, by which a program calls it.
+
+    None where there is none, or no types (CONFIG_DEBUG_INFO_BTF).
+    """
+    try:
+        with _PATH.open("rb") as file:
+            return function_id(file.read(_MOST), name)
+    except OSError:
+        return None
 
 
 def function_id(btf: bytes, name: str) -> int | None:

@@ -25,6 +25,7 @@ from ebpftrace.errors import HostRefuses
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import sources
 from ebpftrace.kernel.bccapi import bcc, use_headers
+from ebpftrace.kernel.child import keep_only
 from ebpftrace.kernel.compilation_failure import compiler_ended, compiler_failed, not_started
 from ebpftrace.kernel.instructions import with_maps
 
@@ -44,7 +45,7 @@ MAPS = (
     "walks",
     "no_program",
 )
-PROGRAMS = ("enter_birth", "enter_resize", "enter_free", "leave", "on_thread_exit", "on_exec")
+PROGRAMS = ("enter", "leave", "on_thread_exit", "on_exec", "on_new_task")
 _LENGTH = struct.Struct("<I")
 _WORDS = 64 << 10
 _LIMIT_S = 60.0
@@ -203,6 +204,7 @@ def _child(answer_to: socket.socket, words: int, unit: Unit, flags: Sequence[str
             signal.signal(number, signal.SIG_IGN)  # the parent decides, and kills us
         os.dup2(words, 1)
         os.dup2(words, 2)
+        keep_only(answer_to.fileno(), words)
         maps: list[int] = []
         code: dict[str, str] = {}
         version = ""

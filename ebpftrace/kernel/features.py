@@ -29,6 +29,8 @@ def uprobe_events() -> UprobeEvents:
         kind = int((trees.UPROBE_EVENTS / "type").read_text())
         bit = int((trees.UPROBE_EVENTS / "format" / "retprobe").read_text().split(":")[1])
     except (OSError, ValueError, IndexError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise refusal(error, "event", "The kernel's uprobe events cannot be read") from error
         raise trees.no_uprobe_events() from error
     return UprobeEvents(kind, bit)
 

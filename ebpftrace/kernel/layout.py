@@ -11,12 +11,13 @@ SLOTS = 1024
 CODE_RANGES = 32
 FUNCTIONS = 64
 CONTROL_ARMED, CONTROL_COUNTING = 1, 2
-COOKIE_ZERO_FREES, COOKIE_RETURN = 0x40000000, 0x80000000
-EVENT_STACK, EVENT_THREAD_EXIT, EVENT_EXEC = 1, 2, 3
+COOKIE_ZERO_FREES = 0x40000000
+EVENT_STACK, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK = 1, 2, 3, 4
 HASH_SEED, HASH_FACTOR = 0x9E3779B97F4A7C15, 0xFF51AFD7ED558CCD
 ADDRESS_BITS = 48
 LOSS_COUNT = len(LOSSES)
-PROBE_MISSED = [loss.name for loss in LOSSES].index("probe_missed")
+_NAMES = [loss.name for loss in LOSSES]
+PROBE_MISSED, SHARED_VM_CHILD = map(_NAMES.index, ("probe_missed", "shared_vm_child"))
 
 
 class Control(ctypes.Structure):
@@ -34,7 +35,13 @@ class CodeRange(ctypes.Structure):
 class SlotState(ctypes.Structure):
     """`struct slot_state`."""
 
-    _fields_ = (("retired", u32), ("ranges", u32), ("code", CodeRange * CODE_RANGES))
+    _fields_ = (
+        ("live", u32),
+        ("ranges", u32),
+        ("second", u32),
+        ("unused", u32),
+        ("code", CodeRange * CODE_RANGES),
+    )
 
 
 class Block(ctypes.Structure):
@@ -106,16 +113,19 @@ def cookie(
     family: int,
     *,
     zero_frees: bool = False,
-    returns: bool = False,
+    second: bool = False,
 ) -> int:
-    """The attach cookie of one probe: 12 bits of slot, 3 of shape, 8 of function, 6 of family."""
+    """The attach cookie of one probe: 12 bits of slot, 3 of shape, 8 of function, 6 of family.
+
+    `second`: of two attachments that follow each other, the one that counts while the slot says so.
+    """
     return (
         slot
         | shape << 12
+        | second << 15
         | function << 16
         | family << 24
         | (COOKIE_ZERO_FREES if zero_frees else 0)
-        | (COOKIE_RETURN if returns else 0)
     )
 
 

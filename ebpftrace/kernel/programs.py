@@ -5,13 +5,15 @@ import errno
 import logging
 import os
 import platform
+from collections.abc import Callable
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.host.explain import refusal
 from ebpftrace.host.release import other_machine
 from ebpftrace.kernel import features, syscalls
+from ebpftrace.kernel.backends import ATTACH_TYPES, Placement, ProgramName
 from ebpftrace.kernel.compiler import Compilation, Compiled
-from ebpftrace.kernel.instructions import with_constant_cookie
+from ebpftrace.kernel.instructions import session, with_answer, with_constant_cookie, with_maps
 from ebpftrace.kernel.sizes import MapSizes
 
 log = logging.getLogger(__name__)
@@ -19,6 +21,8 @@ log = logging.getLogger(__name__)
 _MACHINES = {"x86_64": "EBPFTRACE_X86_64", "aarch64": "EBPFTRACE_ARM64"}
 _LOG_BYTES = 1 << 20
 _OF_THE_VERIFIER = (errno.EINVAL, errno.EACCES, errno.E2BIG, errno.ENOSPC)
+_MAP_TYPE_PROG_ARRAY = 3
+IS_RETURN = "bpf_session_is_return"
 
 
 def start_compiling(
@@ -49,32 +53,71 @@ def start_compiling(
 class Programs:
     """What was compiled, loaded when asked for."""
 
-    def __init__(self, compiled: Compiled) -> None:
-        """Takes over the descriptors."""
+    def __init__(self, compiled: Compiled, kernel_function: Callable[[str], int | None]) -> None:
+        """Takes over the descriptors; `kernel_function` as in `btf`."""
+        self._kernel_function = kernel_function
         self._compiled = compiled
-        self._loaded: dict[tuple[str, int | None], int] = {}
+        self._loaded: dict[tuple[str, int, int | None], int] = {}
+        self._program_arrays = {0: compiled.maps["no_program"]}
+        self.cookies_are_known = features.attach_cookies()
 
     def map(self, name: str) -> int:
         """The descriptor of a map."""
         return self._compiled.maps[name]
 
-    def load(self, name: str, kind: int, cookie: int | None = None) -> int:
-        """The descriptor of program `name`, loaded once.
-
-        With `cookie` a copy in which the call of bpf_get_attach_cookie is the constant: what
-        kernels need that know no cookies.
-        """
-        key = (name, cookie)
+    def tracepoint(self, name: str) -> int:
+        """The descriptor of the raw tracepoint program `name`."""
+        key = (name, 0, None)
         if key not in self._loaded:
-            code = self._compiled.code[name]
-            if cookie is not None:
-                code = with_constant_cookie(code, cookie)
-            self._loaded[key] = _load(name, kind, code)
+            kind = syscalls.PROG_TYPE_RAW_TRACEPOINT
+            self._loaded[key] = _load(name, kind, self._compiled.code[name], 0)
         return self._loaded[key]
 
-    def unload(self, cookies: set[int]) -> None:
+    def uprobe(self, placement: Placement) -> int:
+        """The descriptor of the program that `placement` wants. CannotAttach.
+
+        Where the kernel knows no cookies it is a copy in which the cookie is a constant.
+        """
+        attach_type = ATTACH_TYPES[placement.backend]
+        known = self.cookies_are_known or attach_type  # links came later, with cookies
+        cookie = None if known else placement.cookies[0]
+        key = (placement.program, attach_type, cookie)
+        if key not in self._loaded:
+            code = with_maps(self._code(placement.program), self._maps_for(attach_type))
+            if cookie is not None:
+                code = with_constant_cookie(code, cookie)
+            kind = syscalls.PROG_TYPE_KPROBE
+            self._loaded[key] = _load(placement.program, kind, code, attach_type)
+        return self._loaded[key]
+
+    def _code(self, name: ProgramName) -> bytes:
+        code = self._compiled.code
+        if name == "leave":
+            return code["leave"]
+        if name == "enter":
+            return with_answer(code["enter"], 0)
+        is_return = self._kernel_function(IS_RETURN)
+        if is_return is None:
+            raise CannotAttach(f"This kernel has no {IS_RETURN}; use another --backend.")
+        return session(with_answer(code["enter"], 1), code["leave"], is_return)
+
+    def _maps_for(self, attach_type: int) -> dict[int, int]:
+        """Every map for itself, but a program array for each attach type.
+
+        The kernel lets programs of one attach type share one (4540aed51b12, 6.18).
+        """
+        if attach_type not in self._program_arrays:
+            try:
+                own = syscalls.create_map(_MAP_TYPE_PROG_ARRAY, 4, 4, 1, 0)
+            except OSError as error:
+                raise refusal(error, "map", "A BPF map (prog_array) cannot be created") from error
+            self._program_arrays[attach_type] = own
+        here = {fd: fd for fd in self._compiled.maps.values()}
+        return here | {self._program_arrays[0]: self._program_arrays[attach_type]}
+
+    def unload(self, cookies: frozenset[int]) -> None:
         """Give up the copies that were made for these cookies."""
-        for key in [key for key in self._loaded if key[1] in cookies]:
+        for key in [key for key in self._loaded if key[2] in cookies]:
             os.close(self._loaded.pop(key))
 
     def loaded(self) -> tuple[int, ...]:
@@ -83,26 +126,31 @@ class Programs:
 
     def descriptors(self) -> tuple[int, ...]:
         """Those of every map and loaded program."""
-        return (*self._compiled.maps.values(), *self._loaded.values())
+        arrays = [fd for attach_type, fd in self._program_arrays.items() if attach_type]
+        return (*self._compiled.maps.values(), *arrays, *self._loaded.values())
 
     def close(self) -> None:
         """Unload everything."""
         for fd in self._loaded.values():
             os.close(fd)
         self._loaded.clear()
+        for attach_type, fd in self._program_arrays.items():
+            if attach_type:
+                os.close(fd)
+        self._program_arrays.clear()
         self._compiled.close()
 
 
-def _load(name: str, kind: int, code: bytes) -> int:
+def _load(name: str, kind: int, code: bytes, attach_type: int) -> int:
     try:
-        return syscalls.load_program(kind, code, name)
+        return syscalls.load_program(kind, code, name, attach_type=attach_type)
     except OSError as error:
         first = error
     if first.errno not in _OF_THE_VERIFIER:
         raise refusal(first, "program", f"The BPF program {name} cannot be loaded") from first
     words = ctypes.create_string_buffer(_LOG_BYTES)
     try:  # again, for the verifier's words
-        return syscalls.load_program(kind, code, name, words)
+        return syscalls.load_program(kind, code, name, words, attach_type)
     except OSError as error:
         lines = words.value.decode(errors="replace").strip().splitlines()
         log.debug("verifier on %s: %s", name, "\n".join(lines))

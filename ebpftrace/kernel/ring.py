@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+import os
 import select
 import struct
 
@@ -24,12 +25,18 @@ class RingBuffer:
         self._consumer = ctypes.c_uint64.from_buffer(self._consumer_page)
         self._producer = memoryview(self._producer_pages)[:8].cast("Q")
         self._data = memoryview(self._producer_pages)[page:]
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
+        self._poll.register(self._wake, select.POLLIN)
 
-    def wait(self, timeout_ms: int) -> bool:
-        """Wait for a record; False if none came in time."""
-        return bool(self._poll.poll(timeout_ms))
+    def wait(self, timeout_ms: int) -> None:
+        """Wait for a record; in vain where none comes in time, or after `wake`."""
+        self._poll.poll(timeout_ms)
+
+    def wake(self) -> None:
+        """End the wait, from another thread, and each one that follows."""
+        os.eventfd_write(self._wake, 1)
 
     def read(self) -> list[bytes]:
         """Every record that is complete, in the order in which they were reserved."""
@@ -50,6 +57,7 @@ class RingBuffer:
 
     def close(self) -> None:
         """Unmap."""
+        os.close(self._wake)
         del self._consumer
         self._producer.release()
         self._data.release()

@@ -2,7 +2,6 @@
 
 import ctypes
 import errno
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from ebpftrace.kernel import syscalls
 
 _BATCH = 8192
+_MOST_CPUS = 8192  # NR_CPUS of x86-64 and arm64 at most
 
 
 class Table:
@@ -108,14 +108,19 @@ class Counters:
             sums.append(sum(struct.unpack(f"<{len(raw) // 8}Q", raw)))
         return sums
 
+    def reset(self) -> None:
+        """All to 0."""
+        for index in range(self._count):
+            self._table.update(struct.pack("<I", index), bytes(self._table.value_size))
+
 
 def possible_cpus() -> int:
-    """Processors that the kernel keeps a per-cpu value for."""
+    """Processors that the kernel keeps a per-cpu value for; where it does not tell, the most."""
     try:
         text = Path("/sys/devices/system/cpu/possible").read_text().strip()
         return int(text.rsplit(",", 1)[-1].rsplit("-", 1)[-1]) + 1
     except (OSError, ValueError):
-        return os.cpu_count() or 1
+        return _MOST_CPUS  # a value too short would be written past its end
 
 
 def charged_bytes(fd: int) -> int:

@@ -1,28 +1,31 @@
 """The kernel side as one object: switches, slots, attachments, events, and what it costs."""
 
-import contextlib
 import ctypes
 import mmap
 import os
-import resource
 import struct
 import time
 from collections.abc import Iterable
 
+from ebpftrace.host import limits
 from ebpftrace.host.explain import refusal
-from ebpftrace.kernel import layout, syscalls
+from ebpftrace.kernel import calibration, layout, syscalls
 from ebpftrace.kernel.attach import Attachment, attach
+from ebpftrace.kernel.backends import Backend, first_usable
 from ebpftrace.kernel.compiler import Compiled
+from ebpftrace.kernel.prices import Prices
 from ebpftrace.kernel.programs import Programs
 from ebpftrace.kernel.ring import RingBuffer
 from ebpftrace.kernel.sizes import MapSizes
 from ebpftrace.kernel.tables import Counters, Table, charged_bytes
-from ebpftrace.model.ids import Address, Slot, Tid
+from ebpftrace.kernel.worker import Worker
+from ebpftrace.model.ids import Address, Pid, Slot, Tid
 from ebpftrace.probes.plan import Plan
 
 _RAW_TRACEPOINTS = {
     "on_thread_exit": "sched_process_exit",
     "on_exec": "sched_process_exec",
+    "on_new_task": "task_newtask",
 }
 _INDEX_0 = struct.pack("<I", 0)
 
@@ -30,13 +33,22 @@ _INDEX_0 = struct.pack("<I", 0)
 class Tracer:
     """Loaded programs and their maps. For one thread at a time."""
 
-    def __init__(self, compiled: Compiled, sizes: MapSizes) -> None:
-        """Takes over what was compiled for maps of these sizes. CannotAttach where the kernel
-        refuses a program.
+    def __init__(
+        self, compiled: Compiled, sizes: MapSizes, worker: Worker, wanted: Backend | None = None
+    ) -> None:
+        """Takes over what was compiled for maps of these sizes, and `worker`, who places the
+        probes. CannotAttach where the kernel refuses a program, or has not the `wanted` back end.
         """
-        _raise_limits()
+        limits.lift()
         self.sizes = sizes
-        self._programs = Programs(compiled)
+        self._programs = Programs(compiled, worker.kernel_function)
+        self._worker = worker
+        self.trial = worker.trial()
+        self.backend = first_usable(wanted, self.trial.refused)
+        self.prices: Prices | None = None
+        self._bench = worker.channel()
+        self.worker_pid = worker.pid
+        self._states: dict[Slot, layout.SlotState] = {}
         table = self._programs.map
         self._control = Table(table("control"), 4, ctypes.sizeof(layout.Control))
         self._slots = Table(table("slots"), 4, ctypes.sizeof(layout.SlotState))
@@ -52,12 +64,12 @@ class Tracer:
         self._open_epoch = 0
 
     def _open_tracepoint(self, program: str, tracepoint: str) -> int:
-        fd = self._programs.load(program, syscalls.PROG_TYPE_RAW_TRACEPOINT)
+        fd = self._programs.tracepoint(program)
         try:
             return syscalls.open_raw_tracepoint(fd, tracepoint)
         except OSError as error:
             doing = f"Cannot attach to the raw tracepoint {tracepoint}, which tells of "
-            doing += "threads that end and programs that are replaced"
+            doing += "threads that end, programs that are replaced and processes that fork"
             raise refusal(error, "tracepoint", doing) from error
 
     # --- switches ---------------------------------------------------------------------------------
@@ -66,8 +78,44 @@ class Tracer:
         value = layout.Control(self.start_ns, self._flags, self._open_epoch)
         self._control.update(_INDEX_0, bytes(value))
 
+    def calibrate(self) -> None:
+        """Find the prices of probes, in 20 ms, before anything counts; None where it fails."""
+        self.prepare_slot(calibration.SLOT, ())
+        self._states[calibration.SLOT].live = 1
+        self._store_slot(calibration.SLOT)
+        self._flags = layout.CONTROL_ARMED | layout.CONTROL_COUNTING
+        self._store_control()
+        try:
+            self.prices = calibration.calibrate(
+                self._bench, self._programs, self.backend, self.trial
+            )
+        finally:
+            self.disarm()
+            self.retire_slot(calibration.SLOT)
+            self._forget_calibration()
+
+    def end_calibration(self) -> None:
+        """Remove its probes, behind our back: perf events take half a second.
+
+        Meanwhile no other can be placed: do it when the targets have theirs.
+        """
+        self._bench.say({"do": "release"})
+        self._bench.close()
+
+    def _forget_calibration(self) -> None:
+        """What it left: cohorts, a stack in the ring, and losses where stacks are cut short."""
+        keys = [
+            bytes(keys[at : at + layout.COHORT_KEY.size])
+            for keys, _ in self.cohorts.batches()
+            for at in range(0, len(keys), layout.COHORT_KEY.size)
+        ]
+        for key in keys:
+            self.cohorts.delete(key)
+        self._ring.read()
+        self._losses.reset()
+
     def arm(self) -> None:
-        """Start counting births and deaths, by one store; epochs count from the first arming."""
+        """Let slots count births and deaths, by one store; epochs count from the first arming."""
         self.start_ns = self.start_ns or time.monotonic_ns()
         self._flags = layout.CONTROL_ARMED | layout.CONTROL_COUNTING
         self._store_control()
@@ -85,32 +133,65 @@ class Tracer:
 
     # --- slots and probes -------------------------------------------------------------------------
 
-    def open_slot(self, slot: Slot, code: Iterable[tuple[Address, Address]]) -> None:
-        """Make `slot` count; `code` are the allocator's own functions, as mapped."""
+    def prepare_slot(self, slot: Slot, code: Iterable[tuple[Address, Address]]) -> None:
+        """Make room for `slot`; `code` are the allocator's own functions, as mapped."""
         state = layout.SlotState()
         for index, (start, end) in enumerate(list(code)[: layout.CODE_RANGES]):
             state.code[index] = layout.CodeRange(start, end)
             state.ranges = index + 1
-        self._slots.update(struct.pack("<I", slot), bytes(state))
+        self._states[slot] = state
+        self._store_slot(slot)
         # Where births go for which the cohort map has no room: it must exist before it is full.
         self.cohorts.update(layout.COHORT_KEY.pack(0, slot, 0), bytes(layout.COHORT.size))
 
+    def count_by(self, slot: Slot, attachment: Attachment) -> None:
+        """From now on the probes of `attachment` count for `slot`, and no others, by one store.
+
+        All of them are in place: where deaths were not probed yet, a block that is born and freed
+        meanwhile would stay in the picture for ever.
+        """
+        state = self._states[slot]
+        state.live, state.second = 1, attachment.second
+        self._store_slot(slot)
+
     def retire_slot(self, slot: Slot) -> None:
         """Stop counting for `slot`, whatever probes still point to it."""
-        state = layout.SlotState(retired=1)
-        self._slots.update(struct.pack("<I", slot), bytes(state))
+        self._states[slot] = layout.SlotState()
+        self._store_slot(slot)
+
+    def _store_slot(self, slot: Slot) -> None:
+        self._slots.update(struct.pack("<I", slot), bytes(self._states[slot]))
 
     def watch(self, thread: int, slot: Slot) -> None:
-        """Ask for an event when this thread exits or this process execs."""
+        """Ask for an event when this thread exits or this process execs or forks."""
         self._watched.update(struct.pack("<I", thread), struct.pack("<I", slot))
 
     def unwatch(self, thread: int) -> None:
         """Take `watch` back."""
         self._watched.delete(struct.pack("<I", thread))
 
-    def attach(self, plan: Plan, slot: Slot, thread: Tid) -> Attachment:
+    def attach(
+        self,
+        plan: Plan,
+        slot: Slot,
+        process: Pid,
+        thread: Tid,
+        backend: Backend,
+        *,
+        second: bool = False,
+    ) -> Attachment:
         """Attach `plan`; all or nothing. See `kernel.attach`."""
-        return attach(self._programs, plan, slot, thread)
+        self._worker.check_locks()
+        return attach(
+            self._worker,
+            self._programs,
+            plan.probes,
+            slot,
+            process,
+            thread,
+            backend,
+            second=second,
+        )
 
     # --- readings ---------------------------------------------------------------------------------
 
@@ -119,6 +200,10 @@ class Tracer:
         if timeout_ms > 0:
             self._ring.wait(timeout_ms)
         return self._ring.read()
+
+    def wake(self) -> None:
+        """Let `poll_events` wait no longer, now and from now on."""
+        self._ring.wake()
 
     def losses(self) -> list[int | None]:
         """Loss counts in the order of `enum loss`, hits that the kernel skipped included.
@@ -131,13 +216,19 @@ class Tracer:
         counts[layout.PROBE_MISSED] = sum(told) if told else None
         return counts
 
-    def hits(self) -> int:
-        """Probe hits since the start, of all probes."""
-        return sum(self._hits.read())
+    def hits(self) -> dict[int, tuple[int, int]]:
+        """Probe hits (entries, returns) since the start, by the number of the function."""
+        counts = self._hits.read()
+        pairs = enumerate(zip(counts[::2], counts[1::2], strict=True))
+        return {number: pair for number, pair in pairs if number and any(pair)}
 
     def memory_bytes(self) -> int:
         """What the kernel charges for all maps and programs."""
         return sum(charged_bytes(fd) for fd in self._programs.descriptors())
+
+    def blind(self) -> bool:
+        """Has the worker ended, and every probe with it?"""
+        return self._worker.ended()
 
     def close(self) -> None:
         """Give back everything. Attachments are closed by who holds them, before."""
@@ -146,13 +237,5 @@ class Tracer:
         self._tracepoints.clear()
         self._ring.close()
         self._programs.close()
-
-
-def _raise_limits() -> None:
-    """Two descriptors a probe; and below 5.11 maps and programs count as locked memory."""
-    for limit, wanted in (
-        (resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
-        (resource.RLIMIT_MEMLOCK, resource.RLIM_INFINITY),
-    ):
-        with contextlib.suppress(ValueError, OSError):  # not permitted: the next failure says so
-            resource.setrlimit(limit, (wanted, wanted))
+        self._bench.close()
+        self._worker.close()

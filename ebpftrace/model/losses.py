@@ -35,7 +35,7 @@ LOSSES: tuple[Loss, ...] = (
     Loss("stack_unreadable", "allocations whose stack could not be walked"),
     Loss("stack_truncated", "allocations whose stack is deeper than --stack-depth"),
     Loss("stack_guessed", "allocations whose stack rests on a guess"),
-    Loss("shared_vm_child", "calls by children that share the target's memory, not seen"),
+    Loss("shared_vm_child", "children that shared the target's memory, unseen", fault=False),
     Loss("filtered", "allocations outside --min-size and --max-size, not tracked", fault=False),
 )
 

@@ -75,7 +75,8 @@ class Target:
     """One traced address space.
 
     `ended` says how, once it has: exited, exec (another program took its place), lost (it lives,
-    but its probes could not be kept). `blind_s` is how long no probe was in place because the
+    but its probes could not be kept). `backend` is how the kernel holds the probes: session, multi,
+    perf. `blind_s` is how long no probe was in place because the
     thread that held them had ended.
     """
 
@@ -87,6 +88,7 @@ class Target:
     rss_bytes: int | None
     rss_growth_bytes: int | None
     ended: str | None = None
+    backend: str | None = None
     blind_s: float = 0.0
 
     @property

@@ -1,6 +1,6 @@
 """A plan as a text table, for `ebpftrace probes`. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ebpftrace.probes.plan import Plan, Probe
@@ -33,23 +33,27 @@ class Row:
         )
 
 
-def rows(plan: Plan) -> tuple[Row, ...]:
+Price = Callable[[Probe], float]
+"""Nanoseconds that a call of the probed function costs the target."""
+
+
+def rows(plan: Plan, price: Price | None = None) -> tuple[Row, ...]:
     """One row for each place, in the order of attaching."""
     places: dict[tuple[int, int], list[Probe]] = {}
     for probe in plan.probes:
         places.setdefault((id(probe.module), probe.offset), []).append(probe)
-    return tuple(_row(probes) for probes in places.values())
+    return tuple(_row(probes, price) for probes in places.values())
 
 
-def describe(plan: Plan) -> list[str]:
+def describe(plan: Plan, price: Price | None = None) -> list[str]:
     """The lines to print: a table, then the notes."""
-    lines = _aligned([_HEADINGS, *(row.cells for row in rows(plan))])
+    lines = _aligned([_HEADINGS, *(row.cells for row in rows(plan, price))])
     if plan.notes:
         lines += ["", *(f"note: {note}" for note in plan.notes)]
     return lines
 
 
-def _row(probes: Sequence[Probe]) -> Row:
+def _row(probes: Sequence[Probe], price: Price | None) -> Row:
     probe = probes[0]
     others = [name for name in probe.names if name != probe.function.name]
     also = f" (also {', '.join(others)})" if others else ""
@@ -60,7 +64,7 @@ def _row(probes: Sequence[Probe]) -> Row:
         file=probe.module.name,
         offset=f"{probe.offset - probe.moved:#x}{where}",
         instruction=probe.instruction or "-",
-        cost=probe.cost,
+        cost=f"{price(probe):,.0f} ns, {probe.cost}" if price else probe.cost,
         reason=probe.reason,
     )
 

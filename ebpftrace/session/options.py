@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ebpftrace.kernel.backends import Backend
+
 
 @dataclass(frozen=True, slots=True)
 class CaptureOptions:
@@ -15,6 +17,8 @@ class CaptureOptions:
     max_stacks: int | None = None
     min_size: int = 0
     max_size: int | None = None
+    backend: Backend | None = None
+    """How the probes are held; None: the cheapest that this host has."""
 
     def filters(self) -> tuple[str, ...]:
         """The filters that act in the kernel, as the header names them."""

@@ -18,18 +18,23 @@ from ebpftrace.drain.poller import Poller
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
-from ebpftrace.errors import CannotAttach, TargetGone
+from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import layout
+from ebpftrace.kernel.backends import Backend
+from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Slot
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
 from ebpftrace.model.picture import Block, Picture, Site
+from ebpftrace.session import hazards
 from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import Preparation
 from ebpftrace.session.removals import Removals
 from ebpftrace.session.traced import Traced
+from ebpftrace.session.upkeep import Upkeep
 from ebpftrace.target.process import Process
+from ebpftrace.target.relatives import shares_memory_with
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +55,13 @@ class Session:
         self._cost = CostMeter(tracer)
         self._drawn_ns = time.monotonic_ns()
         self._removals = Removals()
-        self._blind_hits = 0
-        """An estimate: the rate of hits before, times how long no probe was in place."""
+        self._upkeep = Upkeep(tracer, self._removals)
         self._closer = EpochCloser()
         self._poller = Poller(
             options.interval,
             options.first_interval or options.interval,
             tracer.poll_events,
+            tracer.wake,
             self._on_events,
             self._on_idle,
             self._draw,
@@ -74,7 +79,6 @@ class Session:
         What cannot be attached to among several is told to `warn`; CannotAttach where nothing can.
         The probes are planned while the programs compile. `prepared` is used up.
         """
-        compiling = prepared.compilation
         planned: list[Traced] = []
         failures: list[CannotAttach] = []
         try:
@@ -86,13 +90,13 @@ class Session:
                     failures.append(error)
             if not planned:
                 raise failures[0]
-            session = cls(Tracer(compiling.result(), prepared.sizes), prepared.options)
+            tracer = prepared.tracer()
         except BaseException:
             for traced in planned:
                 traced.close()
+            prepared.close()
             raise
-        finally:
-            compiling.cancel()
+        session = cls(tracer, prepared.options)
         try:
             session._start(planned, failures, warn)
         except BaseException:
@@ -103,6 +107,7 @@ class Session:
     def _start(
         self, planned: list[Traced], failures: list[CannotAttach], warn: Callable[[str], None]
     ) -> None:
+        self._tracer.calibrate()
         for traced in planned:
             try:
                 self._attach(traced)
@@ -118,6 +123,7 @@ class Session:
         gc.freeze()
         gc.set_threshold(250_000, 20, 50)
         self._tracer.arm()
+        self._tracer.end_calibration()
         self._poller.start()
 
     # --- PictureSource ----------------------------------------------------------------------------
@@ -145,12 +151,12 @@ class Session:
         self._poller.stop()
         return self._poller.latest()
 
-    def probe_count(self) -> int:
-        """Probes that `close` has to remove."""
-        return sum(len(t.plan.probes) for t in self._traced if t.attachment)
+    def slow_probes(self) -> int:
+        """Probes for each of which `close` waits up to 0.1 s: those that perf events hold."""
+        return sum(len(t.plan.probes) for t in self._traced if t.attachment and not t.by_links)
 
     def close(self) -> None:
-        """Remove every probe and map. The kernel takes about 0.1 s for each probe."""
+        """Remove every probe and map."""
         try:
             self._poller.stop()
         except Exception:
@@ -168,19 +174,28 @@ class Session:
             raise CannotAttach(f"More than {layout.SLOTS - 1} programs cannot be traced at once.")
         slot = Slot(self._free_slots.pop())
         try:
-            traced.attach(self._tracer, slot)
+            hazards.check(traced.process, self._tracer.trial)
+            traced.attach(self._tracer, slot, self._backend_for(traced))
         except BaseException:
             self._free_slots.append(slot)
             raise
         self._traced.append(traced)
+        self._cost.stepped |= stepped_functions(traced.plan.probes)
         self._spaces[slot] = Space(len(self._traced), traced.process.pid, traced.frames)
+
+    def _backend_for(self, traced: Traced) -> Backend:
+        """Links are held through the leader, and do not see children that share the memory."""
+        process = traced.process
+        if int(process.anchor()) != process.pid or shares_memory_with(process) != []:
+            return "perf"  # or the kernel does not say whether there are any
+        return self._tracer.backend
 
     def _living(self) -> list[Traced]:
         return [traced for traced in self._traced if traced.ended is None]
 
     def _on_events(self, events: Iterable[bytes]) -> None:
         for event in events:
-            kind, slot, count, _, moment = layout.EVENT.unpack_from(event)
+            kind, slot, count, called, moment = layout.EVENT.unpack_from(event)
             if kind == layout.EVENT_STACK:
                 self._on_stack(event)
                 continue
@@ -190,7 +205,9 @@ class Session:
                 if kind == layout.EVENT_EXEC:
                     self._replace(traced)
                 elif kind == layout.EVENT_THREAD_EXIT:
-                    self._move(traced, count, moment)
+                    self._thread_ended(traced, count, moment)
+                elif kind == layout.EVENT_FORK:
+                    self._upkeep.forked(traced, called)
 
     def _on_stack(self, event: bytes) -> None:
         added = self._stacks.add(event)
@@ -202,26 +219,17 @@ class Session:
         for traced in self._living():
             if traced.process.ended():
                 self._end(traced, "exited")
+        for traced in self._upkeep.tick(self._living()):
+            self._end(traced, "lost")
+        if self._tracer.blind():
+            log.error("the process that held the probes was ended")
+            for traced in self._living():
+                self._end(traced, "lost")
         return bool(self._living())
 
-    def _move(self, traced: Traced, thread: int, ended_ns: int) -> None:
-        if traced.process.ended():
-            return
-        try:
-            old = traced.move(self._tracer, thread)
-        except TargetGone:
-            log.debug("pid %d: ended with thread %d", traced.process.pid, thread)
-            return
-        except CannotAttach as error:
-            log.warning("pid %d is traced no longer: %s", traced.process.pid, error)
+    def _thread_ended(self, traced: Traced, thread: int, ended_ns: int) -> None:
+        if not self._upkeep.thread_ended(traced, thread, ended_ns, self._cost.hits_per_s):
             self._end(traced, "lost")
-            return
-        if old is not None:
-            self._removals.add(old)
-            blind = (time.monotonic_ns() - ended_ns) / 1e9
-            traced.blind_s += blind
-            self._blind_hits += max(1, round(blind * self._cost.hits_per_s))
-            log.info("pid %d: without probes for %.4f s", traced.process.pid, blind)
 
     def _replace(self, traced: Traced) -> None:
         """The process runs another program now: that one gets a slot of its own."""
@@ -254,7 +262,7 @@ class Session:
         """What the tracepoint does not tell where we see other pids than the kernel does."""
         for traced in self._living():
             if traced.anchor_ended() and traced.attachment is not None:
-                self._move(traced, traced.attachment.thread, self._drawn_ns)
+                self._thread_ended(traced, traced.attachment.thread, self._drawn_ns)
         self._drawn_ns = time.monotonic_ns()
 
     def _draw(self, final: bool) -> Picture:
@@ -285,7 +293,8 @@ class Session:
 
     def _losses(self) -> Losses:
         losses = self._tracer.losses()
-        if self._blind_hits:
-            losses[layout.PROBE_MISSED] = (losses[layout.PROBE_MISSED] or 0) + self._blind_hits
+        if blind := self._upkeep.blind_hits:
+            losses[layout.PROBE_MISSED] = (losses[layout.PROBE_MISSED] or 0) + blind
+        losses[layout.SHARED_VM_CHILD] = self._upkeep.shared_children
         counts = zip(LOSSES, losses, strict=True)
         return Losses({loss.name: n for loss, n in counts if loss.name not in UNDETECTED})

@@ -3,12 +3,15 @@
 import logging
 from collections.abc import Sequence
 
+from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel.attach import Attachment
+from ebpftrace.kernel.backends import Backend
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.frames import Frame
-from ebpftrace.model.ids import Address, Slot
+from ebpftrace.model.ids import Address, Slot, Tid
 from ebpftrace.model.picture import Target
 from ebpftrace.probes.plan import Plan, plan
+from ebpftrace.session.forks import Forks
 from ebpftrace.symbols.symbolizer import Symbolizer
 from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
@@ -29,34 +32,55 @@ class Traced:
         self._last_rss = self._first_rss
         self.slot = Slot(0)
         self.attachment: Attachment | None = None
+        self.forks = Forks()
         self.ended: str | None = None
+        self.backend: Backend | None = None
         self.blind_s = 0.0
 
-    def attach(self, tracer: Tracer, slot: Slot) -> None:
-        """Place the probes, all or none. CannotAttach, TargetGone."""
+    def attach(self, tracer: Tracer, slot: Slot, backend: Backend) -> None:
+        """Place the probes, all or none, and let them count. CannotAttach, TargetGone."""
         self.slot = slot
-        tracer.open_slot(slot, self.plan.code_ranges)
-        self._attach(tracer)
-        self.process.check()  # the pid was ours the whole time
+        tracer.prepare_slot(slot, self.plan.code_ranges)
+        made = self._place(tracer, backend, second=False)
+        try:
+            self.process.check()  # the pid was ours the whole time
+        except CannotAttach:
+            made.close()
+            raise
         tracer.watch(self.process.pid, slot)
+        self._count_by(tracer, made)
 
-    def _attach(self, tracer: Tracer) -> None:
-        thread = self.process.anchor()
-        self.attachment = tracer.attach(self.plan, self.slot, thread)
-        tracer.watch(thread, self.slot)
-
-    def move(self, tracer: Tracer, thread: int) -> Attachment | None:
-        """The thread that held the probes has ended: hold them by another one.
+    def move(self, tracer: Tracer, backend: Backend) -> Attachment | None:
+        """Hold the probes in another way, or by another thread.
 
         Returns the old attachment, which the caller removes. TargetGone where no thread is left.
         """
         old = self.attachment
-        if old is None or old.thread != thread:
+        if old is None:
             return None
-        self._attach(tracer)
-        if thread != self.process.pid:  # the pid stays watched: its exec is told by that number
-            tracer.unwatch(thread)
+        self._count_by(tracer, self._place(tracer, backend, second=not old.second))
+        if old.thread not in (self.process.pid, self.thread):
+            tracer.unwatch(old.thread)  # the pid stays watched: its exec is told by that number
         return old
+
+    def _place(self, tracer: Tracer, backend: Backend, *, second: bool) -> Attachment:
+        thread = self.process.anchor()
+        return tracer.attach(self.plan, self.slot, self.process.pid, thread, backend, second=second)
+
+    def _count_by(self, tracer: Tracer, made: Attachment) -> None:
+        tracer.watch(made.thread, self.slot)
+        tracer.count_by(self.slot, made)
+        self.attachment, self.backend = made, made.backend
+
+    @property
+    def thread(self) -> Tid | None:
+        """The thread whose end takes the probes along."""
+        return self.attachment.thread if self.attachment else None
+
+    @property
+    def by_links(self) -> bool:
+        """Are the probes held by links, which children keep and which end with the leader?"""
+        return self.attachment is not None and self.attachment.backend != "perf"
 
     def end(self, tracer: Tracer, how: str) -> None:
         """Stop counting; keep the last figures and the names."""
@@ -105,5 +129,6 @@ class Traced:
             rss_bytes=self._last_rss,
             rss_growth_bytes=grown,
             ended=self.ended,
+            backend=self.backend,
             blind_s=self.blind_s,
         )

@@ -8,6 +8,7 @@ only through them, so everything is read by way of a living one (`anchor`).
 import contextlib
 import errno
 import os
+import resource
 import select
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -133,7 +134,8 @@ class Process:
 
     def threads(self) -> list[Tid]:
         """The living threads, ascending; empty where the process has ended."""
-        return sorted(self._living_threads())
+        with _reading(self.pid):
+            return sorted(self._living_threads())
 
     def has_thread(self, thread: Tid) -> bool:
         """Is `thread` one of ours and alive?"""
@@ -274,8 +276,12 @@ def _reading(pid: Pid) -> Iterator[None]:
             "run ebpftrace as root, for instance with sudo."
         ) from error
     except OSError as error:
-        fix = " Raise it before the start: ulimit -n 65536." if error.errno == errno.EMFILE else ""
-        raise CannotAttach(f"Process {pid} cannot be read: {error.strerror}.{fix}") from error
+        why = f"{error.strerror}."
+        if error.errno == errno.EMFILE:
+            most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            why = f"this process may not open more than {most} files. "
+            why += "Raise it before the start: ulimit -n 65536."
+        raise CannotAttach(f"Process {pid} cannot be read: {why}") from error
 
 
 def _gone(pid: Pid, zombie: bool = False) -> TargetGone:

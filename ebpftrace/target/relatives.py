@@ -9,7 +9,6 @@ import functools
 import os
 from collections.abc import Callable
 
-from ebpftrace.errors import TargetGone
 from ebpftrace.model.ids import Pid
 from ebpftrace.target.process import Process
 
@@ -18,19 +17,16 @@ _KCMP_VM = 1  # include/uapi/linux/kcmp.h
 
 
 def shares_memory_with(process: Process) -> list[Pid] | None:
-    """The other processes that run in the memory of `process` now, ascending; none if it has ended.
+    """The other processes that run in the memory of `process` now, ascending.
 
-    None where the kernel cannot tell (CONFIG_KCMP is off) or the process may not be compared. A
-    relative whose own main thread has ended is not found: what is left of that one has no memory.
+    None where the kernel cannot tell (CONFIG_KCMP is off) or the process may not be compared.
+    TargetGone. A relative whose own main thread has ended is not found: no tie is left to see.
     """
     kcmp = _kcmp()
     if kcmp is None:
         return None
     # A thread that has ended has no memory, which is what the kernel's threads have, too.
-    try:
-        thread = process.anchor()
-    except TargetGone:
-        return []
+    thread = process.anchor()
     if kcmp(thread, thread) != 0:
         return None
     # Listing /proc and comparing take 4 us a process; reading a file of each first to compare

@@ -4,8 +4,9 @@ import json
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,42 @@ class Target:
         verdict = {None: "not measured", True: "reached", False: "MISSED"}[self.reached]
         measured = "-" if self.measured is None else f"{self.measured:,.2f}"
         return f"{verdict:12s}  {self.name}: {measured}, at most {self.limit:,.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of a benchmark: its `text` for people, its `figures` for JSON, its targets."""
+
+    name: str
+    text: str
+    figures: Any
+    targets: Sequence[Target] = field(default=())
+
+
+def narrate(program: str, sentence: str) -> None:
+    """Tell on stderr what is going on, or what is left out and why."""
+    sys.stderr.write(f"{program}: {sentence}\n")
+    sys.stderr.flush()
+
+
+def as_figures(spread: Spread | None) -> dict[str, Any] | None:
+    """For JSON; None stays None."""
+    return None if spread is None else asdict(spread)
+
+
+def cell(spread: Spread | None, digits: int = 0) -> str:
+    """The median alone, or `-`."""
+    return "-" if spread is None else f"{spread.median:,.{digits}f}"
+
+
+def wide(spread: Spread | None, digits: int = 0) -> str:
+    """The median with its spread, or `-`."""
+    return "-" if spread is None else spread.text(digits)
+
+
+def median(spread: Spread | None) -> float | None:
+    """What a target is compared with."""
+    return None if spread is None else spread.median
 
 
 def ratios(numerators: Sequence[float | None], denominators: Sequence[float | None]) -> list[float]:

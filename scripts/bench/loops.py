@@ -32,10 +32,13 @@ class Child:
         program: Path,
         *arguments: object,
         environment: Mapping[str, str] | None = None,
+        under: Sequence[str | Path] = (),
     ) -> None:
-        """Start it; `environment` is added to ours."""
+        """Start it; `environment` is added to ours, and `under` is a command that starts it."""
+        if program.suffix == ".py":
+            under = (*under, sys.executable)
         self._process = subprocess.Popen(
-            [*([sys.executable] if program.suffix == ".py" else []), program, *map(str, arguments)],
+            [*under, program, *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **(environment or {})},
@@ -45,7 +48,7 @@ class Child:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.pid = self._process.pid
-        self.expect("ready", _START_S)
+        self.said = self.expect("ready", _START_S)
 
     def __enter__(self) -> "Child":
         return self
@@ -80,17 +83,28 @@ class Child:
             raise LoopEnded(f"{self._process.args!r} ended: status {self._process.wait()}.")
         return line
 
-    def expect(self, word: str, limit: float) -> None:
-        """Wait until it says `word`."""
+    def expect(self, word: str, limit: float) -> list[str]:
+        """Wait until it says `word`; the lines before that."""
         end = time.monotonic() + limit
-        while self.line(end - time.monotonic()) != word:
-            pass
+        said = []
+        while (line := self.line(end - time.monotonic())) != word:
+            said.append(line)
+        return said
 
     def go(self) -> None:
         """Start its next phase."""
         assert self._process.stdin is not None
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
+
+    def leave(self, limit: float) -> None:
+        """Let it end by itself, at the end of its stdin. LoopEnded where it does not."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise LoopEnded(f"{self._process.args!r} did not end in {limit:.0f} s.") from None
 
     def forget(self) -> None:
         """Drop what it has said so far."""

@@ -1,4 +1,4 @@
-"""What is attached to a loop: three empty probes, ebpftrace itself, bcc's memleak.
+"""What is attached to a loop: ebpftrace itself, bcc's memleak.
 
 Each is a context manager that measures only while it is armed, and whose end waits until every probe
 has gone.
@@ -14,23 +14,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ebpftrace.errors import EbpftraceError
-from ebpftrace.kernel import features, sources, syscalls
-from ebpftrace.kernel.instructions import RETURN_0
-from ebpftrace.probes.plan import Probe, plan
-from ebpftrace.target.modules import open_modules
-from ebpftrace.target.process import Process
+from ebpftrace.kernel import sources
+from ebpftrace.kernel.backends import BACKENDS
 from scripts.bench.loops import REPOSITORY
 
 MEMLEAK = Path("/usr/sbin/memleak-bpfcc")
 _MEMLEAK_PYTHON = Path("/usr/bin/python3")
 _RUN_MEMLEAK = Path(__file__).with_name("run_memleak.py")
-_TOOL = (sys.executable, "-m", "ebpftrace", "attach", "--json")
-_FLOOR = (("malloc", "entry"), ("malloc", "return"), ("free", "entry"))
+_TOOL = ("-m", "ebpftrace")
 _LIMIT_S = 60.0
 
 
@@ -38,53 +34,21 @@ class TracerFailed(EbpftraceError):
     """The tracer did not arm, or ended by itself."""
 
 
-def _floor_probes(pid: int) -> Iterator[Probe]:
-    """Where the plan puts those of malloc and free; the modules stay open until the next step."""
-    with Process.open(pid) as process:
-        modules = open_modules(process)
-        try:
-            for probe in plan(process, modules).probes:
-                if (probe.function.name, probe.kind) in _FLOOR:
-                    yield probe
-        finally:
-            for module in modules:
-                module.close()
-
-
-@contextlib.contextmanager
-def floor(pid: int) -> Iterator[None]:
-    """Three empty programs: what the kernel takes for the hits alone, at the same instructions."""
-    events = features.uprobe_events()
-    with contextlib.ExitStack() as undo:
-
-        def hold(fd: int) -> int:
-            undo.callback(os.close, fd)
-            return fd
-
-        program = hold(syscalls.load_program(syscalls.PROG_TYPE_KPROBE, RETURN_0, "floor"))
-        for probe in _floor_probes(pid):
-            bit = events.return_bit if probe.kind == "return" else None
-            path = probe.module.attach_path
-            event = hold(syscalls.open_uprobe(path, probe.offset, pid, events.type, bit))
-            if features.attach_cookies():
-                hold(syscalls.link_program(event, program, 0))
-            else:
-                syscalls.set_program(event, program)
-        yield
-
-
 class Tool:
     """One run of `ebpftrace attach --json`, armed: its first picture has come."""
 
-    def __init__(self, pids: Sequence[int], *options: str) -> None:
-        """`first_picture_s` is the time from here to that picture. TracerFailed without one."""
+    def __init__(self, pids: Sequence[int], *options: str, program: Sequence[str] = _TOOL) -> None:
+        """`first_picture_s` is the time from here to that picture. TracerFailed without one.
+
+        `program`: what Python runs, in place of the tool as it is.
+        """
         named = [word for pid in pids for word in ("-p", str(pid))]
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the object
         self.pictures: list[dict[str, Any]] = []
         self._came: queue.SimpleQueue[bool] = queue.SimpleQueue()
         start = time.monotonic()
         self.process = subprocess.Popen(
-            [*_TOOL, *named, *options],
+            [sys.executable, *program, "attach", "--json", *named, *options],
             cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -131,13 +95,30 @@ class Tool:
 
 
 @contextlib.contextmanager
-def tool(pids: Sequence[int], *options: str) -> Iterator[Tool]:
+def tool(pids: Sequence[int], *options: str, program: Sequence[str] = _TOOL) -> Iterator[Tool]:
     """Run ebpftrace on `pids`; `pictures` holds everything it sent, also after the end."""
-    run = Tool(pids, *options)
+    run = Tool(pids, *options, program=program)
     try:
         yield run
     finally:
         run.close()
+
+
+def back_ends(pid: int, leave_out: Callable[[str], None]) -> list[str]:
+    """Those that hold probes on this process, the cheapest first; why not is told to `leave_out`."""
+    found: list[str] = []
+    for backend in BACKENDS:
+        try:
+            with tool([pid], "--backend", backend) as run:
+                used = run.pictures[0]["targets"][0]["backend"]
+        except TracerFailed as error:
+            leave_out(f"The back end {backend} is left out. {error}")
+            continue
+        if used == backend:
+            found.append(backend)
+        else:
+            leave_out(f"The back end {backend} is left out: the tool used {used} in its place.")
+    return found
 
 
 def _perf_events(pid: int) -> int:

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ebpftrace.kernel.backends import BACKENDS
+from ebpftrace.kernel.worker import Worker
 from tests.kernel.pictures import Picture
 
 # Guests under emulation run 10 to 25 times slower: they raise every limit at once.
@@ -32,6 +34,7 @@ LEAVE_LIMIT = 45 * TIME_SCALE  # from the signal to the end: the kernel removes 
 REPOSITORY = Path(__file__).parents[2]
 WORKLOADS = REPOSITORY / "tests" / "workloads"
 TOOL = (sys.executable, "-m", "ebpftrace")
+BACKEND = os.environ.get("EBPFTRACE_TEST_BACKEND", "auto")
 
 # What the tools of the running test said last, for the report of a failure.
 recent: deque["Tracer"] = deque(maxlen=3)
@@ -44,6 +47,17 @@ def workload(name: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         subprocess.run(["make", "-s", "-j2", "-C", WORKLOADS], check=True)
     return WORKLOADS / "build" / name
+
+
+@functools.cache
+def backends() -> tuple[str, ...]:
+    """The ways of holding probes that this kernel has, the cheapest first."""
+    worker = Worker()
+    try:
+        refused = worker.trial().refused
+    finally:
+        worker.close()
+    return tuple(backend for backend in BACKENDS if backend not in refused)
 
 
 class Lines:
@@ -199,6 +213,7 @@ class Tracer(Program):
         self.last: Picture | None = None
         self.said: list[str] = []
         command = [*TOOL, "attach", "--json", "--interval", str(interval), *selected]
+        command += ["--backend", BACKEND]
         super().__init__(
             [*command, *map(str, options)],
             stdin=subprocess.DEVNULL,

@@ -68,7 +68,7 @@ def test_a_filter_around_the_process_is_noted():
         target.kill()
         target.wait()
     assert found.returncode == OK, found.stdout
-    assert "the process is under a filter" in found.stdout
+    assert "under a seccomp filter" in found.stdout
 
 
 def test_a_leader_that_has_ended_is_noted():

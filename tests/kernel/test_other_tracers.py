@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,7 +57,7 @@ def test_a_probe_that_holds_the_address_is_named_as_the_reason_and_nothing_is_le
             ran = run_tool("attach", "--json", "-p", target.pid, "--count", "1")
             assert probed_text(target.pid) == before
         assert ran.returncode == 3
-        assert "Cannot probe malloc in " in ran.stderr
+        assert re.search(r"Cannot probe .*malloc.* in ", ran.stderr)
         assert "another tracer holds it" in ran.stderr
         assert "Traceback" not in ran.stderr
         assert target.process.poll() is None

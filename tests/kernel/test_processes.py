@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.kernel.harness import TIME_SCALE, Tracer, Workload
+from tests.kernel.harness import TIME_SCALE, Tracer, Workload, backends
 from tests.kernel.pictures import Picture
 
 
@@ -26,11 +26,25 @@ def test_a_forked_child_changes_nothing_in_its_parents_picture_and_runs_at_its_b
 @pytest.mark.parametrize("how", ["vfork", "clone"])
 def test_what_a_child_that_shares_memory_mallocs_belongs_to_its_parents_heap(how: str):
     args = ["clone"] if how == "clone" else []
-    with Workload("vfork_child", *args) as target, Tracer(target) as tracer:
+    perf = ("--backend", "perf")
+    with Workload("vfork_child", *args) as target, Tracer(target, options=perf) as tracer:
         target.phases()
         ended = tracer.finish()
     assert_counts(ended.final, (100, 6400), (40, 2560), (60, 3840))
     assert ended.final.site("child_blocks").held == (60, 3840)
+
+
+@pytest.mark.parametrize("how", ["vfork", "clone"])
+def test_a_short_child_that_shares_memory_is_counted_where_links_do_not_see_it(how: str):
+    if not set(backends()) - {"perf"}:
+        pytest.skip("this kernel has no links of many uprobes")
+    args = ["clone"] if how == "clone" else []
+    with Workload("vfork_child", *args) as target, Tracer(target) as tracer:
+        target.phases()
+        ended = tracer.finish()
+    assert ended.final.loss("shared_vm_child") == 1
+    assert ended.final.loss("unmatched_free") == 40
+    assert ended.final.held == (0, 0)
 
 
 def test_an_exec_takes_a_new_slot_and_the_old_picture_is_kept():
@@ -127,3 +141,31 @@ def test_the_first_picture_comes_at_once():
         assert tracer.first.raw["since_attach_s"] < 5 * TIME_SCALE
         assert not tracer.first.final
         assert tracer.finish().status == 0
+
+
+@pytest.mark.oldkernel
+@pytest.mark.parametrize("backend", ["auto", "perf"])
+def test_a_process_under_a_strict_filter_lives_through_its_probes(backend: str):
+    options = ("--backend", backend)
+    with Workload("seccomp") as target, Tracer(target, options=options) as tracer:
+        target.phases(2)
+        picture = tracer.settled()
+        assert target.process.poll() is None
+        tracer.finish()
+        target.phases()
+    assert picture.site("under_filter").held == (200, 12_800)
+
+
+def test_a_child_that_stays_in_the_memory_is_followed_from_then_on():
+    with Workload("late_clone") as target, Tracer(target) as tracer:
+        target.phases()
+        picture = tracer.settled()
+    assert_counts(picture, (100, 6400), (40, 2560), (60, 3840))
+    assert picture.targets[0]["backend"] == "perf"
+    assert picture.loss("shared_vm_child") == (0 if backends() == ("perf",) else 1)
+
+
+def test_a_process_whose_memory_a_child_shares_already_is_held_by_perf_events():
+    with Workload("clone_vm") as target, Tracer(target) as tracer:
+        assert tracer.first.targets[0]["backend"] == "perf"
+        tracer.finish()

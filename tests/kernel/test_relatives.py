@@ -28,13 +28,6 @@ def test_threads_are_no_relatives_and_the_dead_are_not_compared():
         assert shares_memory_with(process) == []
 
 
-def test_what_has_ended_shares_nothing():
-    with Workload("clone_vm") as target, Process.open(target.pid) as process:
-        target.process.kill()
-        target.process.wait()
-        assert shares_memory_with(process) == []
-
-
 def test_looking_costs_microseconds_a_process():
     with Workload("clone_vm") as target, Process.open(target.pid) as process:
         running = sum(entry.name.isdigit() for entry in Path("/proc").iterdir())

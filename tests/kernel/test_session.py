@@ -4,6 +4,7 @@ ended slots are swept, nothing stays open."""
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 
 @contextmanager
-def watching(*targets: Workload, interval: float = 0.2, **options: int) -> Iterator[Session]:
+def watching(*targets: Workload, interval: float = 0.2, **options: Any) -> Iterator[Session]:
     processes = [Process.open(target.pid) for target in targets]
     capture = CaptureOptions(interval=interval, **options)
     session = Session.open(processes, prepare(capture), warn=lambda sentence: None)
@@ -38,7 +39,7 @@ def settled(session: Session) -> Picture:
     return after
 
 
-TRIALS = {
+TRIALS: dict[str, dict[str, bool]] = {
     "cookies and maps on demand": {},
     "a copy of the program for each probe": {"attach_cookies": False},
     "preallocated maps": {"maps_on_demand": False},
@@ -51,7 +52,8 @@ def test_every_way_of_loading_gives_the_same_exact_totals(
 ) -> None:
     for feature, there in TRIALS[trial].items():
         monkeypatch.setattr(features, feature, lambda there=there: there)
-    with Workload("threads", 4, 4000) as target, watching(target, max_blocks=10_000) as session:
+    options: dict[str, Any] = {"max_blocks": 10_000, "backend": "perf"}
+    with Workload("threads", 4, 4000) as target, watching(target, **options) as session:
         target.phases()
         final = session.stop()
     assert final.totals.allocated_blocks == final.totals.freed_blocks == 16_000

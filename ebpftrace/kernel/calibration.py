@@ -1,0 +1,106 @@
+"""The prices of probes on this host: our own programs on functions of our own.
+
+The worker has a piece of code that nobody else runs (`testbed`). Its functions stand for malloc,
+realloc and free of slot 0, which belongs to no target.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from ebpftrace.errors import CannotAttach
+from ebpftrace.kernel import layout
+from ebpftrace.kernel.attach import request_for
+from ebpftrace.kernel.backends import Backend, Placement, ProgramName
+from ebpftrace.kernel.prices import STACK_DEPTH, Prices, median
+from ebpftrace.kernel.probe_trials import ProbeTrial
+from ebpftrace.kernel.programs import Programs
+from ebpftrace.kernel.testbed import function
+from ebpftrace.kernel.worker import Channel
+from ebpftrace.model.ids import FileOffset, Slot
+from ebpftrace.probes.families import Role, Shape
+
+log = logging.getLogger(__name__)
+
+SLOT = Slot(0)
+_ROUNDS, _CALLS = 5, 600
+_BASE = 0x10000000  # where the blocks are said to be
+_FUNCTIONS: dict[Role, int] = {"birth": 1, "resize": 2, "death": 3}
+_SHAPES: dict[Role, Shape] = {
+    "birth": Shape.MEMALIGN,  # its second argument is the size
+    "resize": Shape.REALLOC,
+    "death": Shape.FREE,
+}
+
+
+def calibrate(
+    channel: Channel, programs: Programs, backend: Backend, trial: ProbeTrial
+) -> Prices | None:
+    """About 15 ms. None, and the reason in the log, where it cannot be done.
+
+    Slot 0 must count meanwhile, and what it counted be thrown away. The probes stay until `channel`
+    is closed.
+    """
+    try:
+        return _calibrate(channel, programs, backend, trial)
+    except CannotAttach as error:
+        log.info("no prices: %s", error)
+        return None
+
+
+def _calibrate(
+    channel: Channel, programs: Programs, backend: Backend, trial: ProbeTrial
+) -> Prices | None:
+    if trial.entry_ns is None or trial.stepped_ns is None:
+        return None
+    bare = median([_loop(channel, "birth") for _ in range(_ROUNDS)])
+    for placement in _placements(backend):
+        number = channel.ask(request_for(placement, programs), [programs.uprobe(placement)])
+        if number["errno"]:
+            raise CannotAttach(f"calibration: error {number['errno']}")
+    found: dict[Role, list[float]] = {role: [] for role in _FUNCTIONS}
+    for _ in range(_ROUNDS):
+        for role, readings in found.items():  # each round frees what it has allocated
+            readings.append(_loop(channel, role) - bare)
+    return Prices(
+        birth_ns=median(found["birth"]),
+        resize_ns=median(found["resize"]),
+        death_ns=median(found["death"]),
+        nested_ns=trial.entry_ns,
+        stepped_ns=max(trial.stepped_ns - trial.entry_ns, 0.0),
+    )
+
+
+def _loop(channel: Channel, role: Role) -> float:
+    request = {
+        "do": "time",
+        "function": _FUNCTIONS[role],
+        "calls": _CALLS,
+        "base": _BASE,
+        "depth": STACK_DEPTH,
+    }
+    return float(channel.ask(request)["ns"]) / _CALLS
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    role: Role
+    program: ProgramName
+
+
+def _placements(backend: Backend) -> list[Placement]:
+    if backend == "session":
+        places = [_Place(role, "session") for role in _FUNCTIONS]
+    else:
+        places = [_Place(role, "enter") for role in _FUNCTIONS]
+        places += [_Place("birth", "leave"), _Place("resize", "leave")]
+    return [
+        Placement(
+            backend,
+            place.program,
+            -1,
+            (FileOffset(function(_FUNCTIONS[place.role])),),
+            (layout.cookie(SLOT, _SHAPES[place.role].value, 0, 0),),
+            place.role,
+        )
+        for place in places
+    ]

@@ -1,0 +1,63 @@
+"""What a call of an allocator function costs the target while it is probed, in nanoseconds. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ebpftrace.probes.families import FUNCTIONS, Role
+from ebpftrace.probes.plan import Probe
+
+STACK_DEPTH = 10
+"""Frames of the stack at which the prices were measured; 16 ns for each further one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Measured on this host: a call with all that is done for it.
+
+    `nested_ns`: an entry whose call is not followed. `stepped_ns`: what comes on top where the
+    kernel has to step through the instruction under the breakpoint.
+    """
+
+    birth_ns: float
+    resize_ns: float
+    death_ns: float
+    nested_ns: float
+    stepped_ns: float
+
+    def of_role(self, role: Role) -> float:
+        """A call of a function of that role, well placed."""
+        return {"birth": self.birth_ns, "resize": self.resize_ns, "death": self.death_ns}[role]
+
+    def of_probe(self, probe: Probe) -> float:
+        """A call of the function that `probe` belongs to."""
+        stepped = self.stepped_ns if _is_stepped(probe) else 0.0
+        return self.of_role(probe.function.role) + stepped
+
+    def of_hits(self, hits: Mapping[int, tuple[int, int]], stepped: frozenset[int]) -> float:
+        """Nanoseconds for the hits (entries, returns) of each function, by its number.
+
+        `stepped`: functions that are stepped through somewhere: all their entries are taken for
+        such, so that the price is rather over- than understated.
+        """
+        total = 0.0
+        for number, (entries, returns) in hits.items():
+            role = FUNCTIONS[number].role
+            followed = entries if role == "death" else returns
+            total += followed * self.of_role(role)
+            total += max(entries - followed, 0) * self.nested_ns
+            total += entries * self.stepped_ns if number in stepped else 0.0
+        return total
+
+
+def stepped_functions(probes: Iterable[Probe]) -> frozenset[int]:
+    """The numbers of the functions that are stepped through at one place at least."""
+    return frozenset(p.function.id for p in probes if _is_stepped(p) and p.kind == "entry")
+
+
+def _is_stepped(probe: Probe) -> bool:
+    return probe.cost != "emulated"  # or not known
+
+
+def median(readings: Sequence[float]) -> float:
+    """The middle one of an odd number of readings."""
+    return sorted(readings)[len(readings) // 2]

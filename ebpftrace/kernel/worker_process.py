@@ -1,0 +1,265 @@
+"""The process that places and removes probes, from within: a thread for each conversation.
+
+It is a copy of the tool that has given up everything but its socket. It holds the descriptors of
+all probes, so that its end, however it comes, is theirs. It ends in good order when its maker has
+gone, also when that one was killed: a process that is killed while it removes a probe leaves the
+breakpoint in the target for good ("failed to unregister, leaking uprobe", kernel/events/uprobes.c).
+"""
+
+import ctypes
+import errno
+import json
+import os
+import signal
+import socket
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+from ebpftrace.errors import HostRefuses
+from ebpftrace.host import limits
+from ebpftrace.kernel import features, syscalls
+from ebpftrace.kernel.btf import kernel_function
+from ebpftrace.kernel.child import keep_only
+from ebpftrace.kernel.instructions import RETURN_0
+from ebpftrace.kernel.probe_trials import probe_trial
+from ebpftrace.kernel.testbed import Testbed, function
+
+MOST_MESSAGE = 1 << 18
+_MOST_FILES = 8
+_LOOK_S = 0.1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
+_NAME = b"ebpftrace-probe"
+
+Answer = dict[str, Any]
+
+
+def run(control: socket.socket, maker: int) -> None:
+    """Never returns."""
+    status = 1
+    try:
+        _detach(control, maker)
+        conversations: list[tuple[Conversation, threading.Thread]] = []
+        tried = Tried()
+        while True:
+            word, files, _, _ = socket.recv_fds(control, 16, _MOST_FILES)
+            if not word:
+                break
+            for file in files:
+                serving = Conversation(socket.socket(fileno=file), tried)
+                conversations.append((serving, threading.Thread(target=serving.run)))
+                conversations[-1][1].start()
+        for serving, _ in conversations:
+            serving.end()
+        for serving, thread in conversations:
+            # One that looks may be stuck: it holds no probe, and can be killed.
+            while thread.is_alive() and not serving.looking:
+                thread.join(_LOOK_S)
+        tried.release()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+class Tried:
+    """What was tried on our own code, and that code for more.
+
+    The probes of the trial stay until `release`: their removal keeps everybody on this host from
+    opening other perf events of uprobes for half a second.
+    """
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        self.trial = self._held.enter_context(probe_trial())  # first: it forks, so no threads yet
+        self.testbed: Testbed | None = None
+        with suppress(OSError):  # for this machine there is no code
+            self.testbed = Testbed()
+
+    def release(self) -> None:
+        """Remove the probes of the trial."""
+        self._held.pop_all().close()
+
+
+def _detach(control: socket.socket, maker: int) -> None:
+    """Become nobody's output and nobody's terminal job."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_IGN)  # the maker decides; our end is its closed socket
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)  # stopped, it would never hear of it
+    prctl(_PR_SET_NAME, _NAME, 0, 0, 0)
+    if os.getppid() != maker:
+        os._exit(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):  # who reads our output must see its end when the maker ends
+        os.dup2(nothing, standard)
+    keep_only(control.fileno())
+    limits.lift()
+
+
+class Conversation:
+    """The other end of a `Channel`: requests one after another, until it is closed."""
+
+    def __init__(self, channel: socket.socket, tried: Tried) -> None:
+        self._socket = channel
+        self._tried = tried
+        self._held: list[int] = []
+        self.looking = False
+        self._doing: dict[str, Callable[[Answer, list[int]], Answer]] = {
+            "place": self._place,
+            "remove": self._remove,
+            "renew": self._renew,
+            "look": self._look,
+            "trial": self._trial,
+            "release": self._release,
+            "kernel_function": self._kernel_function,
+            "time": self._time,
+        }
+
+    def run(self) -> None:
+        """Serve it to its end."""
+        try:
+            while True:
+                message, files, _, _ = socket.recv_fds(self._socket, MOST_MESSAGE, _MOST_FILES)
+                if not message:
+                    break
+                self._answer(json.loads(message), files)
+        except OSError:
+            pass  # the other end has gone
+        finally:
+            self._remove({}, [])
+            self._socket.close()
+
+    def end(self) -> None:
+        """No more requests, also where the other end stays open; any thread may say so."""
+        with suppress(OSError):  # it has ended
+            self._socket.shutdown(socket.SHUT_RD)
+
+    def _answer(self, request: Answer, files: list[int]) -> None:
+        try:
+            if len(files) < request["files"]:  # this process may open no more
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            answer = self._doing[request["do"]](request, files)
+        except HostRefuses as error:
+            answer = {"host_refuses": (error.reason, error.fix)}
+        except OSError as error:
+            answer = {"errno": error.errno or 0}
+        except Exception:  # noqa: BLE001 - the edge of a process: the maker raises it again
+            answer = {"internal": traceback.format_exc()}
+        finally:
+            for file in files:
+                with suppress(OSError):
+                    os.close(file)
+        self._say(answer)
+
+    def _say(self, answer: Answer) -> None:
+        self._socket.send(json.dumps(answer).encode())
+
+    def _place(self, request: Answer, files: list[int]) -> Answer:
+        """Place one `Placement`; the descriptors of its program and file come with it."""
+        program, *file = files
+        path = f"/proc/self/fd/{file[0]}" if file else self._testbed().path
+        offsets, cookies = request["offsets"], request["cookies"]
+        if request["attach_type"]:
+            self._held.append(
+                syscalls.link_uprobes(
+                    program,
+                    path,
+                    offsets,
+                    cookies,
+                    request["process"] or os.getpid(),
+                    request["attach_type"],
+                    returns=request["returns"],
+                )
+            )
+            return {"errno": 0}
+        events = features.uprobe_events()
+        bit = events.return_bit if request["returns"] else None
+        for offset, cookie in zip(offsets, cookies, strict=True):
+            event = syscalls.open_uprobe(
+                path, offset, request["thread"] or os.getpid(), events.type, bit
+            )
+            self._held.append(event)
+            if request["cookies_are_known"]:
+                self._held.append(syscalls.link_program(event, program, cookie))
+            else:
+                syscalls.set_program(event, program)
+        return {"errno": 0}
+
+    def _renew(self, request: Answer, files: list[int]) -> Answer:
+        """Make the kernel look again at who may have the breakpoints of a link (multi, session).
+
+        A child that was forked off has kept them and pays for them. Opening and closing an empty
+        link at the same places removes them from every process that no link wants; our own is
+        never touched.
+        """
+        (file,) = files
+        empty = syscalls.load_program(
+            syscalls.PROG_TYPE_KPROBE,
+            RETURN_0,
+            "renew",
+            attach_type=syscalls.ATTACH_TYPE_UPROBE_MULTI,
+        )
+        try:
+            os.close(
+                syscalls.link_uprobes(
+                    empty,
+                    f"/proc/self/fd/{file}",
+                    request["offsets"],
+                    [0] * len(request["offsets"]),
+                    request["process"],
+                    syscalls.ATTACH_TYPE_UPROBE_MULTI,
+                )
+            )
+        finally:
+            os.close(empty)
+        return {"errno": 0}
+
+    def _remove(self, _request: Answer, _files: list[int]) -> Answer:
+        """Each link or event in a thread of its own: most of the time the kernel just waits."""
+        held, self._held = self._held, []
+        closing = [threading.Thread(target=os.close, args=(fd,)) for fd in reversed(held)]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join()
+        return {"errno": 0}
+
+    def _trial(self, _request: Answer, _files: list[int]) -> Answer:
+        return self._tried.trial.as_object()
+
+    def _kernel_function(self, request: Answer, _files: list[int]) -> Answer:
+        return {"id": kernel_function(request["name"])}
+
+    def _release(self, _request: Answer, _files: list[int]) -> Answer:
+        self._tried.release()
+        return {"errno": 0}
+
+    def _testbed(self) -> Testbed:
+        if self._tried.testbed is None:
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+        return self._tried.testbed
+
+    def _time(self, request: Answer, _files: list[int]) -> Answer:
+        """Nanoseconds for some calls of a function of the testbed."""
+        return {
+            "ns": self._testbed().run(
+                function(request["function"]),
+                request["calls"],
+                request["base"],
+                request["depth"],
+            )
+        }
+
+    def _look(self, _request: Answer, _files: list[int]) -> Answer:
+        """Tell the number of each process before its memory is read; None when all were."""
+        self.looking = True
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                self._say({"pid": int(name)})
+                with suppress(OSError), Path(f"/proc/{name}/cmdline").open("rb") as file:
+                    file.read(1)
+        self.looking = False
+        return {"pid": None}

@@ -1,0 +1,82 @@
+"""Keeping the probes of every target in place and harmless while it lives.
+
+Runs on the poller's thread. Probes are held through one thread, or by links through the leader: when
+that one ends they are placed anew. Children that are forked off are freed of breakpoints.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+
+from ebpftrace.errors import CannotAttach, TargetGone
+from ebpftrace.kernel.tracer import Tracer
+from ebpftrace.session.forks import CLONE_VM
+from ebpftrace.session.removals import Removals
+from ebpftrace.session.traced import Traced
+from ebpftrace.target.relatives import shares_memory_with
+
+log = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """`shared_children`: children that shared a target's memory while links did not see them.
+
+    `blind_hits`: an estimate of the hits for which no probe was in place: the rate before, times
+    the time.
+    """
+
+    def __init__(self, tracer: Tracer, removals: Removals) -> None:
+        self._tracer = tracer
+        self._removals = removals
+        self.shared_children = 0
+        self.blind_hits = 0
+
+    def thread_ended(self, traced: Traced, thread: int, ended_ns: int, hits_per_s: float) -> bool:
+        """Go on by another thread where the probes ended with `thread`; False: they are lost."""
+        if traced.thread != thread or traced.process.ended():
+            return True
+        if not self._by_perf(traced):
+            return False
+        blind = (time.monotonic_ns() - ended_ns) / 1e9
+        traced.blind_s += blind
+        self.blind_hits += max(1, round(blind * hits_per_s))
+        log.info("pid %d: without probes for %.4f s", traced.process.pid, blind)
+        return True
+
+    def forked(self, traced: Traced, flags: int) -> None:
+        """A child has come, by clone with these flags."""
+        if traced.by_links:
+            self.shared_children += bool(flags & CLONE_VM)
+            traced.forks.forked(flags, time.monotonic())
+
+    def tick(self, living: Iterable[Traced]) -> list[Traced]:
+        """Do what is due; returns the targets whose probes were lost by it."""
+        now = time.monotonic()
+        lost = []
+        for traced in living:
+            if not traced.by_links or traced.attachment is None:
+                continue
+            try:
+                if traced.forks.look_due(now) and shares_memory_with(traced.process) != []:
+                    log.info("pid %d: a child shares its memory for good", traced.process.pid)
+                    if not self._by_perf(traced):
+                        lost.append(traced)
+                elif traced.forks.renewal_due(now):
+                    traced.attachment.renew(traced.process.pid)
+                    traced.forks.renewed(time.monotonic() - now)
+            except TargetGone:
+                continue
+        return lost
+
+    def _by_perf(self, traced: Traced) -> bool:
+        """Hold the probes by perf events of a living thread from now on; False: they are lost."""
+        try:
+            old = traced.move(self._tracer, "perf")
+        except TargetGone:
+            log.debug("pid %d: ended with the thread of its probes", traced.process.pid)
+            return True
+        except CannotAttach as error:
+            log.warning("pid %d is traced no longer: %s", traced.process.pid, error)
+            return False
+        self._removals.add(old)
+        return True

@@ -1,0 +1,173 @@
+"""The kernel side with one thing done otherwise, to see what that one thing costs or saves.
+
+A variant is a list of exact replacements in the flattened text; each has to be found exactly once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ebpftrace.errors import EbpftraceError
+from ebpftrace.kernel.btf import kernel_function
+from ebpftrace.kernel.instructions import SIZE, helper_call, instruction
+
+SESSION_COOKIE = "bpf_session_cookie"
+_SESSION_COOKIE_MARK = 0x7FFE02  # next to the mark of bpf/arch.h
+_CALL, _KERNEL_FUNCTION = 0x85, 2
+
+Combine = Callable[[bytes, bytes, int], bytes]
+
+
+class VariantStale(EbpftraceError):
+    """The source no longer contains what a variant replaces: the variant has to be written anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """`says`: what is otherwise. `session_only`: needs the cookie of session programs."""
+
+    name: str
+    says: str
+    replaced: tuple[tuple[str, str], ...] = ()
+    session_only: bool = False
+
+    def applied(self, text: str) -> str:
+        """The variant of the flattened `text`. VariantStale."""
+        for old, new in self.replaced:
+            if text.count(old) != 1:
+                raise VariantStale(
+                    f"Variant {self.name}: bpf/ holds this {text.count(old)} times, not once: {old!r}."
+                )
+            text = text.replace(old, new)
+        return text
+
+
+AS_IS = Variant("as-is", "the text as it is")
+
+VARIANTS = (
+    AS_IS,
+    Variant(
+        "deleted-in-flight",
+        "in_flight deleted at the return and inserted at the entry, not overwritten in place",
+        (
+            (
+                "\tcount_birth(slot, result, &block, call->pointer && !call->took_old);\n",
+                (
+                    "\tcount_birth(slot, result, &block, call->pointer && !call->took_old);\n"
+                    "\tin_flight.delete(&block.thread);\n"
+                ),
+            ),
+        ),
+    ),
+    Variant(
+        "second-clock",
+        "the clock read again at the return, for the birth and its epoch",
+        (
+            (
+                "\tblock.born = call->took_old ? call->old.born : call->entered;\n",
+                (
+                    "\tresult_time = bpf_ktime_get_ns();\n"
+                    "\tblock.born = call->took_old ? call->old.born : result_time;\n"
+                ),
+            ),
+            ("open_epoch_at(call->entered) : 0;\n", "open_epoch_at(result_time) : 0;\n"),
+            (
+                "\tu32 slot, called;\n\tu64 result;\n",
+                "\tu32 slot, called;\n\tu64 result, result_time;\n",
+            ),
+        ),
+    ),
+    Variant(
+        "copied-block",
+        "the block copied through the stack once more at the free",
+        (
+            (
+                "\t*block = *found;\n",
+                (
+                    "\tstruct block copy = *found;\n\n"
+                    '\tasm volatile("" : : "r"(&copy) : "memory");\n'
+                    "\t*block = copy;\n"
+                ),
+            ),
+        ),
+    ),
+    Variant(
+        "short-stack-read",
+        "the stack read by 1 KiB, not to the end of its page",
+        (
+            (
+                "\tif (size < 16)\n\t\tsize = 16;\n",
+                "\tif (size < 16)\n\t\tsize = 16;\n\tif (size > 1024)\n\t\tsize = 1024;\n",
+            ),
+        ),
+    ),
+    Variant(
+        "plain-hits",
+        "hits counted by a plain add, which a preemption can lose",
+        (
+            (
+                "\t\t__sync_fetch_and_add(count, 1);\n\telse\n",
+                "\t\t*count += 1;\n\telse\n",
+            ),
+        ),
+    ),
+    Variant(
+        "session-cookie",
+        "malloc's size in the session's cookie, its clock read at the return, no in_flight (and so no "
+        "check for nested calls: the most that it could save)",
+        (
+            (
+                "\tcall = begin_call(ctx, cookie);\n\tif (!call)\n\t\treturn NO_RETURN_WANTED;\n",
+                (
+                    "\tif (shape == SHAPE_MALLOC) {\n"
+                    f"\t\tu64 *kept = ((u64 * (*)(void *)){_SESSION_COOKIE_MARK:#x})(ctx);\n\n"
+                    "\t\tif (!counts(cookie, CONTROL_ARMED))\n\t\t\treturn NO_RETURN_WANTED;\n"
+                    "\t\t*kept = PT_REGS_PARM1(ctx);\n"
+                    "\t\treturn RETURN_WANTED;\n\t}\n"
+                    "\tcall = begin_call(ctx, cookie);\n\tif (!call)\n\t\treturn NO_RETURN_WANTED;\n"
+                ),
+            ),
+            (
+                (
+                    "\tstruct in_flight *call = returning_call(ctx);\n\tstruct block block = {};\n"
+                    "\tu32 slot, called;\n\tu64 result;\n\n"
+                ),
+                (
+                    "\tstruct in_flight *call, kept;\n\tstruct block block = {};\n"
+                    "\tu32 slot, called, cookie = COOKIE(ctx);\n\tu64 result;\n\n"
+                    "\tif (COOKIE_SHAPE(cookie) == SHAPE_MALLOC) {\n"
+                    "\t\tcount_hit(ctx, cookie, 1);\n"
+                    "\t\tif (!counts(cookie, CONTROL_ARMED))\n\t\t\treturn 0;\n"
+                    f"\t\tkept.size = *((u64 * (*)(void *)){_SESSION_COOKIE_MARK:#x})(ctx);\n"
+                    "\t\tkept.entered = bpf_ktime_get_ns();\n"
+                    "\t\tkept.cookie = cookie;\n"
+                    "\t\tkept.pointer = kept.out = 0;\n"
+                    "\t\tkept.took_old = 0;\n"
+                    "\t\tcall = &kept;\n"
+                    "\t} else {\n\t\tcall = returning_call(ctx);\n\t}\n"
+                ),
+            ),
+        ),
+        session_only=True,
+    ),
+)
+
+
+def with_session_cookie(combine: Combine) -> Combine:
+    """`combine`, which makes a session program of two, with marks made calls of the kernel's.
+
+    BCC cannot call functions of the kernel; a call of one is a call whose source register is 2.
+    """
+    number = kernel_function(SESSION_COOKIE)
+    if number is None:
+        raise VariantStale(f"This kernel has no {SESSION_COOKIE}.")
+    mark = helper_call(_SESSION_COOKIE_MARK)
+    call = instruction(_CALL, _KERNEL_FUNCTION << 4, 0, number)
+
+    def combined(enter: bytes, leave: bytes, is_return: int) -> bytes:
+        code = combine(enter, leave, is_return)
+        steps = [code[at : at + SIZE] for at in range(0, len(code), SIZE)]
+        if steps.count(mark) != 2:
+            raise VariantStale(f"{steps.count(mark)} calls of {SESSION_COOKIE}, not 2.")
+        return b"".join(call if step == mark else step for step in steps)
+
+    return combined

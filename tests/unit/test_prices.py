@@ -1,0 +1,36 @@
+"""What hits cost, by what was measured."""
+
+from ebpftrace.kernel.prices import Prices, stepped_functions
+from tests.unit.probe_builders import probe
+
+PRICES = Prices(birth_ns=1000, resize_ns=1500, death_ns=600, nested_ns=400, stepped_ns=9000)
+MALLOC, REALLOC, FREE = 1, 3, 10
+
+
+def test_a_call_costs_by_its_role():
+    hits = {MALLOC: (10, 10), REALLOC: (2, 2), FREE: (5, 0)}
+    assert PRICES.of_hits(hits, frozenset()) == 10 * 1000 + 2 * 1500 + 5 * 600
+
+
+def test_an_entry_without_a_return_costs_only_the_entry():
+    assert PRICES.of_hits({MALLOC: (10, 4)}, frozenset()) == 4 * 1000 + 6 * 400
+
+
+def test_returns_of_entries_before_do_not_make_the_price_negative():
+    assert PRICES.of_hits({MALLOC: (0, 3)}, frozenset()) == 3 * 1000
+
+
+def test_every_entry_of_a_function_that_is_stepped_through_somewhere_costs_that_more():
+    assert PRICES.of_hits({FREE: (2, 0)}, frozenset({FREE})) == 2 * (600 + 9000)
+
+
+def test_a_probe_on_an_instruction_of_unknown_price_is_taken_for_the_dear_one():
+    assert PRICES.of_probe(probe(cost="emulated")) == 1000
+    assert PRICES.of_probe(probe(cost="single-stepped")) == 10_000
+    assert PRICES.of_probe(probe(cost="unknown")) == 10_000
+
+
+def test_stepped_functions_are_those_of_stepped_entries():
+    probes = [probe(cost="single-stepped"), probe(cost="single-stepped", kind="return")]
+    assert stepped_functions(probes) == {MALLOC}
+    assert stepped_functions([probe(cost="emulated")]) == frozenset()
