@@ -1,9 +1,11 @@
 """The root of the command line: parser, commands, and the one place that catches."""
 
 import argparse
+import errno
 import inspect
 import logging
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -14,7 +16,7 @@ from ebpftrace.cli.command import Command
 from ebpftrace.cli.doctor import Doctor
 from ebpftrace.cli.exits import Exit, exit_of
 from ebpftrace.cli.probes import Probes
-from ebpftrace.errors import EbpftraceError, UsageError
+from ebpftrace.errors import CannotAttach, EbpftraceError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,20 @@ def _replace_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w"))
 
 
+def _ended(error: EbpftraceError) -> int:
+    sys.stderr.write(f"ebpftrace: {error}\n")
+    log.debug("ended by", exc_info=error)
+    return int(exit_of(error))
+
+
+def _too_many_files() -> EbpftraceError:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return CannotAttach(
+        f"This process may not open more than {most} files. Raise it before the start: "
+        "ulimit -n 65536 (systemd: LimitNOFILE=65536)."
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status (see `cli.exits`)."""
     _replace_closed_streams()
@@ -68,9 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command: type[Command] = given.command
         return int(command(given).run())
     except EbpftraceError as error:
-        sys.stderr.write(f"ebpftrace: {error}\n")
-        log.debug("ended by", exc_info=True)
-        return int(exit_of(error))
+        return _ended(error)
     except KeyboardInterrupt:
         return int(Exit.OK)
     except BrokenPipeError:
@@ -79,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(Exit.OK)
     except Exception as error:
         log.debug("internal error", exc_info=True)
+        if isinstance(error, OSError) and error.errno == errno.EMFILE:  # wherever it came from
+            return _ended(_too_many_files())
         sys.stderr.write(
             f"ebpftrace: internal error: {type(error).__name__}: {error}. This is a defect; "
             "--debug --log-file FILE keeps the details for a report.\n"

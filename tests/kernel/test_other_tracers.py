@@ -3,14 +3,16 @@
 import ctypes
 import os
 import re
+import shutil
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from ebpftrace.kernel import features
 from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
-from tests.kernel.harness import Workload, probed_text, run_tool
+from tests.kernel.harness import Workload, probed_text, run_tool, workload
 
 PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}[os.uname().machine]
 
@@ -19,12 +21,12 @@ PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}[os.uname().machine]
 def reference_counted_probe(pid: int, function: str) -> Iterator[None]:
     """A uprobe as BCC's own attach leaves it: with stack garbage for a reference counter."""
     with Process.open(pid) as process:
-        libc = next(m for m in open_modules(process) if "libc.so" in m.name)
-        assert libc.image
-        address = next(s.value for s in libc.image.symbols({function}) if s.name == function)
-        offset = libc.image.file_offset(address)
+        file = next(m for m in open_modules(process) if m.name == process.exe)
+        assert file.image
+        address = next(s.value for s in file.image.symbols({function}) if s.name == function)
+        offset = file.image.file_offset(address)
         assert offset is not None
-        path = ctypes.create_string_buffer(libc.attach_path.encode())
+        path = ctypes.create_string_buffer(file.attach_path.encode())
         attributes = struct.pack(
             "<IIQQQQQIIQQ",
             features.uprobe_events().type,
@@ -47,11 +49,13 @@ def reference_counted_probe(pid: int, function: str) -> Iterator[None]:
             yield
         finally:
             os.close(fd)
-            libc.close()
+            file.close()
 
 
-def test_a_probe_that_holds_the_address_is_named_as_the_reason_and_nothing_is_left():
-    with Workload("threads", 1, 8) as target:
+def test_a_probe_that_holds_the_address_is_named_as_the_reason_and_nothing_is_left(tmp_path: Path):
+    """On a file of its own: the libc of this host may be held by whoever else traces."""
+    program = shutil.copy(workload("static_prog"), tmp_path)
+    with Workload(Path(program)) as target:
         with reference_counted_probe(target.pid, "malloc"):
             before = probed_text(target.pid)
             ran = run_tool("attach", "--json", "-p", target.pid, "--count", "1")

@@ -1,4 +1,4 @@
-/* late_clone: a child by clone(CLONE_VM) that stays, and one second after its start allocates from its
+/* late_clone: a child by clone(CLONE_VM) that stays, and three seconds after its start allocates from its
  * parent's heap; the parent frees some of that.
  *
  * Known answer: in the first phase the child mallocs 100 blocks of 64 bytes in child_blocks, of which the
@@ -24,7 +24,7 @@ static int child(void *unused)
 {
     (void)unused;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    sleep(1);
+    sleep(3);
     child_blocks();
     made = 1;
     for (;;)
