@@ -5,12 +5,11 @@ import errno
 import inspect
 import logging
 import os
-import resource
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ebpftrace import __version__
+from ebpftrace import __version__, openfiles
 from ebpftrace.cli.attach import Attach
 from ebpftrace.cli.command import Command
 from ebpftrace.cli.doctor import Doctor
@@ -68,14 +67,6 @@ def _ended(error: EbpftraceError) -> int:
     return int(exit_of(error))
 
 
-def _too_many_files() -> EbpftraceError:
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return CannotAttach(
-        f"This process may not open more than {most} files. Raise it before the start: "
-        "ulimit -n 65536 (systemd: LimitNOFILE=65536)."
-    )
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status (see `cli.exits`)."""
     _replace_closed_streams()
@@ -94,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         log.debug("internal error", exc_info=True)
         if isinstance(error, OSError) and error.errno == errno.EMFILE:  # wherever it came from
-            return _ended(_too_many_files())
+            return _ended(CannotAttach(openfiles.reached()))
         sys.stderr.write(
             f"ebpftrace: internal error: {type(error).__name__}: {error}. This is a defect; "
             "--debug --log-file FILE keeps the details for a report.\n"

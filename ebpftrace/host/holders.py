@@ -28,9 +28,15 @@ def perf_event_holders(limit_s: float = _LIMIT_S) -> tuple[list[str], bool]:
     for pid in pids:
         if time.monotonic() > ends:
             return found, False
-        if pid != os.getpid() and _PERF_EVENT in _links(Path(f"/proc/{pid}/fd")):
+        if _PERF_EVENT in _links(Path(f"/proc/{pid}/fd")) and not _ours(pid):
             found.append(f"{clean(files.read(f'/proc/{pid}/comm') or '?')} ({pid})")
     return found, True
+
+
+def _ours(pid: int) -> bool:
+    """Is it this process, or its worker?"""
+    fields = (files.read(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+    return pid == os.getpid() or fields[1:2] == [str(os.getpid())]
 
 
 def _links(folder: Path) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import resource
 from contextlib import suppress
 
+from ebpftrace import openfiles
 from ebpftrace.host import files, release, status
 from ebpftrace.host.capabilities import SYS_RESOURCE
 from ebpftrace.host.check import Check, failed, note, ok
@@ -11,7 +12,6 @@ from ebpftrace.units import format_bytes
 # Measured for one process with the C library: a dozen maps, 6 programs, two for each of 17 probes.
 _LEAST_FILES, _SOME_FILES = 72, 1024
 LEAST_FILES_FOR_LINKS = 40
-RAISE_FILES = "Raise it before the start: ulimit -n 65536 (systemd: LimitNOFILE=65536)."
 RAISE_LOCKED = (
     "Raise it before the start: ulimit -l unlimited (systemd: LimitMEMLOCK=infinity), or grant "
     "CAP_SYS_RESOURCE."
@@ -60,10 +60,12 @@ def check_open_files() -> Check:
     most = open_files()
     if most < _LEAST_FILES:
         return failed(
-            "open files", f"This process may not open more than {most} files.", RAISE_FILES
+            "open files", f"This process may not open more than {most} files.", openfiles.RAISE
         )
     if most < _SOME_FILES:
-        return note("open files", f"at most {most}: enough for one process or a few", RAISE_FILES)
+        return note(
+            "open files", f"at most {most}: enough for one process or a few", openfiles.RAISE
+        )
     return ok("open files", f"at most {most}")
 
 

@@ -10,6 +10,7 @@ from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel.backends import ATTACH_TYPES, Backend, Placement, placements
 from ebpftrace.kernel.programs import Programs
+from ebpftrace.kernel.renewal import Renewal
 from ebpftrace.kernel.worker import LIMIT_S, Channel, Worker, WorkerGone, WorkerSilent
 from ebpftrace.model.ids import Pid, Slot, Tid
 from ebpftrace.probes.plan import Probe
@@ -33,7 +34,7 @@ class Attachment:
     """The probes of one plan on one address space; the worker holds them.
 
     `thread`: whose end takes them along: the thread that perf events belong to, the leader for
-    links. `second`: see `layout.cookie`.
+    links. `second`: see `layout.cookie`. `renewal`: what links want after forks.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class Attachment:
         backend: Backend,
         thread: Tid,
         placed: Sequence[Placement],
+        renewal: Renewal | None,
         *,
         second: bool,
     ) -> None:
         self._channel = channel
+        self.renewal = renewal
         self.backend = backend
         self.thread = thread
         self.placed = placed
@@ -59,23 +62,12 @@ class Attachment:
     def cookies(self) -> frozenset[int]:
         return frozenset(cookie for placement in self.placed for cookie in placement.cookies)
 
-    def renew(self, process: Pid) -> None:
-        """Free children that were forked off of the breakpoints they have kept (multi, session).
-
-        CannotAttach where the worker is gone; that it could not be done is only logged.
-        """
-        for placement in self.placed:
-            if placement.returns or placement.backend == "perf":
-                continue
-            request = {"do": "renew", "offsets": placement.offsets, "process": process}
-            answer = self._channel.ask(request, [placement.file])
-            if answer["errno"]:
-                log.info("breakpoints not renewed: %s", errno.errorcode.get(answer["errno"]))
-
     def close(self) -> None:
         """Remove the probes. At once with links; perf events take about 0.1 s each."""
         if not self.placed:
             return
+        if self.renewal is not None:
+            self.renewal.close()
         with contextlib.suppress(WorkerGone):  # and every probe with it
             try:
                 limit = LIMIT_S + _REMOVAL_S * len(self.placed)
@@ -104,7 +96,8 @@ def attach(
     """
     wanted = placements(probes, slot, backend, second=second)
     channel = worker.channel()
-    made = Attachment(channel, backend, thread, wanted, second=second)
+    renewal = None if backend == "perf" else Renewal(worker.channel, wanted, process)
+    made = Attachment(channel, backend, thread, wanted, renewal, second=second)
     end = time.monotonic() + LIMIT_S
     try:
         for placement in wanted:

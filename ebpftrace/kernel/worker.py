@@ -8,6 +8,7 @@ happens in a child, and every question to it has a time limit.
 import json
 import logging
 import os
+import select
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +57,12 @@ class Channel:
             socket.send_fds(self._socket, [message], files)
         except OSError as error:
             raise _gone() from error
+
+    def answered(self) -> bool:
+        """Has an answer come, or the worker's end, so that `hear` does not wait?"""
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        return bool(waiting.poll(0))
 
     def hear(self, limit_s: float) -> dict[str, Any]:
         """The next answer. WorkerSilent after `limit_s` seconds without one; WorkerGone; HostRefuses."""

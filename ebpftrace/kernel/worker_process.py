@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -193,9 +193,11 @@ class Conversation:
 
         A child that was forked off has kept them and pays for them. Opening and closing an empty
         link at the same places removes them from every process that no link wants; our own is
-        never touched.
+        never touched. Where a process is stuck this hangs at the look, before anything is placed.
         """
         (file,) = files
+        for _pid in self._look_at_all():
+            pass
         empty = syscalls.load_program(
             syscalls.PROG_TYPE_KPROBE,
             RETURN_0,
@@ -255,11 +257,16 @@ class Conversation:
 
     def _look(self, _request: Answer, _files: list[int]) -> Answer:
         """Tell the number of each process before its memory is read; None when all were."""
+        for pid in self._look_at_all():
+            self._say({"pid": pid})
+        return {"pid": None}
+
+    def _look_at_all(self) -> Iterator[int]:
+        """Read from the memory of every process; its number comes first."""
         self.looking = True
         for name in os.listdir("/proc"):
             if name.isdigit():
-                self._say({"pid": int(name)})
+                yield int(name)
                 with suppress(OSError), Path(f"/proc/{name}/cmdline").open("rb") as file:
                     file.read(1)
         self.looking = False
-        return {"pid": None}

@@ -54,19 +54,28 @@ class Upkeep:
         now = time.monotonic()
         lost = []
         for traced in living:
-            if not traced.by_links or traced.attachment is None:
-                continue
             try:
-                if traced.forks.look_due(now) and shares_memory_with(traced.process) != []:
-                    log.info("pid %d: a child shares its memory for good", traced.process.pid)
-                    if not self._by_perf(traced):
-                        lost.append(traced)
-                elif traced.forks.renewal_due(now):
-                    traced.attachment.renew(traced.process.pid)
-                    traced.forks.renewed(time.monotonic() - now)
-            except TargetGone:
-                continue
+                if self._tend(traced, now):
+                    lost.append(traced)
+            except CannotAttach:  # it has ended, or the worker has: both are seen elsewhere
+                log.debug("pid %d", traced.process.pid, exc_info=True)
         return lost
+
+    def _tend(self, traced: Traced, now: float) -> bool:
+        """What forks have made due for one target; True if its probes were lost by it."""
+        renewal = traced.attachment.renewal if traced.attachment else None
+        if renewal is None:
+            return False
+        if traced.forks.look_due(now) and shares_memory_with(traced.process) != []:
+            log.info("pid %d: a child shares its memory for good", traced.process.pid)
+            return not self._by_perf(traced)
+        if renewal.going_on:
+            took = renewal.over()
+            if took is not None:
+                traced.forks.renewed(took)
+        elif traced.forks.renewal_due(now):
+            renewal.begin()
+        return False
 
     def _by_perf(self, traced: Traced) -> bool:
         """Hold the probes by perf events of a living thread from now on; False: they are lost."""

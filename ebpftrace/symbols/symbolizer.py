@@ -20,6 +20,8 @@ from ebpftrace.text import clean
 
 REREAD_SECONDS = 0.05
 """The maps are read again at most this often, however many pcs lie outside the known ones."""
+HANGS_SECONDS = 60.0
+"""And so much later where that hung, because the memory of the process is locked for good."""
 MOST_FRAMES = 100_000
 """Frames kept by pc; a large program's stacks hold some thousands of pcs."""
 
@@ -79,6 +81,7 @@ class Symbolizer:
             maps = self._process.maps()
             opened = open_modules(self._process, self.modules, maps)
         except CannotAttach:
+            self._read_at += HANGS_SECONDS
             return
         self._modules.update((module.key, module) for module in opened)
         self._layout = self._layout.after(maps)

@@ -7,8 +7,8 @@ only through them, so everything is read by way of a living one (`anchor`).
 
 import contextlib
 import errno
+import functools
 import os
-import resource
 import select
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import final
 
+from ebpftrace import openfiles
+from ebpftrace.bounded import within
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.model.ids import Pid, Tid
 from ebpftrace.target.maps import Mapping, parse_maps
@@ -26,6 +28,7 @@ _ENDED_STATES = "ZXx"
 _MOST_PID = 1 << 22  # PID_MAX_LIMIT: a larger number never names a process
 _MOST_STATUS = 64 << 10
 _MOST_MAPS = 128 << 20
+_LOCK_S = 2.0
 _ELF32, _ELF64 = b"\x7fELF\x01", b"\x7fELF\x02"
 # What a file of /proc/PID says of a process that is on its way out.
 _GONE = (FileNotFoundError, ProcessLookupError)
@@ -158,10 +161,13 @@ class Process:
         return living[0]
 
     def maps(self) -> tuple[Mapping, ...]:
-        """The mappings now. TargetGone where the process ends; CannotAttach where unreadable."""
+        """The mappings now. TargetGone where the process ends; CannotAttach where unreadable.
+
+        What is done with them wants the lock of its memory, which somebody may hold for ever.
+        """
         with _reading(self.pid):
             for _ in range(3):
-                text = _read_file(f"{self.proc_path()}/maps", _MOST_MAPS)
+                text = within(_LOCK_S, functools.partial(_read_maps, self.proc_path()))
                 # Empty: the thread read through has just ended; another may live on.
                 if text:
                     return parse_maps(text)
@@ -250,6 +256,15 @@ def _read_stat(base: str) -> _Stat:
         raise ProcessLookupError(f"{base}/stat is incomplete") from error
 
 
+def _read_maps(base: str) -> bytes:
+    """/proc/.../maps, and not without the memory's lock: `map_files` would hang without it.
+
+    Maps alone are read without that lock on newer kernels (seen on 6.18).
+    """
+    _read_file(f"{base}/cmdline", 1)
+    return _read_file(f"{base}/maps", _MOST_MAPS)
+
+
 def _read_file(path: str, most: int) -> bytes:
     """At most `most` bytes of a file of /proc, which has no size to go by. OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -275,13 +290,15 @@ def _reading(pid: Pid) -> Iterator[None]:
             f"Process {pid} may not be read by this user (permission denied); "
             "run ebpftrace as root, for instance with sudo."
         ) from error
+    except TimeoutError as error:
+        raise CannotAttach(
+            f"Process {pid} is stuck in the kernel with the lock of its memory held, or something "
+            f"that reads its memory is: see /proc/{pid}/task/*/stack. Nothing was placed."
+        ) from error
     except OSError as error:
-        why = f"{error.strerror}."
         if error.errno == errno.EMFILE:
-            most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-            why = f"this process may not open more than {most} files. "
-            why += "Raise it before the start: ulimit -n 65536."
-        raise CannotAttach(f"Process {pid} cannot be read: {why}") from error
+            raise CannotAttach(openfiles.reached()) from error
+        raise CannotAttach(f"Process {pid} cannot be read: {error.strerror}.") from error
 
 
 def _gone(pid: Pid, zombie: bool = False) -> TargetGone:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.harness import Workload, probed_text, run_tool, workload
+from tests.kernel.harness import Tracer, Workload, probed_text, run_tool, workload
 from tests.kernel.pictures import Picture
+from tests.kernel.test_killed import children
 
 OK, BAD_USAGE, NOT_ATTACHED, FAILED_CHECK = 0, 2, 3, 1
 SECRET = "a-word-that-nobody-else-uses"
@@ -76,6 +77,19 @@ def test_a_leader_that_has_ended_is_noted():
         found = run_tool("doctor", "-p", target.pid)
     assert found.returncode == OK, found.stdout
     assert "the first one has ended and the process lives on" in found.stdout
+
+
+def test_another_tracer_is_named_and_what_doctor_itself_tries_is_not():
+    perf = ("--backend", "perf")
+    with Workload("loop_time") as target, Tracer(target, options=perf) as tracer:
+        (holder,) = children(tracer.pid)
+        found = run_tool("doctor", "--json")
+        tracer.finish()
+    said = next(
+        c["found"] for c in json.loads(found.stdout)["checks"] if c["name"] == "other tracers"
+    )
+    assert f"ebpftrace-probe ({holder})" in said
+    assert said.count("ebpftrace-probe") == 1
 
 
 def a_dead_pid() -> int:

@@ -31,9 +31,11 @@ from tests.kernel.harness import (
     TOOL,
     Lines,
     Program,
+    Tracer,
     Workload,
     backends,
     probed_text,
+    run_tool,
     wait_until,
 )
 from tests.kernel.stuck import state, stuck_process
@@ -104,6 +106,38 @@ def test_attach_names_the_stuck_process_and_places_nothing():
 def children_by_status(pid: int) -> list[int]:
     """As `test_killed.children`; ps hangs at what is stuck."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("command", [("attach", "--json"), ("probes",), ("doctor",)])
+def test_a_target_that_is_stuck_itself_is_named(command: tuple[str, ...]):
+    with stuck_process(writer=True) as pid:
+        before = time.monotonic()
+        ran = run_tool(*command, "-p", pid)
+        took = time.monotonic() - before
+        assert state(pid) == "D", "all of this was while it was stuck"
+    assert f"Process {pid}" in ran.stdout + ran.stderr
+    assert "stuck in the kernel" in ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert ran.returncode == 3
+    assert took < LIMIT_S * TIME_SCALE
+
+
+def test_the_children_of_a_target_are_not_freed_of_breakpoints_where_every_fork_would_wait():
+    if not set(backends()) - {"perf"}:
+        pytest.skip("this kernel has no links of many uprobes")
+    with Workload("fork_child") as target, Tracer(target) as tracer:
+        with stuck_process(writer=True):
+            target.go()
+            for _ in range(20):
+                assert can_fork()
+                time.sleep(0.05)
+            before = time.monotonic()
+            tracer.settled()
+            assert time.monotonic() - before < 2.0 * TIME_SCALE, "pictures wait for it"
+        target.expect("done")
+        ended = tracer.finish()
+    assert ended.final.held == (60, 3840)
+    assert ended.final.faults == {}
 
 
 def test_a_process_that_gets_stuck_later_is_seen_by_the_next_look(worker: Worker):
