@@ -11,7 +11,7 @@ from ebpftrace.host.explain import refusal
 from ebpftrace.kernel.backends import ATTACH_TYPES, Backend, Placement, placements
 from ebpftrace.kernel.programs import Programs
 from ebpftrace.kernel.renewal import Renewal
-from ebpftrace.kernel.worker import LIMIT_S, Channel, Worker, WorkerGone, WorkerSilent
+from ebpftrace.kernel.worker import LIMIT_S, LOOK_S, Channel, Worker, WorkerGone, WorkerSilent
 from ebpftrace.model.ids import Pid, Slot, Tid
 from ebpftrace.probes.plan import Probe
 
@@ -39,16 +39,18 @@ class Attachment:
 
     def __init__(
         self,
-        channel: Channel,
+        worker: Worker,
         backend: Backend,
+        process: Pid,
         thread: Tid,
         placed: Sequence[Placement],
-        renewal: Renewal | None,
         *,
         second: bool,
     ) -> None:
-        self._channel = channel
-        self.renewal = renewal
+        """`placed` will be, through `channel`. CannotAttach without a worker."""
+        self._worker = worker
+        self.channel = worker.channel()
+        self.renewal = None if backend == "perf" else Renewal(worker.channel, placed, process)
         self.backend = backend
         self.thread = thread
         self.placed = placed
@@ -69,13 +71,27 @@ class Attachment:
         if self.renewal is not None:
             self.renewal.close()
         with contextlib.suppress(WorkerGone):  # and every probe with it
-            try:
-                limit = LIMIT_S + _REMOVAL_S * len(self.placed)
-                self._channel.ask({"do": "remove"}, limit_s=limit)
-            except WorkerSilent as error:
-                log.warning("probes were left to be removed by the kernel: %s", error)
-        self._channel.close()
+            self._remove()
+        self.channel.close()
         self.placed = ()
+
+    def _remove(self) -> None:
+        try:
+            self.channel.ask({"do": "clear"}, limit_s=LOOK_S)
+        except WorkerSilent:
+            log.warning(
+                "The probes count nothing any more, but stay where they are until %s is no longer "
+                "stuck in the kernel: to remove them would keep every fork of this host waiting. "
+                "Process %d removes them then; do not kill it.",
+                self._worker.what_is_stuck(),
+                self._worker.pid,
+            )
+            return
+        try:
+            limit = LIMIT_S + _REMOVAL_S * len(self.placed)
+            self.channel.ask({"do": "remove"}, limit_s=limit)
+        except WorkerSilent as error:
+            log.warning("Probes were left to be removed by the kernel: %s", error)
 
 
 def attach(
@@ -95,13 +111,11 @@ def attach(
     process or, with perf events, the thread ended.
     """
     wanted = placements(probes, slot, backend, second=second)
-    channel = worker.channel()
-    renewal = None if backend == "perf" else Renewal(worker.channel, wanted, process)
-    made = Attachment(channel, backend, thread, wanted, renewal, second=second)
+    made = Attachment(worker, backend, process, thread, wanted, second=second)
     end = time.monotonic() + LIMIT_S
     try:
         for placement in wanted:
-            _place(channel, programs, placement, process, thread, end)
+            _place(made.channel, programs, placement, process, thread, end)
     except BaseException:
         made.close()
         programs.unload(made.cookies)

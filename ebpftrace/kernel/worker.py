@@ -23,7 +23,7 @@ from ebpftrace.kernel.probe_trials import ProbeTrial
 log = logging.getLogger(__name__)
 
 LIMIT_S = 10.0
-_LOOK_S = 2.0
+LOOK_S = 2.0
 _LOOK_AGAIN_S = 0.5  # it is known already that something hangs
 _MOST_ANSWER = worker_process.MOST_MESSAGE
 
@@ -156,7 +156,7 @@ class Worker:
         (dup_mmap_sem of kernel/events/uprobes.c).
         """
         looking, self._look = self._look or self._start_look(), None
-        pid = _hangs(looking, _LOOK_S)
+        pid = _hangs(looking, LOOK_S)
         if pid is not None:
             self._stuck = True
             raise CannotAttach(
@@ -165,6 +165,18 @@ class Worker:
                 f"Nothing was placed. {_what_to_do(pid)}"
             )
 
+    def what_is_stuck(self) -> str:
+        """Who, in words, for after a silence."""
+        pid = self._stuck_now()
+        return "a process of this host" if pid is None else f"process {pid} ({_comm(pid)})"
+
+    def _stuck_now(self) -> int | None:
+        self._stuck = True
+        try:
+            return _hangs(self._start_look(), _LOOK_AGAIN_S)
+        except CannotAttach:
+            return None
+
     def _start_look(self) -> Channel:
         looking = Channel(self._connect())
         looking.say({"do": "look"})
@@ -172,11 +184,7 @@ class Worker:
 
     def _why_silent(self) -> str:
         """Now a writer waits for the lock that is held, so that those who only read hang too."""
-        self._stuck = True
-        try:
-            pid = _hangs(self._start_look(), _LOOK_AGAIN_S)
-        except CannotAttach:
-            pid = None
+        pid = self._stuck_now()
         if pid is None:
             return "It is stuck in the kernel or was stopped; dmesg may say more."
         return (

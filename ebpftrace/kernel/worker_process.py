@@ -16,7 +16,6 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 from ebpftrace.errors import HostRefuses
@@ -55,8 +54,8 @@ def run(control: socket.socket, maker: int) -> None:
         for serving, _ in conversations:
             serving.end()
         for serving, thread in conversations:
-            # One that looks may be stuck: it holds no probe, and can be killed.
-            while thread.is_alive() and not serving.looking:
+            # One that looks may be stuck: it can be killed, unless it would remove probes next.
+            while thread.is_alive() and not serving.dispensable:
                 thread.join(_LOOK_S)
         tried.release()
         status = 0
@@ -106,9 +105,10 @@ class Conversation:
         self._socket = channel
         self._tried = tried
         self._held: list[int] = []
-        self.looking = False
+        self._looking = False
         self._doing: dict[str, Callable[[Answer, list[int]], Answer]] = {
             "place": self._place,
+            "clear": self._clear,
             "remove": self._remove,
             "renew": self._renew,
             "look": self._look,
@@ -117,6 +117,11 @@ class Conversation:
             "kernel_function": self._kernel_function,
             "time": self._time,
         }
+
+    @property
+    def dispensable(self) -> bool:
+        """It looks, which may last for ever, and holds no probes."""
+        return self._looking and not self._held
 
     def run(self) -> None:
         """Serve it to its end."""
@@ -129,6 +134,7 @@ class Conversation:
         except OSError:
             pass  # the other end has gone
         finally:
+            self._clear({}, [])
             self._remove({}, [])
             self._socket.close()
 
@@ -219,6 +225,16 @@ class Conversation:
             os.close(empty)
         return {"errno": 0}
 
+    def _clear(self, _request: Answer, _files: list[int]) -> Answer:
+        """Wait, for ever, until no process is stuck, if anything is to be removed.
+
+        Probes that count nothing do less harm than forks that wait, all over the host.
+        """
+        if self._held:
+            for _pid in self._look_at_all():
+                pass
+        return {"errno": 0}
+
     def _remove(self, _request: Answer, _files: list[int]) -> Answer:
         """Each link or event in a thread of its own: most of the time the kernel just waits."""
         held, self._held = self._held, []
@@ -263,10 +279,19 @@ class Conversation:
 
     def _look_at_all(self) -> Iterator[int]:
         """Read from the memory of every process; its number comes first."""
-        self.looking = True
+        self._looking = True
         for name in os.listdir("/proc"):
             if name.isdigit():
                 yield int(name)
-                with suppress(OSError), Path(f"/proc/{name}/cmdline").open("rb") as file:
-                    file.read(1)
-        self.looking = False
+                with suppress(OSError):
+                    _read_memory(name)
+        self._looking = False
+
+
+def _read_memory(process: str) -> None:
+    """A byte of it, which takes the lock. OSError."""
+    file = os.open(f"/proc/{process}/cmdline", os.O_RDONLY)
+    try:
+        os.read(file, 1)
+    finally:
+        os.close(file)

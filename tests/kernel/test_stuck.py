@@ -140,6 +140,28 @@ def test_the_children_of_a_target_are_not_freed_of_breakpoints_where_every_fork_
     assert ended.final.faults == {}
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_who_leaves_while_a_process_is_stuck_keeps_no_fork_waiting(how: signal.Signals):
+    with Workload("loop_time") as target, Tracer(target) as tracer:
+        target.go()
+        workers = children_by_status(tracer.pid)
+        with stuck_process(writer=True) as pid:
+            tracer.process.send_signal(how)
+            before = time.monotonic()
+            while time.monotonic() - before < 5.0 * TIME_SCALE:
+                assert can_fork()
+                time.sleep(0.05)
+            assert tracer.process.poll() is not None, "it still waits"
+            assert probed_text(target.pid), "removed, and yet no fork has waited"
+            assert state(pid) == "D", "all of this was while it was stuck"
+        wait_until(lambda: not probed_text(target.pid), "no probe left", LEAVE_LIMIT)
+        wait_until(lambda: not any(map(alive, workers)), "no process left", LEAVE_LIMIT)
+        if how == signal.SIGINT:
+            ended = tracer.ended()
+            assert ended.status == 0
+            assert f"until process {pid} (stuck-process) is no longer stuck" in ended.stderr
+
+
 def test_a_process_that_gets_stuck_later_is_seen_by_the_next_look(worker: Worker):
     worker.check_locks()
     time.sleep(0.2)  # what would look ahead has looked by now
