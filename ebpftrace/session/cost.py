@@ -2,44 +2,46 @@
 
 import os
 import time
+from collections import deque
 from pathlib import Path
+from typing import NamedTuple
 
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.picture import Cost, Counts
 
+LEAST_S = 0.2
 _CPUCLOCK_SCHED = 2  # of the clock of a process, include/linux/posix-timers.h
 
 
+class _Reading(NamedTuple):
+    """`hits`: entries and returns since the start by function; `cpu`: seconds of the tool."""
+
+    at: float
+    hits: dict[int, tuple[int, int]]
+    cpu: float
+
+
 class CostMeter:
-    """Rates are over the time since the last reading; the first one covers the time since start."""
+    """Rates are over the time since the last reading, and over `LEAST_S` at least.
+
+    They are not known yet in the first moment, and what the start has taken is not in them.
+    """
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
-        self._at = time.monotonic()
-        self._hits: dict[int, tuple[int, int]] = {}
+        self._readings: deque[_Reading] = deque()
         self.stepped: frozenset[int] = frozenset()
         """Functions that are stepped through somewhere."""
         self.hits_per_s = 0.0
-        self._cpu = self._cpu_now()
 
     def read(self, totals: Counts, cohorts: int, stacks: int) -> Cost:
         """`cohorts` and `stacks`: entries of those maps; the block map holds what is outstanding."""
-        now, hits, cpu = time.monotonic(), self._tracer.hits(), self._cpu_now()
-        passed = max(now - self._at, 1e-3)
         sizes = self._tracer.sizes
-        new = {
-            number: (entries - before[0], returns - before[1])
-            for number, (entries, returns) in hits.items()
-            for before in (self._hits.get(number, (0, 0)),)
-        }
-        self.hits_per_s = sum(map(sum, new.values())) / passed
-        prices = self._tracer.prices
-        cost = Cost(
-            hits_per_s=self.hits_per_s,
-            target_cpu_percent=(
-                100 * prices.of_hits(new, self.stepped) / 1e9 / passed if prices else None
-            ),
-            tool_cpu_percent=100 * (cpu - self._cpu) / passed,
+        hits_per_s, target_percent, tool_percent = self._rates()
+        return Cost(
+            hits_per_s=hits_per_s,
+            target_cpu_percent=target_percent,
+            tool_cpu_percent=tool_percent,
             tool_rss_bytes=self._rss(),
             kernel_bytes=self._tracer.memory_bytes(),
             map_fill_percent={
@@ -48,8 +50,31 @@ class CostMeter:
                 "stacks": 100 * stacks / sizes.stacks,
             },
         )
-        self._at, self._hits, self._cpu = now, hits, cpu
-        return cost
+
+    def _rates(self) -> tuple[float | None, float | None, float | None]:
+        """Hits a second; percent of one processor in the targets, and in the tool."""
+        now = _Reading(time.monotonic(), self._tracer.hits(), self._cpu_now())
+        readings = self._readings
+        while len(readings) > 1 and now.at - readings[1].at >= LEAST_S:
+            readings.popleft()
+        since = readings[0] if readings else now
+        readings.append(now)
+        passed = now.at - since.at
+        if passed < LEAST_S:
+            return None, None, None
+        new = {
+            number: (entries - before[0], returns - before[1])
+            for number, (entries, returns) in now.hits.items()
+            for before in (since.hits.get(number, (0, 0)),)
+        }
+        self.hits_per_s = sum(map(sum, new.values())) / passed
+        prices = self._tracer.prices
+        target_ns = prices.of_hits(new, self.stepped) if prices else None
+        return (
+            self.hits_per_s,
+            None if target_ns is None else 100 * target_ns / 1e9 / passed,
+            100 * (now.cpu - since.cpu) / passed,
+        )
 
     def _cpu_now(self) -> float:
         """Seconds of this process and of its worker."""

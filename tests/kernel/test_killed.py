@@ -15,6 +15,7 @@ import pytest
 
 from ebpftrace.kernel import syscalls
 from tests.kernel.harness import (
+    BACKEND,
     REPOSITORY,
     TIME_SCALE,
     TOOL,
@@ -29,6 +30,7 @@ ATTACH_S = 1.0  # from the command to the first picture, and a little more
 LINKS_S, PERF_S = 1.0 * TIME_SCALE, 4.0 * TIME_SCALE
 LEFT_S = 10.0 * TIME_SCALE  # those of the trial at the start are perf events, on nobody's code
 LINKS = next((backend for backend in backends() if backend != "perf"), None)
+LIMIT_S = LINKS_S if LINKS and BACKEND != "perf" else PERF_S
 NEXT_ID = {"program": 11, "map": 12, "link": 31}  # BPF_..._GET_NEXT_ID of linux/bpf.h
 
 
@@ -139,7 +141,7 @@ def test_a_tool_that_crashes_leaves_nothing(by: signal.Signals):
         with Tracer(target) as tracer:
             tracer.process.send_signal(by)
             tracer.process.wait()
-            is_as_before(target, bare, before, LINKS_S if LINKS else PERF_S)
+            is_as_before(target, bare, before, LIMIT_S)
 
 
 def test_without_its_worker_the_tool_says_that_the_target_is_lost_and_leaves():
@@ -152,7 +154,7 @@ def test_without_its_worker_the_tool_says_that_the_target_is_lost_and_leaves():
             ended = tracer.ended()
         assert ended.status == 4
         assert [each["ended"] for each in ended.final.targets] == ["lost"]
-        is_as_before(target, bare, before, LINKS_S if LINKS else PERF_S)
+        is_as_before(target, bare, before, LIMIT_S)
 
 
 def are_gone(processes: list[int]) -> None:

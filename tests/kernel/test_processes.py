@@ -39,7 +39,8 @@ def test_a_short_child_that_shares_memory_is_counted_where_links_do_not_see_it(h
     if not set(backends()) - {"perf"}:
         pytest.skip("this kernel has no links of many uprobes")
     args = ["clone"] if how == "clone" else []
-    with Workload("vfork_child", *args) as target, Tracer(target) as tracer:
+    links = ("--backend", backends()[0])
+    with Workload("vfork_child", *args) as target, Tracer(target, options=links) as tracer:
         target.phases()
         ended = tracer.finish()
     assert ended.final.loss("shared_vm_child") == 1
@@ -157,7 +158,8 @@ def test_a_process_under_a_strict_filter_lives_through_its_probes(backend: str):
 
 
 def test_a_child_that_stays_in_the_memory_is_followed_from_then_on():
-    with Workload("late_clone") as target, Tracer(target) as tracer:
+    best = ("--backend", backends()[0])
+    with Workload("late_clone") as target, Tracer(target, options=best) as tracer:
         target.phases()
         picture = tracer.settled()
     assert_counts(picture, (100, 6400), (40, 2560), (60, 3840))
