@@ -28,13 +28,13 @@ class Renewal:
         self._placed = [placement for placement in placed if not placement.returns]
         self._process = process
         self._owed = 0
-        self._began = 0.0
+        self._began = self._took = 0.0
         self._told = False
 
     def begin(self) -> None:
         """Start one; the one before has been `over`."""
         self._channel = self._channel or self._connect()
-        self._began, self._told = time.monotonic(), False
+        self._began, self._took, self._told = time.monotonic(), 0.0, False
         for placement in self._placed:
             request = {"do": "renew", "offsets": placement.offsets, "process": self._process}
             self._channel.say(request, [placement.file])
@@ -46,17 +46,21 @@ class Renewal:
         return self._owed > 0
 
     def over(self) -> float | None:
-        """The seconds that it took; None while it goes on. That it failed is only logged."""
-        assert self._channel is not None, "begin() comes first"
+        """The seconds that it took, once; None while it goes on, and where there is none.
+
+        That it failed is only logged.
+        """
+        if self._channel is None or not self._owed:
+            return None
         while self._owed and self._channel.answered():
-            number = self._channel.hear(LIMIT_S)["errno"]
+            answer = self._channel.hear(LIMIT_S)
             self._owed -= 1
-            if number:
-                log.info("breakpoints not renewed: %s", errno.errorcode.get(number))
-        took = time.monotonic() - self._began
+            self._took += answer.get("took_s", 0.0)
+            if answer["errno"]:
+                log.info("breakpoints not renewed: %s", errno.errorcode.get(answer["errno"]))
         if not self._owed:
-            return took
-        if took > LIMIT_S and not self._told:
+            return self._took
+        if time.monotonic() - self._began > LIMIT_S and not self._told:
             self._told = True
             log.warning(
                 "Children that pid %d forks off stay slow: a process of this host is stuck in the "

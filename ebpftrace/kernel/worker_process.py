@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -202,6 +203,7 @@ class Conversation:
         never touched. Where a process is stuck this hangs at the look, before anything is placed.
         """
         (file,) = files
+        before = time.monotonic()
         for _pid in self._look_at_all():
             pass
         empty = syscalls.load_program(
@@ -223,7 +225,7 @@ class Conversation:
             )
         finally:
             os.close(empty)
-        return {"errno": 0}
+        return {"errno": 0, "took_s": time.monotonic() - before}
 
     def _clear(self, _request: Answer, _files: list[int]) -> Answer:
         """Wait, for ever, until no process is stuck, if anything is to be removed.

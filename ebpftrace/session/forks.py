@@ -7,7 +7,7 @@ see it: one that lives for more than a moment (a vfork before an exec does not) 
 
 CLONE_VM = 0x100  # include/uapi/linux/sched.h
 
-_LEAST_GAP_S, _MOST_GAP_S = 0.1, 1.0
+_LEAST_GAP_S, _MOST_GAP_S = 0.08, 1.0
 _SHARE = 2  # at most every second moment goes into renewing, however many processes map the file
 _MOMENT_S = 0.05
 
@@ -27,6 +27,11 @@ class Forks:
             self._look_at = self._look_at or now + _MOMENT_S
         elif self._renew_at is None:
             self._renew_at = max(now, self._renewed + self._gap)
+
+    def due_in(self, now: float) -> float:
+        """How long nothing is to be done for it, if no child comes."""
+        due = [moment for moment in (self._renew_at, self._look_at) if moment is not None]
+        return max(min(due) - now, 0.0) if due else float("inf")
 
     def renewal_due(self, now: float) -> bool:
         """Renew the links now? True only once for all forks so far."""

@@ -60,7 +60,7 @@ class Session:
         self._poller = Poller(
             options.interval,
             options.first_interval or options.interval,
-            tracer.poll_events,
+            self._listen,
             tracer.wake,
             self._on_events,
             self._on_idle,
@@ -189,6 +189,10 @@ class Session:
         if int(process.anchor()) != process.pid or shares_memory_with(process) != []:
             return "perf"  # or the kernel does not say whether there are any
         return self._tracer.backend
+
+    def _listen(self, most_ms: int) -> list[bytes]:
+        due_ms = 1000 * self._upkeep.due_in(self._living())
+        return self._tracer.poll_events(int(min(most_ms, due_ms + 1)))
 
     def _living(self) -> list[Traced]:
         return [traced for traced in self._traced if traced.ended is None]

@@ -61,6 +61,15 @@ class Upkeep:
                 log.debug("pid %d", traced.process.pid, exc_info=True)
         return lost
 
+    def due_in(self, living: Iterable[Traced]) -> float:
+        """Seconds until `tick` may have something to do, if no event comes."""
+        now, least = time.monotonic(), float("inf")
+        for traced in living:
+            renewal = traced.attachment.renewal if traced.attachment else None
+            if renewal is not None and not renewal.going_on:
+                least = min(least, traced.forks.due_in(now))
+        return least
+
     def _tend(self, traced: Traced, now: float) -> bool:
         """What forks have made due for one target; True if its probes were lost by it."""
         renewal = traced.attachment.renewal if traced.attachment else None
@@ -69,11 +78,10 @@ class Upkeep:
         if traced.forks.look_due(now) and shares_memory_with(traced.process) != []:
             log.info("pid %d: a child shares its memory for good", traced.process.pid)
             return not self._by_perf(traced)
-        if renewal.going_on:
-            took = renewal.over()
-            if took is not None:
-                traced.forks.renewed(took)
-        elif traced.forks.renewal_due(now):
+        took = renewal.over()
+        if took is not None:
+            traced.forks.renewed(took)
+        if not renewal.going_on and traced.forks.renewal_due(now):
             renewal.begin()
         return False
 

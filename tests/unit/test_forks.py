@@ -23,6 +23,20 @@ def test_a_fork_after_a_quiet_time_renews_at_once():
     assert renewals(Forks(), [3.0], 6.0) == [3.0]
 
 
+def test_nothing_is_due_without_a_child_and_then_at_once_or_after_the_gap():
+    forks = Forks()
+    assert forks.due_in(3.0) == float("inf")
+    forks.forked(SIGCHLD, 3.0)
+    assert forks.due_in(3.0) == 0
+    assert forks.renewal_due(3.0)
+    assert forks.due_in(3.01) == float("inf")
+    forks.forked(SIGCHLD, 3.02)
+    assert 0.05 < forks.due_in(3.02) < 0.1
+    forks.forked(CLONE_VM | SIGCHLD, 3.02)
+    assert forks.due_in(3.02) <= 0.05
+    assert forks.due_in(9.0) == 0
+
+
 def test_forks_within_the_gap_are_one_renewal_within_200_ms():
     found = renewals(Forks(), [1.0, 1.02, 1.05], 6.0)
     assert len(found) == 2
