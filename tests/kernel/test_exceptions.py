@@ -1,22 +1,16 @@
 """No return probe where a C++ exception can pass: what throws goes on, and dies without the guard."""
 
-import contextlib
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from tests.kernel.harness import (
-    LEAVE_LIMIT,
-    REPOSITORY,
-    START_LIMIT,
-    Lines,
     Tracer,
     Workload,
     probed_text,
     run_tool,
 )
+from tests.kernel.unguarded import status_of
 
 # The tool, whose guard refuses nothing.
 UNGUARDED = """
@@ -51,24 +45,7 @@ def test_a_malloc_that_throws_is_left_out_with_a_sentence_and_its_program_goes_o
 
 def test_without_the_guard_the_program_dies_at_its_first_throw():
     with Workload("throws_pool") as target:
-        tool = subprocess.Popen(
-            [sys.executable, "-c", UNGUARDED, "attach", "--json", "-p", str(target.pid)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=REPOSITORY,
-        )
-        assert tool.stdout
-        pictures = Lines(tool.stdout)
-        try:
-            assert pictures.next(START_LIMIT, "first picture")
-            with contextlib.suppress(AssertionError):
-                target.phases()
-            assert target.wait(10) == -signal.SIGABRT
-        finally:
-            tool.terminate()
-            tool.wait(LEAVE_LIMIT)
-            pictures.close()
+        assert status_of(target, UNGUARDED) == -signal.SIGABRT
 
 
 def test_a_preloaded_wrapper_is_probed_in_a_c_program_only():

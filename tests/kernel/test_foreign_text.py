@@ -1,24 +1,18 @@
 """Code in memory that is not the file's: it gets no probe, and a sentence says why."""
 
-import contextlib
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
 from tests.kernel.harness import (
-    LEAVE_LIMIT,
-    REPOSITORY,
-    START_LIMIT,
-    Lines,
     Tracer,
     Workload,
     probed_text,
     run_tool,
 )
+from tests.kernel.unguarded import status_of
 
 # The tool, whose guard refuses nothing.
 UNGUARDED = """
@@ -78,24 +72,8 @@ def test_a_hooked_birth_is_left_out_and_the_rest_is_exact():
 
 def test_without_the_guard_a_hooked_program_dies():
     with Workload("patched_text", "free") as target:
-        tool = subprocess.Popen(
-            [sys.executable, "-c", UNGUARDED, "attach", "--json", "-p", str(target.pid)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=REPOSITORY,
-        )
-        assert tool.stdout
-        pictures = Lines(tool.stdout)
-        try:
-            assert pictures.next(START_LIMIT, "first picture")
-            with contextlib.suppress(AssertionError):
-                target.phases()
-            assert target.wait(10) in (-signal.SIGSEGV, -signal.SIGTRAP, -signal.SIGILL)
-        finally:
-            tool.terminate()
-            tool.wait(LEAVE_LIMIT)
-            pictures.close()
+        ended_by = -status_of(target, UNGUARDED)
+    assert ended_by in (signal.SIGSEGV, signal.SIGTRAP, signal.SIGILL)
 
 
 def test_the_breakpoints_of_another_run_are_no_patch():
