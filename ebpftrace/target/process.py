@@ -286,10 +286,7 @@ def _reading(pid: Pid) -> Iterator[None]:
     except _GONE as error:
         raise _gone(pid) from error
     except PermissionError as error:
-        raise CannotAttach(
-            f"Process {pid} may not be read by this user (permission denied); "
-            "run ebpftrace as root, for instance with sudo."
-        ) from error
+        raise CannotAttach(_not_permitted(pid)) from error
     except TimeoutError as error:
         raise CannotAttach(
             f"Process {pid} is stuck in the kernel with the lock of its memory held, or something "
@@ -299,6 +296,19 @@ def _reading(pid: Pid) -> Iterator[None]:
         if error.errno == errno.EMFILE:
             raise CannotAttach(openfiles.reached()) from error
         raise CannotAttach(f"Process {pid} cannot be read: {error.strerror}.") from error
+
+
+def _not_permitted(pid: Pid) -> str:
+    if os.geteuid() == 0:
+        return (
+            f"Process {pid} may not be read, though this is root (permission denied): a security "
+            "module, or a capability that is missing (CAP_SYS_PTRACE), keeps it from us. "
+            "ebpftrace doctor says which capabilities are there."
+        )
+    return (
+        f"Process {pid} may not be read by this user (permission denied); run ebpftrace as root, "
+        "for instance with sudo."
+    )
 
 
 def _gone(pid: Pid, zombie: bool = False) -> TargetGone:
