@@ -124,6 +124,8 @@ class Session:
         gc.set_threshold(250_000, 20, 50)
         self._tracer.arm()
         self._tracer.end_calibration()
+        for traced in self._living():
+            self._replace_if_it_was(traced)
         self._poller.start()
 
     # --- PictureSource ----------------------------------------------------------------------------
@@ -235,6 +237,11 @@ class Session:
         if not self._upkeep.thread_ended(traced, thread, ended_ns, self._cost.hits_per_s):
             self._end(traced, "lost")
 
+    def _replace_if_it_was(self, traced: Traced) -> None:
+        """An exec while it was looked at and attached to sent no event."""
+        if traced.process.runs_another_program():
+            self._replace(traced)
+
     def _replace(self, traced: Traced) -> None:
         """The process runs another program now: that one gets a slot of its own."""
         self._end(traced, "exec")
@@ -246,6 +253,7 @@ class Session:
                 undo.callback(following.close)
                 self._attach(following)
                 undo.pop_all()
+            self._replace_if_it_was(following)
         except CannotAttach as error:
             log.warning("Not traced after its exec: %s", error)
 

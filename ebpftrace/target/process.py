@@ -36,11 +36,15 @@ _GONE = (FileNotFoundError, ProcessLookupError)
 
 @dataclass(frozen=True, slots=True)
 class _Stat:
-    """The fields of /proc/PID/stat that are needed; `start_time` in clock ticks since boot."""
+    """The fields of /proc/PID/stat that are needed; `start_time` in clock ticks since boot.
+
+    `stack`: where it starts, which each program that the process runs has at random.
+    """
 
     state: str
     flags: int
     start_time: int
+    stack: int
 
 
 @final
@@ -57,6 +61,7 @@ class Process:
         self.comm = comm
         self.exe = exe
         self._pidfd = pidfd
+        self._stack = 0
 
     @classmethod
     def open(cls, pid: int) -> "Process":
@@ -88,10 +93,11 @@ class Process:
                     f"Process {pid} is a thread of the kernel and has no memory of its own to "
                     "trace; give the pid of a program."
                 )
-            comm = clean(_read_file(f"/proc/{pid}/comm", 64).rstrip(b"\n"))
-            process = cls(pid, pidfd, stat.start_time, comm, "")
+            process = cls(pid, pidfd, stat.start_time, "", "")
             if process.ended():
                 raise _gone(pid, zombie=stat.state in _ENDED_STATES)
+            process._stack = _read_stat(process.proc_path()).stack  # before what names the program
+            process.comm = clean(_read_file(f"/proc/{pid}/comm", 64).rstrip(b"\n"))
             process.exe = _read_exe(pid, process.anchor())
             if process.ended():
                 raise _gone(pid)
@@ -128,6 +134,14 @@ class Process:
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
         return bool(poll.poll(0))
+
+    def runs_another_program(self) -> bool:
+        """Has it called exec since it was opened? False also where it has ended."""
+        try:
+            with _reading(self.pid):
+                return _read_stat(self.proc_path()).stack != self._stack
+        except CannotAttach:
+            return False
 
     def check(self) -> None:
         """TargetGone where the process has ended or its pid names another process by now."""
@@ -251,7 +265,7 @@ def _read_stat(base: str) -> _Stat:
     # comm stands in parentheses, unescaped, and may hold some itself: the last one closes it.
     fields = _read_file(f"{base}/stat", 4096).rpartition(b")")[2].split()
     try:
-        return _Stat(fields[0].decode("ascii"), int(fields[6]), int(fields[19]))
+        return _Stat(fields[0].decode("ascii"), int(fields[6]), int(fields[19]), int(fields[25]))
     except (IndexError, ValueError) as error:
         raise ProcessLookupError(f"{base}/stat is incomplete") from error
 

@@ -39,6 +39,23 @@ def settled(session: Session) -> Picture:
     return after
 
 
+def test_an_exec_before_the_probes_are_placed_is_an_exec_like_any_other():
+    with Workload("exec_self") as target:
+        opened = Process.open(target.pid)
+        target.phases()
+        target.go()
+        target.expect("ready")
+        session = Session.open([opened], prepare(CaptureOptions(interval=0.2)), warn=print)
+        try:
+            target.phases()
+            final = session.stop()
+        finally:
+            session.close()
+    assert [each.ended for each in final.targets] == ["exec", None]
+    assert (final.totals.blocks, final.totals.bytes) == (20, 4000)
+    assert final.sites[0].at.frames[0].function == "leak_after_exec"
+
+
 TRIALS: dict[str, dict[str, bool]] = {
     "cookies and maps on demand": {},
     "a copy of the program for each probe": {"attach_cookies": False},
