@@ -7,7 +7,6 @@ import struct
 import time
 from collections.abc import Iterable
 
-from ebpftrace.host import limits
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import calibration, layout, syscalls
 from ebpftrace.kernel.attach import Attachment, attach
@@ -39,7 +38,6 @@ class Tracer:
         """Takes over what was compiled for maps of these sizes, and `worker`, who places the
         probes. CannotAttach where the kernel refuses a program, or has not the `wanted` back end.
         """
-        limits.lift()
         self.sizes = sizes
         self._programs = Programs(compiled, worker.kernel_function)
         self._worker = worker

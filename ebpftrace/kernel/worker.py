@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ebpftrace.errors import CannotAttach, HostRefuses
+from ebpftrace.host import limits
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import worker_process
 from ebpftrace.kernel.probe_trials import ProbeTrial
@@ -102,7 +103,12 @@ class Worker:
     """Start it from the main thread, before any other thread runs. It ends with its maker."""
 
     def __init__(self) -> None:
-        """CannotAttach where no process can be started."""
+        """CannotAttach where no process can be started.
+
+        Lifts the limits of both processes first: below 5.11 the smallest map is refused where others
+        of the same user, systemd for one, have used up the locked memory that is usual.
+        """
+        limits.lift()
         try:
             self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             maker = os.getpid()

@@ -20,7 +20,6 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from ebpftrace.errors import HostRefuses
-from ebpftrace.host import limits
 from ebpftrace.kernel import features, syscalls
 from ebpftrace.kernel.btf import kernel_function
 from ebpftrace.kernel.child import keep_only
@@ -96,7 +95,6 @@ def _detach(control: socket.socket, maker: int) -> None:
     for standard in range(3):  # who reads our output must see its end when the maker ends
         os.dup2(nothing, standard)
     keep_only(control.fileno())
-    limits.lift()
 
 
 class Conversation:

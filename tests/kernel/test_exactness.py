@@ -65,6 +65,7 @@ def test_blocks_freed_by_other_threads_leave_the_known_remainder():
     assert ended.final.faults == {}
 
 
+@pytest.mark.oldkernel
 def test_two_tracers_on_one_process_are_both_exact():
     with Workload("threads", 4, 8000) as target, Tracer(target) as one, Tracer(target) as two:
         target.phases()
@@ -79,6 +80,7 @@ def test_two_tracers_on_one_process_are_both_exact():
     assert first.final.faults == second.final.faults == {}
 
 
+@pytest.mark.oldkernel
 def test_equal_addresses_of_two_processes_are_two_blocks():
     with (
         Workload("family", "stay", fixed_addresses=True) as one,
