@@ -16,9 +16,9 @@ from ebpftrace.cli.common import (
     distinct_pids,
     note,
     selection,
-    start_logging,
 )
 from ebpftrace.cli.exits import Exit
+from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.watch import Limits, OutputClosed, StopSignals, guarded, watch
 from ebpftrace.export import jsonl, text
 from ebpftrace.model.picture import Picture

@@ -95,7 +95,7 @@ def add_backend(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> No
         "--backend",
         choices=(_ANY, "session", "multi", "perf"),
         default=_ANY,
-        help="how the kernel holds the probes; auto: the cheapest that is safe here",
+        help="how the kernel holds the probes; auto: the best way that works here",
     )
 
 
@@ -132,27 +132,6 @@ def check_common(given: argparse.Namespace) -> None:
 def selection(given: argparse.Namespace, top: int) -> Selection:
     """What a view shows; `top` is the command's own default."""
     return Selection(given.sort, top if given.top is None else given.top, given.older)
-
-
-def start_logging(given: argparse.Namespace) -> None:
-    """Set up the log. UsageError where its file cannot be written."""
-    level = logging.DEBUG if given.debug else logging.INFO
-    handler: logging.Handler
-    if given.log_file:
-        try:
-            handler = logging.FileHandler(given.log_file, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(
-                f"--log-file {given.log_file} cannot be written: {error.strerror}."
-            ) from error
-    elif given.debug:
-        handler = logging.StreamHandler()
-    else:
-        return
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger("ebpftrace")
-    root.setLevel(level)
-    root.addHandler(handler)
 
 
 def note(sentence: str) -> None:

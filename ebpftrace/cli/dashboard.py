@@ -4,26 +4,22 @@
 """
 
 import importlib
-import logging
 import os
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.selection import Selection
 from ebpftrace.cli.common import note
+from ebpftrace.cli.log import log_held_back
 from ebpftrace.cli.watch import Limits, StopSignals
 from ebpftrace.model.picture import Block, Picture, Site
 from ebpftrace.model.source import PictureSource
 
 if TYPE_CHECKING:
     from ebpftrace.session.session import Session
-
-_MOST_LINES_HELD = 10_000
 
 
 def possible() -> bool:
@@ -64,7 +60,7 @@ def show(
             or (limits.count is not None and source.count >= limits.count)
         )
 
-    with _log_held_back():
+    with log_held_back():
         last, terminal_gone = run(source, Options(chosen, interval, session.notes(), stopped))
         if terminal_gone:
             _mute()
@@ -100,31 +96,3 @@ class _Counted:
 
     def blocks(self, site: Site, limit: int = 1000) -> tuple[Block, ...]:
         return self._source.blocks(site, limit)
-
-
-class _Holder(logging.Handler):
-    """Keeps what would be written over the screen."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: deque[logging.LogRecord] = deque(maxlen=_MOST_LINES_HELD)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-
-@contextmanager
-def _log_held_back() -> Iterator[None]:
-    """What the log would write to stderr comes when the screen is gone; a --log-file goes on."""
-    log, holder = logging.getLogger("ebpftrace"), _Holder()
-    if any(isinstance(handler, logging.FileHandler) for handler in log.handlers):
-        yield
-        return
-    kept = log.handlers[:]
-    log.handlers[:] = [holder]
-    try:
-        yield
-    finally:
-        log.handlers[:] = kept
-        for record in holder.records:
-            log.handle(record)

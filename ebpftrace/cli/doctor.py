@@ -12,9 +12,9 @@ from ebpftrace.cli.common import (
     add_targets,
     check_targets,
     distinct_pids,
-    start_logging,
 )
 from ebpftrace.cli.exits import Exit
+from ebpftrace.cli.log import start_logging
 from ebpftrace.errors import UsageError
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from ebpftrace.cli.common import (
     add_targets,
     chosen_backend,
     distinct_pids,
-    start_logging,
 )
 from ebpftrace.cli.exits import Exit
+from ebpftrace.cli.log import start_logging
 
 if TYPE_CHECKING:
     from ebpftrace.session.pricing import Offer

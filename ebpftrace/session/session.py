@@ -228,7 +228,7 @@ class Session:
         for traced in self._upkeep.tick(self._living()):
             self._end(traced, "lost")
         if self._tracer.blind():
-            log.error("the process that held the probes was ended")
+            log.error("The process that held the probes was ended, and they with it. Start again.")
             for traced in self._living():
                 self._end(traced, "lost")
         return bool(self._living())

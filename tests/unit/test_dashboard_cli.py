@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from ebpftrace.cli import dashboard
+from ebpftrace.cli.log import log_held_back
 from ebpftrace.cli.watch import Limits
 from ebpftrace.model.losses import Losses
 from ebpftrace.tui import app
@@ -52,7 +53,7 @@ def test_the_log_waits_until_the_screen_is_gone():
     handler = logging.StreamHandler(out)
     log.addHandler(handler)
     try:
-        with dashboard._log_held_back():
+        with log_held_back():
             log.warning("first")
             logging.getLogger("ebpftrace.session").warning("second")
             assert out.getvalue() == ""

@@ -1,0 +1,71 @@
+"""Where the tool's own words go: a warning is always seen, the rest only where it was asked for."""
+
+import argparse
+import logging
+from pathlib import Path
+
+import pytest
+
+from ebpftrace.cli.log import log_held_back, start_logging
+
+LOG = logging.getLogger("ebpftrace.session")
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    log = logging.getLogger("ebpftrace")
+    handlers, level = log.handlers[:], log.level
+    yield
+    for handler in log.handlers:
+        handler.close()
+    log.handlers[:] = handlers
+    log.setLevel(level)
+
+
+def start(log_file: Path | None = None, debug: bool = False) -> None:
+    start_logging(argparse.Namespace(log_file=log_file and str(log_file), debug=debug))
+
+
+def test_a_warning_is_a_sentence_on_stderr_and_the_rest_is_not_seen(capsys):
+    start()
+    LOG.info("a step")
+    LOG.warning("Process 5 is in the way.")
+    assert capsys.readouterr().err == "ebpftrace: Process 5 is in the way.\n"
+
+
+def test_a_log_file_takes_no_warning_from_the_user(capsys, tmp_path: Path):
+    start(tmp_path / "log")
+    LOG.info("a step")
+    LOG.debug("a detail")
+    LOG.warning("Process 5 is in the way.")
+    assert capsys.readouterr().err == "ebpftrace: Process 5 is in the way.\n"
+    assert [line.split(": ", 1)[1] for line in (tmp_path / "log").read_text().splitlines()] == [
+        "a step",
+        "Process 5 is in the way.",
+    ]
+
+
+def test_with_debug_every_step_is_told_once(capsys):
+    start(debug=True)
+    LOG.debug("a detail")
+    LOG.warning("Process 5 is in the way.")
+    told = capsys.readouterr().err.splitlines()
+    assert [line.rpartition(": ")[2] for line in told] == ["a detail", "Process 5 is in the way."]
+
+
+def test_commands_in_a_row_do_not_repeat_a_warning(capsys):
+    start()
+    start()
+    LOG.warning("once")
+    assert capsys.readouterr().err == "ebpftrace: once\n"
+
+
+def test_while_the_screen_is_there_only_a_file_is_written(capsys, tmp_path: Path):
+    start(tmp_path / "log")
+    with log_held_back():
+        LOG.info("a step")
+        LOG.warning("Process 5 is in the way.")
+        assert capsys.readouterr().err == ""
+        assert (tmp_path / "log").read_text().count("\n") == 2
+    assert capsys.readouterr().err == "ebpftrace: Process 5 is in the way.\n"
+    assert (tmp_path / "log").read_text().count("\n") == 2
