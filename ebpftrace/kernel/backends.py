@@ -19,7 +19,8 @@ from ebpftrace.probes.plan import Kind, Probe
 
 Backend = Literal["session", "multi", "perf"]
 BACKENDS: tuple[Backend, ...] = ("session", "multi", "perf")
-"""From the cheapest to the one that is always there."""
+"""In this order. They cost the same; sessions can decline a return that would end the target, links
+are gone at once, perf events are always there."""
 
 ProgramName = Literal["enter", "leave", "session"]
 ATTACH_TYPES: dict[Backend, int] = {
@@ -49,7 +50,7 @@ class Placement:
 
 
 def first_usable(wanted: Backend | None, refused: Mapping[str, str]) -> Backend:
-    """The back end that was `wanted`, else the cheapest that is not `refused`. CannotAttach."""
+    """The back end that was `wanted`, else the first that is not `refused`. CannotAttach."""
     if wanted is None:
         return next((each for each in BACKENDS if each not in refused), "perf")
     if wanted in refused and wanted != "perf":  # that one says why when it is placed

@@ -13,6 +13,8 @@ _LOAD_64, _MOVE, _MOVE_64, _CALL, _EXIT = 0x18, 0xB4, 0xBF, 0x85, 0x95
 _AND, _JUMP_IF_0 = 0x57, 0x15
 _KERNEL_FUNCTION, _MAP_DESCRIPTOR = 2, 1  # what a source register of 2 or 1 makes of a call, a load
 _MOST_JUMP = 0x7FFF
+IS_RETURN = "bpf_session_is_return"
+"""The function of the kernel that `session` calls (535a3692ba72, 6.13)."""
 _COOKIE_HELPER, _NO_RETURN_WANTED = 174, 0x7FFE01  # bpf/arch.h
 
 

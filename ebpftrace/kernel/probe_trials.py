@@ -13,7 +13,7 @@ from typing import Any
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import btf, syscalls
-from ebpftrace.kernel.instructions import RETURN_0, session
+from ebpftrace.kernel.instructions import IS_RETURN, RETURN_0, session
 from ebpftrace.kernel.probe_bench import Bench, beside
 from ebpftrace.kernel.testbed import STEPPED
 from ebpftrace.kernel.trial_children import Child, Guard, guarded_child, survived
@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 LIMIT_S = 3.0  # a child ends within 2 ms; emulated processors take 25 times as long
 
 _SESSION = syscalls.ATTACH_TYPE_UPROBE_SESSION
-_IS_RETURN = "bpf_session_is_return"
 # EINVAL and EACCES of the verifier, or of the call itself: errors of permission are EPERM.
 _UNKNOWN = (errno.EINVAL, errno.E2BIG, errno.ENOSYS, errno.EOPNOTSUPP, errno.EACCES)
 _GUARDS: tuple[Guard, ...] = ("filter", "strict", "shadow stack")
@@ -97,7 +96,7 @@ def _all(bench: Bench) -> ProbeTrial:
     # The first probe of a while waits 20 ms for the kernel; the walk through BTF takes as long.
     with ExitStack() as at_once:
         with suppress(OSError):
-            at_once.enter_context(beside(lambda: btf.kernel_function(_IS_RETURN)))
+            at_once.enter_context(beside(lambda: btf.kernel_function(IS_RETURN)))
         refused = _refusal(lambda: _place_events(bench), unknown=())
     if refused:
         trial.refused["perf"] = refused
@@ -139,7 +138,7 @@ def _place_multi(bench: Bench) -> None:
 
 
 def _place_session(bench: Bench) -> None:
-    number = btf.kernel_function(_IS_RETURN)
+    number = btf.kernel_function(IS_RETURN)
     if number is None:
         raise OSError(errno.EOPNOTSUPP, "no such function")
     leave = bench.counting(_LEFT)

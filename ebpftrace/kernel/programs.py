@@ -13,7 +13,13 @@ from ebpftrace.host.release import other_machine
 from ebpftrace.kernel import features, syscalls
 from ebpftrace.kernel.backends import ATTACH_TYPES, Placement, ProgramName
 from ebpftrace.kernel.compiler import Compilation, Compiled
-from ebpftrace.kernel.instructions import session, with_answer, with_constant_cookie, with_maps
+from ebpftrace.kernel.instructions import (
+    IS_RETURN,
+    session,
+    with_answer,
+    with_constant_cookie,
+    with_maps,
+)
 from ebpftrace.kernel.sizes import MapSizes
 
 log = logging.getLogger(__name__)
@@ -22,7 +28,6 @@ _MACHINES = {"x86_64": "EBPFTRACE_X86_64", "aarch64": "EBPFTRACE_ARM64"}
 _LOG_BYTES = 1 << 20
 _OF_THE_VERIFIER = (errno.EINVAL, errno.EACCES, errno.E2BIG, errno.ENOSPC)
 _MAP_TYPE_PROG_ARRAY = 3
-IS_RETURN = "bpf_session_is_return"
 
 
 def start_compiling(

@@ -18,7 +18,7 @@ class CaptureOptions:
     min_size: int = 0
     max_size: int | None = None
     backend: Backend | None = None
-    """How the probes are held; None: the cheapest that this host has."""
+    """How the probes are held; None: the best way that this host has."""
 
     def filters(self) -> tuple[str, ...]:
         """The filters that act in the kernel, as the header names them."""

@@ -5,7 +5,6 @@ Owns reading it and forgiving breakpoints. Leaves what a difference means to `pr
 
 import os
 from collections.abc import Iterable
-from types import TracebackType
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.model.ids import Address
@@ -38,12 +37,7 @@ class LiveText:
     def __enter__(self) -> "LiveText":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *unused: object) -> None:
         self.close()
 
     def close(self) -> None:
