@@ -11,8 +11,8 @@ from ebpftrace.errors import CannotAttach
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Address, FileOffset, ImageAddress
 from ebpftrace.symbols.cache import TableCache
-from ebpftrace.symbols.layout import Layout
 from ebpftrace.symbols.vdso import Vdso, read_vdso
+from ebpftrace.target.layout import Layout
 from ebpftrace.target.maps import Mapping
 from ebpftrace.target.modules import Module, ModuleKey, key_of, open_modules
 from ebpftrace.target.process import Process

@@ -12,10 +12,10 @@ import pytest
 from ebpftrace.errors import TargetGone
 from ebpftrace.model.ids import Address, FileOffset, ImageAddress
 from ebpftrace.symbols.cache import TableCache
-from ebpftrace.symbols.layout import Layout
 from ebpftrace.symbols.symbolizer import Symbolizer
 from ebpftrace.symbols.table import SymbolTable
 from ebpftrace.target.elf import ElfImage
+from ebpftrace.target.layout import Layout
 from ebpftrace.target.maps import Mapping
 from ebpftrace.target.modules import Module, open_modules
 from ebpftrace.target.process import Process

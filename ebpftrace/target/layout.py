@@ -1,7 +1,6 @@
 """What is mapped where in a process, by address, and what was.
 
-Owns finding the mapping of an address. Leaves reading the maps to `target` and naming to
-`symbolizer`.
+Owns finding the mapping of an address. Leaves reading the maps to `space`.
 """
 
 from bisect import bisect_right
