@@ -15,6 +15,7 @@ from ebpftrace.session.forks import Forks
 from ebpftrace.symbols.symbolizer import Symbolizer
 from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
+from ebpftrace.target.space import AddressSpace
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +27,9 @@ class Traced:
         """Read maps and symbols and plan the probes. CannotAttach where there is nothing to."""
         self.process = process
         modules = open_modules(process)
+        self._space = AddressSpace(process, modules)
         self.plan: Plan = plan(process, modules)
-        self._symbolizer = Symbolizer(process, modules)
+        self._symbolizer = Symbolizer(self._space)
         self._first_rss = process.rss_bytes()
         self._last_rss = self._first_rss
         self.slot = Slot(0)
@@ -86,7 +88,7 @@ class Traced:
         """Stop counting; keep the last figures and the names."""
         if self.ended is None:
             self.ended = how
-            self._symbolizer.freeze()
+            self._space.freeze()
             tracer.retire_slot(self.slot)
             tracer.unwatch(self.process.pid)
 
@@ -99,8 +101,7 @@ class Traced:
         """Remove the probes and give up every descriptor."""
         if self.attachment is not None:
             self.attachment.close()
-        for module in self._symbolizer.modules:
-            module.close()
+        self._space.close()
         self.process.close()
 
     def anchor_ended(self) -> bool:

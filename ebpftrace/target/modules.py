@@ -2,7 +2,7 @@
 
 Owns finding and opening the very file behind a mapping, through /proc/PID/map_files, whatever its
 path says by now: deleted, replaced and another mount namespace's files are right. Leaves what is in
-the file to `elf`, and special mappings ([vdso], JIT code) to `symbols`.
+the file to `elf` and [vdso], which no file holds, to `vdso`.
 """
 
 import os

@@ -5,24 +5,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import cast
 
 import pytest
 
-from ebpftrace.errors import TargetGone
-from ebpftrace.model.ids import Address, FileOffset, ImageAddress
+from ebpftrace.model.ids import Address, ImageAddress
 from ebpftrace.symbols.cache import TableCache
 from ebpftrace.symbols.symbolizer import Symbolizer
 from ebpftrace.symbols.table import SymbolTable
 from ebpftrace.target.elf import ElfImage
-from ebpftrace.target.layout import Layout
-from ebpftrace.target.maps import Mapping
 from ebpftrace.target.modules import Module, open_modules
 from ebpftrace.target.process import Process
-from tests.unit.elf_builder import LOCAL, TEXT_ADDRESS, TEXT_OFFSET, WEAK, Elf, Sym
+from ebpftrace.target.space import AddressSpace
+from tests.unit.elf_builder import LOCAL, TEXT_ADDRESS, WEAK, Elf, Sym
+from tests.unit.space_builders import BASE, Clock, StubProcess, mapping, module_of, space
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="map_files needs CAP_SYS_ADMIN")
-BASE = 0x7F0000000000
 
 
 @contextlib.contextmanager
@@ -88,48 +85,8 @@ def test_thousands_of_names_for_one_address_cost_no_time():
         assert time.perf_counter() - start < 1
 
 
-class StubProcess:
-    """Stands for a process: counts how often its maps are read."""
-
-    pid = 1
-
-    def __init__(self, maps: tuple[Mapping, ...] = (), ended: bool = False) -> None:
-        self.reads = 0
-        self.now = maps
-        self.has_ended = ended
-
-    def ended(self) -> bool:
-        return self.has_ended
-
-    def maps(self) -> tuple[Mapping, ...]:
-        self.reads += 1
-        return self.now
-
-    def proc_path(self) -> str:
-        raise TargetGone("Process 1 has ended.")
-
-
-def mapping(start=BASE, size=0x1000, path="/x.so", inode=5, offset=TEXT_OFFSET) -> Mapping:
-    return Mapping(
-        Address(start), Address(start + size), "r-xp", FileOffset(offset), "00:01", inode, path
-    )
-
-
-@contextlib.contextmanager
-def module_of(elf: Elf, where: Mapping) -> Iterator[Module]:
-    with tempfile.TemporaryFile() as file:
-        file.write(elf.build())
-        file.flush()
-        key = (where.device, where.inode, where.path)
-        module = Module(key, (where,), os.dup(file.fileno()), "")
-        try:
-            yield module
-        finally:
-            module.close()
-
-
 def symbolizer(stub: StubProcess, *modules: Module, **options) -> Symbolizer:
-    return Symbolizer(cast(Process, stub), modules, **options)
+    return Symbolizer(space(stub, *modules, **options))
 
 
 def test_a_return_address_belongs_to_the_call_before_it():
@@ -148,7 +105,7 @@ def test_code_without_a_symbol_still_has_its_module_and_offset():
 
 @pytest.mark.parametrize("path, module", [("[heap]", "[heap]"), ("", "[anon]")])
 def test_memory_of_no_file_is_named_by_its_kind(path, module):
-    stub = StubProcess((mapping(path=path, inode=0),))
+    stub = StubProcess(mapping(path=path, inode=0))
     (frame,) = symbolizer(stub).frames([Address(BASE + 8)])
     assert (frame.function, frame.module, frame.offset) == (None, module, None)
 
@@ -163,19 +120,19 @@ def test_names_outlive_the_process():
 
 
 def test_unknown_addresses_have_the_maps_read_at_most_every_50_ms():
-    now = [100.0]
-    stub = StubProcess((mapping(path="", inode=0),))
-    names = symbolizer(stub, clock=lambda: now[0])
+    clock = Clock()
+    stub = StubProcess(mapping(path="", inode=0))
+    names = symbolizer(stub, clock=clock)
     for n in range(100):
         names.frames([Address(n + 1)])
     assert stub.reads == 1
-    now[0] += 0.06
+    clock.now += 0.06
     names.frames([Address(500)])
     assert stub.reads == 2
 
 
 def test_a_library_loaded_later_is_named_at_its_first_frame():
-    stub = StubProcess((mapping(),))
+    stub = StubProcess(mapping())
     with module_of(Elf([Sym("f")]), mapping(BASE + 0x5000)) as late:
         names = symbolizer(stub, late)
         late.mappings = (mapping(),)
@@ -183,29 +140,21 @@ def test_a_library_loaded_later_is_named_at_its_first_frame():
 
 
 def test_a_library_that_was_unloaded_keeps_its_name():
-    stub = StubProcess(())
     with module_of(Elf([Sym("f")]), mapping()) as module:
-        names = symbolizer(stub, module)
-        names.refresh()
+        mapped = space(StubProcess(), module)
+        names = Symbolizer(mapped)
+        mapped.refresh()
         assert names.frames([Address(BASE + 8)])[0].function == "f"
 
 
 def test_what_was_mapped_over_an_unloaded_library_is_not_named_after_it():
-    stub = StubProcess((mapping(BASE - 0x1000, size=0x3000, path="", inode=0),))
+    stub = StubProcess(mapping(BASE - 0x1000, size=0x3000, path="", inode=0))
     with module_of(Elf([Sym("f")]), mapping()) as module:
-        names = symbolizer(stub, module)
+        mapped = space(stub, module)
+        names = Symbolizer(mapped)
         assert names.frames([Address(BASE + 8)])[0].function == "f"
-        names.refresh()
+        mapped.refresh()
         assert names.frames([Address(BASE + 8)])[0].module == "[anon]"
-
-
-def test_layouts_find_the_mapping_and_nothing_beside_it():
-    layout = Layout([mapping(0x1000), mapping(0x3000)])
-    found = layout.find(Address(0x1FFF))
-    assert found
-    assert found.start == 0x1000
-    for outside in (0, 0xFFF, 0x2000, 0x4000):
-        assert layout.find(Address(outside)) is None
 
 
 def test_a_table_is_shared_between_processes_that_map_the_file():
@@ -250,8 +199,8 @@ def test_frames_of_a_real_process_survive_a_dlopen_and_its_end():
         try:
             l64a = int(child.stdout.readline())
             with Process.open(child.pid) as process:
-                modules = open_modules(process)
-                names = Symbolizer(process, modules)
+                mapped = AddressSpace(process, open_modules(process))
+                names = Symbolizer(mapped)
                 vdso = next(m for m in process.maps() if m.path == "[vdso]")
                 time.sleep(0.06)
                 # In the vdso some function lies within its first bytes of code.
@@ -273,7 +222,6 @@ def test_frames_of_a_real_process_survive_a_dlopen_and_its_end():
                 (frame,) = names.frames([Address(l64a + 1)])
                 assert frame.function == "l64a"
                 assert (frame.module or "").endswith("libc.so.6")
-                for module in names.modules:
-                    module.close()
+                mapped.close()
         finally:
             child.kill()

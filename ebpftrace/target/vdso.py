@@ -1,37 +1,44 @@
-"""The kernel's own library in a process, [vdso], which no file holds: read from its memory."""
+"""The kernel's own library in a process, [vdso], which no file holds: read from its memory.
+
+It is linked at 0 and mapped whole, so a mapping of it is the image from its first byte on.
+"""
 
 import os
-from dataclasses import dataclass
 
 from ebpftrace.errors import TargetGone
-from ebpftrace.symbols.table import SymbolTable
 from ebpftrace.target.elf import BadElf, ElfImage
 from ebpftrace.target.maps import Mapping
 from ebpftrace.target.process import Process
 
+NAME = "[vdso]"
 _MOST_BYTES = 1 << 20  # x86-64 has two pages
 
 
-@dataclass(frozen=True, slots=True)
-class Vdso:
-    """Its functions; it is linked at 0, so their addresses count from where it is mapped."""
+class VdsoImage(ElfImage):
+    """A copy of the library, which it owns: close it. It cannot read any more after that."""
 
-    table: SymbolTable
-    build_id: str | None
+    def close(self) -> None:
+        """Let go of the copy; closing twice does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
-def read_vdso(process: Process, mapping: Mapping) -> Vdso | None:
+def read_vdso_image(process: Process, mapping: Mapping) -> VdsoImage | None:
     """The library mapped at `mapping`, None where it cannot be read (the process ended)."""
     content = _read_memory(process, mapping)
-    fd = os.memfd_create("ebpftrace-vdso", os.MFD_CLOEXEC)
+    if not content:
+        return None
+    try:
+        fd = os.memfd_create("ebpftrace-vdso", os.MFD_CLOEXEC)
+    except OSError:
+        return None
     try:
         os.write(fd, content)
-        image = ElfImage.open(fd)
-        return Vdso(SymbolTable(image), image.build_id)
+        return VdsoImage(fd, len(content))
     except (BadElf, OSError):
-        return None
-    finally:
         os.close(fd)
+        return None
 
 
 def _read_memory(process: Process, mapping: Mapping) -> bytes:
