@@ -28,7 +28,11 @@ class Traced:
         self.process = process
         modules = open_modules(process)
         self._space = AddressSpace(process, modules)
-        self.plan: Plan = plan(process, modules)
+        try:
+            self.plan: Plan = plan(process, modules)
+        except BaseException:
+            self._space.close()
+            raise
         self._symbolizer = Symbolizer(self._space)
         self._first_rss = process.rss_bytes()
         self._last_rss = self._first_rss
