@@ -30,6 +30,7 @@ _MOST_NEEDED = 1024
 _MOST_SYMBOLS = 100_000  # as objects they take 25 MB
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_NOTE = 1, 2, 3, 4
+_PT_GNU_EH_FRAME = 0x6474E550
 _PN_XNUM = 0xFFFF
 _SHT_SYMTAB, _SHT_NOTE, _SHT_NOBITS, _SHT_DYNSYM = 2, 7, 8, 11
 _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME = 1, 5, 10, 14
@@ -65,10 +66,14 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section header; `name` is raw text for comparison, never for display."""
+    """A section header; `name` is raw text for comparison, never for display.
+
+    `flags` as in the gABI: 0x800 is SHF_COMPRESSED.
+    """
 
     name: bytes
     kind: int
+    flags: int
     address: int
     offset: int
     size: int
@@ -121,8 +126,18 @@ class ElfImage:
         """Whether it names a dynamic loader: an executable that does not is static."""
         return any(kind == _PT_INTERP for kind, _ in self._programs)
 
+    @property
+    def eh_frame_header(self) -> ImageAddress | None:
+        """Where .eh_frame_hdr starts: PT_GNU_EH_FRAME, which the C++ unwinder goes by too."""
+        found = (part.vaddr for kind, part in self._programs if kind == _PT_GNU_EH_FRAME)
+        return next((ImageAddress(address) for address in found), None)
+
     def has_section(self, *names: bytes) -> bool:
         return any(section.name in names for section in self.sections)
+
+    def section(self, name: bytes) -> Section | None:
+        """The first section of that name."""
+        return next((section for section in self.sections if section.name == name), None)
 
     def read(self, offset: FileOffset, length: int) -> bytes:
         """At most `length` bytes (and at most 1 MiB) at `offset`; fewer at the end of the file."""
@@ -239,10 +254,11 @@ class ElfImage:
         table = b""
         if names < len(rows):
             table = self._pread(rows[names][4], min(rows[names][5], _MOST_NAMES))
-        for name, kind, _, address, offset, size, link, *_ in rows:
+        for name, kind, flags, address, offset, size, link, *_ in rows:
             end = table.find(b"\0", name, name + 64)
             held = 0 if kind == _SHT_NOBITS else size
-            yield Section(table[name:end] if end >= 0 else b"", kind, address, offset, held, link)
+            named = table[name:end] if end >= 0 else b""
+            yield Section(named, kind, flags, address, offset, held, link)
 
     def _build_id(self) -> str | None:
         notes = [(part.offset, part.filesz) for kind, part in self._programs if kind == _PT_NOTE]
