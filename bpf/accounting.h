@@ -67,7 +67,7 @@ static __always_inline void count_death(u32 slot, struct block *block)
 /* Take a block out of the map; 0 and `*block` filled if it was there. */
 static __always_inline int take_block(u32 slot, u64 address, struct block *block)
 {
-	u64 key = BLOCK_KEY(slot, address);
+	u64 key = SLOT_KEY(slot, address);
 	struct block *found = blocks.lookup(&key);
 
 	if (!found)
@@ -82,7 +82,7 @@ static __always_inline int take_block(u32 slot, u64 address, struct block *block
 /* Hold `block` under `address`; 0 if it is. An address that is held already was freed unseen. */
 static __always_inline int hold_block(u32 slot, u64 address, struct block *block)
 {
-	u64 key = BLOCK_KEY(slot, address);
+	u64 key = SLOT_KEY(slot, address);
 	struct block stale;
 	int err = blocks.insert(&key, block);
 

@@ -5,9 +5,36 @@
 #if defined(EBPFTRACE_X86_64)
 #define SP_BEFORE_RETURN(ctx) (PT_REGS_SP(ctx) - 8) /* `ret` has popped the return address */
 #define CALLER(ctx) word_at(PT_REGS_SP(ctx))
+#define HIGHEST_CODE 0x7fffffffffffULL
+/* Unwinding: `call` has pushed the return address right below the CFA. */
+#define READ_BY_RULES
+#define RETURN_ADDRESS_AT(cfa, rule) ((cfa)-8)
+#define IN_LINK_REGISTER(how) 0
+#define LEAST_FRAME(how) 8
+#define STRIPPED(pc) (pc)
+/* struct rt_sigframe without its first word, which `ret` has popped: rbp to rip of its ucontext. */
+#define SIGNAL_OFFSET 120
+#define SIGNAL_REGISTERS 7
+#define SIGNAL_FP 0
+#define SIGNAL_SP 5
+#define SIGNAL_PC 6
 #elif defined(EBPFTRACE_ARM64)
 #define SP_BEFORE_RETURN(ctx) PT_REGS_SP(ctx)
 #define CALLER(ctx) ((ctx)->regs[30])
+#define HIGHEST_CODE 0xffffffffffffULL
+/* Unwinding: most functions save the link register behind the frame pointer, leaves nowhere. */
+#define RETURN_ADDRESS_AT(cfa, rule) \
+	((cfa) + (RULE_ADD(rule) ? 8 * RULE_ADD(rule) : RULE_FP(rule) + 8))
+#define IN_LINK_REGISTER(how) ((how)&RULE_IN_LR)
+#define LEAST_FRAME(how) (IN_LINK_REGISTER(how) ? 0 : 8)
+#define STRIPPED(pc) ((pc)&ADDRESS_MASK) /* of its pointer authentication code */
+/* struct rt_sigframe: x29, x30, sp and pc of its ucontext, which lies behind 128 bytes of siginfo. */
+#define SIGNAL_OFFSET 544
+#define SIGNAL_REGISTERS 4
+#define SIGNAL_FP 0
+#define SIGNAL_LR 1
+#define SIGNAL_SP 2
+#define SIGNAL_PC 3
 #else
 #error "ebpftrace knows x86-64 and arm64"
 #endif
@@ -29,6 +56,9 @@
 #define RETURN_WANTED 0
 #define NO_RETURN_WANTED ((int (*)(void))0x7ffe01)()
 #define CAN_DECLINE NO_RETURN_WANTED
+
+/* Frames that a walk may take: as many as the kernel lets us, which the loader finds by trying. */
+#define DEPTH_IN_USE ((u32(*)(void))0x7ffe02)()
 
 static __always_inline u64 word_at(u64 address)
 {

@@ -59,7 +59,7 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 coo
 	struct in_flight *call, fresh = {};
 	u64 now, sp = PT_REGS_SP(ctx);
 
-	if (!counts(cookie, CONTROL_ARMED))
+	if (!counts(cookie, CONTROL_ARMED | CONTROL_LEARNING))
 		return NULL;
 	now = bpf_ktime_get_ns();
 	call = in_flight.lookup(&thread);
@@ -95,15 +95,8 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 coo
 /* The pending call that returns here; NULL where there is none (a nested or tail call's return). */
 static __always_inline struct in_flight *returning_call(struct pt_regs *ctx)
 {
-	u32 cookie = COOKIE(ctx), thread = bpf_get_current_pid_tgid();
-	struct in_flight *call;
+	u32 thread = bpf_get_current_pid_tgid();
+	struct in_flight *call = in_flight.lookup(&thread);
 
-	count_hit(ctx, cookie, 1);
-	if (!counts(cookie, CONTROL_ARMED))
-		return NULL;
-	call = in_flight.lookup(&thread);
-	if (!call || !call->pending || call->sp != SP_BEFORE_RETURN(ctx) ||
-	    COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie))
-		return NULL;
-	return call;
+	return call && call->pending && call->sp == SP_BEFORE_RETURN(ctx) ? call : NULL;
 }

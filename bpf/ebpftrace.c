@@ -7,7 +7,9 @@
 #include <uapi/linux/ptrace.h>
 #include "shared.h"
 #include "arch.h"
+#include "walk.h"
 #include "maps.h"
+#include "unwind.h"
 #include "stack.h"
 #include "accounting.h"
 #include "calls.h"

@@ -73,33 +73,79 @@ static __always_inline void settle_old(struct in_flight *call, u32 slot, u64 res
 		put_back(slot, call->pointer, &call->old);
 }
 
-int leave(struct pt_regs *ctx)
+/* Count what `call` has returned; without a stack where there is nothing to walk in. */
+static __always_inline void finish_call(struct pt_regs *ctx, struct in_flight *call, struct walk *walk)
 {
-	struct in_flight *call = returning_call(ctx);
+	u32 slot = COOKIE_SLOT(call->cookie), called = COOKIE_CALLED(call->cookie);
+	u64 result = result_of(ctx, call);
+	struct birth birth = {.address = result, .now = call->entered, .slot = slot, .called = called};
 	struct block block = {};
-	u32 slot, called;
-	u64 result;
 
-	if (!call)
-		return 0;
-	slot = COOKIE_SLOT(call->cookie);
-	result = result_of(ctx, call);
 	settle_old(call, slot, result);
 	call->pending = 0;
 	if (!result)
-		return 0;
+		return;
+	if (!is_armed()) {
+		if (walk)
+			stack_in(walk, ctx, &birth);
+		return;
+	}
 	if (call->size < MIN_SIZE || call->size > MAX_SIZE) {
 		lose(LOSS_FILTERED);
-		return 0;
+		return;
 	}
-	called = COOKIE_CALLED(call->cookie);
 	block.size = call->size;
-	block.stack = stack_of(ctx, slot, called);
+	if (walk) {
+		block.stack = stack_in(walk, ctx, &birth);
+		lose_frames(walk);
+	} else {
+		lose(LOSS_STACK_UNREADABLE);
+	}
 	block.born = call->took_old ? call->old.born : call->entered;
 	block.thread = bpf_get_current_pid_tgid();
 	block.epoch = block.stack ? open_epoch_at(call->entered) : 0;
 	block.called = called;
 	count_birth(slot, result, &block, call->pointer && !call->took_old);
+}
+
+int leave(struct pt_regs *ctx)
+{
+	u32 cookie = COOKIE(ctx);
+	struct in_flight *call;
+	struct walk *walk;
+
+	count_hit(ctx, cookie, 1);
+	call = returning_call(ctx);
+	if (!call || COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie) ||
+	    !counts(cookie, CONTROL_ARMED | CONTROL_LEARNING))
+		return 0;
+	walk = take_scratch();
+	if (!walk) {
+		programs.call(ctx, LEAVE_ASIDE);
+		finish_call(ctx, call, NULL);
+		return 0;
+	}
+	finish_call(ctx, call, walk);
+	give_back(walk);
+	return 0;
+}
+
+/* `leave` while another walk is in the scratch of this cpu. */
+int leave_aside(struct pt_regs *ctx)
+{
+	struct in_flight *call = returning_call(ctx);
+	struct walk *walk;
+
+	if (!call || !counts(call->cookie, CONTROL_ARMED | CONTROL_LEARNING))
+		return 0;
+	walk = events.ringbuf_reserve(sizeof(*walk));
+	if (!walk) {
+		programs.call(ctx, NO_PROGRAM); /* see count_hit */
+		finish_call(ctx, call, NULL);
+		return 0;
+	}
+	finish_call(ctx, call, walk);
+	events.ringbuf_discard(walk, 0);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
  * HASH_FLAGS is BPF_F_NO_PREALLOC (1) where tracing programs may allocate (6.1, 34dd3bad1a6f), so
  * that an unused entry costs nothing; elsewhere 0.
  */
+#define MMAPABLE 1024 /* BPF_F_MMAPABLE (fc9702273e2e, 5.5) */
 
 /* Written by user space, read by every probe. Index 0 only; never full. */
 BPF_ARRAY(control, struct control, 1);
@@ -31,30 +32,34 @@ BPF_F_TABLE("hash", u64, u8, stacks_seen, MAX_STACKS, HASH_FLAGS);
 /* Threads and processes whose exit, exec or fork user space wants to hear of. Written by user space. */
 BPF_TABLE("hash", u32, u32, watched, 2 * SLOTS);
 
-/* New stacks, thread exits, execs, forks. Full: the stack is offered again at its next hit,
- * `ringbuf_full`. */
+/* New stacks, missing rules, thread exits, execs, forks. Full: the stack or the miss is offered again
+ * at its next hit, `ringbuf_full`. */
 BPF_RINGBUF_OUTPUT(events, RING_PAGES);
 
 /* Counters by `enum loss`, and hits by 2 * function + return; per cpu, never full. */
 BPF_PERCPU_ARRAY(losses, u64, LOSSES);
 BPF_PERCPU_ARRAY(hits, u64, 2 * FUNCTIONS);
 
-#define STACK_WORDS 512 /* a page is read at once: 80 ns, and most stacks fit */
+/* Unwind rules by a hash of their key. Written by user space through its memory map, read by walks.
+ * An entry that is taken already: the rule goes to `more_rules`. */
+BPF_F_TABLE("array", u32, struct rule_entry, rules, 1 << (64 - RULE_SHIFT), MMAPABLE);
 
-/* Where a stack is put together, laid out as the event that carries it. */
-struct walk {
-	u64 owner; /* thread whose walk this is: a preempting walk on this cpu overwrites it */
-	struct event event;
-	u64 pcs[STACK_DEPTH];
-	u64 fp, pc;     /* the frame that comes next; its record */
-	u64 from, span; /* `words` are the target's stack: `from`, and how many bytes on from there a
-			 * frame record may begin */
-	u64 words[STACK_WORDS];
-};
+/* SLOT_KEY of a return address -> rule. Written by user space, read by walks. Full: user space counts
+ * `rules_full`, and stacks end there. */
+BPF_F_TABLE("hash", u64, u64, more_rules, MORE_RULES, HASH_FLAGS);
+
+/* SLOT_KEY of a return address that has no rule -> how often it was reported. Written by walks; entries
+ * are removed when user space has installed the rule. Full: the oldest is forgotten, and may be
+ * reported again. */
+BPF_TABLE("lru_hash", u64, u32, reported, 4096);
+
+/* Where a stack is put together; see stack.h. */
 BPF_PERCPU_ARRAY(walks, struct walk, 1);
 
-/* Never filled; see count_hit. */
-BPF_PROG_ARRAY(no_program, 1);
+/* What is tail-called. Written by the loader, never full. */
+#define NO_PROGRAM 0 /* stays empty; see count_hit */
+#define LEAVE_ASIDE 1
+BPF_PROG_ARRAY(programs, 2);
 
 /* Per cpu and yet atomic: a probe can be preempted between its load and its store. */
 static __always_inline void lose(u32 reason)
@@ -77,18 +82,26 @@ static __always_inline void count_hit(void *ctx, u32 cookie, u32 returns)
 	if (count)
 		__sync_fetch_and_add(count, 1);
 	else
-		no_program.call(ctx, 0);
+		programs.call(ctx, NO_PROGRAM);
 }
 
-/* Is `flag` set, does the slot still stand for the program that the probe was attached to, and is this the
+static __always_inline int is_armed(void)
+{
+	u32 zero = 0;
+	struct control *switches = control.lookup(&zero);
+
+	return switches && switches->flags & CONTROL_ARMED;
+}
+
+/* Is one of `flags` set, does the slot still stand for the program that the probe was attached to, and is this the
  * attachment that counts? */
-static __always_inline int counts(u32 cookie, u32 flag)
+static __always_inline int counts(u32 cookie, u32 flags)
 {
 	u32 zero = 0, slot = COOKIE_SLOT(cookie);
 	struct control *switches = control.lookup(&zero);
 	struct slot_state *state;
 
-	if (!switches || !(switches->flags & flag))
+	if (!switches || !(switches->flags & flags))
 		return 0;
 	state = slots.lookup(&slot);
 	return state && state->live && state->second == COOKIE_SECOND(cookie);

@@ -12,6 +12,9 @@ typedef uint64_t u64;
 typedef uint32_t u32;
 typedef uint16_t u16;
 typedef uint8_t u8;
+typedef int32_t s32;
+typedef int16_t s16;
+typedef int8_t s8;
 #endif
 
 /* An attach cookie names where a probe sits: slot, shape, which of two attachments, function,
@@ -26,13 +29,15 @@ typedef uint8_t u8;
 /* `control.flags`; one store switches all of them. */
 #define CONTROL_ARMED 1u    /* births are recorded */
 #define CONTROL_COUNTING 2u /* deaths are recorded */
+#define CONTROL_LEARNING 4u /* stacks are walked, so that misses are reported; nothing is recorded */
 
 #define SLOTS 1024u
 #define CODE_RANGES 32u
 #define FUNCTIONS 64u
 
 #define ADDRESS_MASK 0x0000ffffffffffffULL
-#define BLOCK_KEY(slot, address) ((u64)(slot) << 48 | ((address)&ADDRESS_MASK))
+/* An address in one address space: of a block, or of code. */
+#define SLOT_KEY(slot, address) ((u64)(slot) << 48 | ((address)&ADDRESS_MASK))
 
 enum loss {
 	LOSS_BLOCKS_FULL,
@@ -53,6 +58,7 @@ enum loss {
 	LOSS_STACK_UNREADABLE,
 	LOSS_STACK_TRUNCATED,
 	LOSS_STACK_GUESSED,
+	LOSS_STACK_CUT,
 	LOSS_SHARED_VM_CHILD,
 	LOSS_FILTERED,
 	LOSSES
@@ -70,12 +76,56 @@ enum shape {
 	SHAPE_FREE,           /* (block) */
 };
 
-enum event_kind { EVENT_STACK = 1, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK };
+enum event_kind { EVENT_STACK = 1, EVENT_MISS, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK };
+
+/* Why a walk ended where it did. */
+enum stack_end {
+	END_OUTERMOST = 1, /* where the thread, the program or the coroutine began: the stack is whole */
+	END_NO_RULE,       /* at a return address that no rule is known for (yet) */
+	END_UNSUPPORTED,   /* at one whose unwind information no rule can express, or is broken */
+	END_UNREADABLE,    /* the next return address cannot be read, or is none */
+	END_TRUNCATED,     /* at the limit of frames */
+};
+
+/* `how` of a rule: what leads from a frame to its caller's. */
+#define RULE_FROM_FP 0x01u  /* the CFA counts from the frame pointer, else from the stack pointer */
+#define RULE_READ 0x02u     /* x86-64: it is read from there, and `add` added */
+#define RULE_IN_LR 0x02u    /* arm64: the return address is still in the link register */
+#define RULE_FP_BY_FP 0x04u /* the caller's frame pointer is saved at an offset from this one's */
+#define RULE_GUESS 0x08u    /* no unwind information: taken for a frame with a frame pointer */
+#define RULE_END 0x10u      /* the outermost frame */
+#define RULE_SIGNAL 0x20u   /* the caller's registers are in the kernel's signal frame */
+#define RULE_UNKNOWN 0x40u  /* END_UNSUPPORTED */
+#define RULE_STEP 0x80u     /* set in every other rule: 0 is none */
+
+/* Offsets in the kernel's own structs, from its BTF; all 0 where they are not known. */
+struct return_offsets {
+	u16 utask;     /* of task_struct */
+	u16 instances; /* of uprobe_task: its pending return probes, the innermost first */
+	u16 stack, original, next; /* of return_instance */
+	u16 unused;
+};
 
 struct control {
 	u64 start;      /* ktime of the attach: epochs count from here */
 	u32 flags;
 	u32 open_epoch; /* cohorts of older epochs are closed: user space may delete empty ones */
+	struct return_offsets returns;
+	u32 unused;
+};
+
+/* How to find the caller's frame, by the return address that is the frame's place in the code. The
+ * canonical frame address (CFA, DWARF 5 section 6.4) is the stack pointer in the caller. */
+struct rule {
+	s32 cfa; /* from the stack or the frame pointer to the CFA */
+	s16 fp;  /* from the CFA to where the caller's frame pointer is saved; 0: it is unchanged */
+	u8 how;
+	u8 add; /* signed. arm64: 8 * add from the CFA to the return address; 0: it lies behind fp */
+};
+
+struct rule_entry {
+	u64 key; /* SLOT_KEY of the return address; written last, cleared first */
+	u64 rule; /* struct rule, as one word */
 };
 
 struct code_range {
@@ -128,11 +178,25 @@ struct cohort {
 
 /* Head of everything in the ring buffer. */
 struct event {
-	u32 kind;
+	u16 kind;
+	u8 end;     /* EVENT_STACK: enum stack_end */
+	u8 guessed; /* EVENT_STACK: a frame was found by RULE_GUESS */
 	u32 slot;
-	u32 count; /* EVENT_STACK: frames that follow; else the thread or process */
+	u32 count; /* EVENT_STACK: frames that follow; EVENT_MISS: bytes of the slice; else the
+		    * thread or process */
 	u32 called; /* EVENT_STACK: function | family << 8; EVENT_FORK: flags of clone */
-	u64 stack;  /* EVENT_STACK: hash of the frames; else ktime */
+	u64 stack;  /* EVENT_STACK: hash of the frames; EVENT_MISS: the ticket; else ktime */
+};
+
+#define SLICE_BYTES 8192u
+
+/* A walk that ended at a return address without a rule, and what user space needs to finish it. The
+ * block that was born there is counted under the ticket, a stack of its own. */
+struct miss {
+	struct event event;
+	u64 stump;      /* hash of the stack so far, which was sent before */
+	u64 pc, sp, fp; /* the frame without a rule: registers in it */
+	u8 slice[SLICE_BYTES]; /* the stack from sp on */
 };
 
 #define HASH_SEED 0x9e3779b97f4a7c15ULL

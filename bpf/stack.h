@@ -1,130 +1,148 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * The call stack at an allocator's return, as a hash; a new stack goes to user space once.
+ * The call stack at an allocator's return, as a hash; a new stack goes to user space once, a stack that
+ * ends at a missing rule with what is needed to finish it.
  *
- * uprobe programs can be preempted on PREEMPT kernels and the scratch is per cpu, so its owner is
- * checked again after each use; user space recomputes the hash of what it gets.
+ * uprobe programs can be preempted on PREEMPT kernels, and then another walk may begin on this cpu. Only
+ * a walk that finds nobody else in the scratch uses it: whoever comes later sees that, and takes memory
+ * of the ring buffer, which nobody else is given (the tail-called `leave_aside`).
  */
-#define WALK_TRIES 2
-#define LOWEST_CODE 0x1000ULL
-#define HIGHEST_CODE 0xffffffffffffULL
-#define MOST_BETWEEN_FRAMES (8ULL << 20)
+#define FIRST_BYTES 1024 /* read at once; most stacks of ten frames fit */
+#define MOST_REPORTS 8   /* of one missing rule, until user space has answered */
 
-/* What is kept in memory is one state for the verifier, whatever path led to it. */
-#define KEPT(place) (*(volatile typeof(place) *)&(place))
+struct birth {
+	u64 address, now;
+	u32 slot, called;
+};
 
-/* Frame records lie at ever higher addresses. What does not is no frame pointer, but whatever code built
- * without them keeps in that register: reading there would fault, at 500 ns a stack. */
-static __always_inline int goes_on(u64 fp, u64 inner)
+/* Send `walk` as a new stack; 0 where it could not be. */
+static __always_inline u64 send_stack(struct walk *walk, struct birth *birth, u64 hash)
 {
-	return fp - inner < MOST_BETWEEN_FRAMES && !(fp & 7);
+	u32 frames = KEPT(walk->event.count);
+	u8 seen = 1;
+	int err = stacks_seen.insert(&hash, &seen);
+
+	if (err) { /* another cpu was first, or there is no room to remember it */
+		if (err == -EEXIST)
+			return hash;
+		lose(err == -E2BIG ? LOSS_STACKS_FULL : LOSS_MAP_BUSY);
+		return 0;
+	}
+	walk->event.kind = EVENT_STACK;
+	walk->event.slot = birth->slot;
+	walk->event.called = birth->called;
+	walk->event.stack = hash;
+	if (frames > STACK_DEPTH) /* never; the verifier wants to be told */
+		frames = STACK_DEPTH;
+	if (events.ringbuf_output(&walk->event, sizeof(walk->event) + 8 * frames, 0)) {
+		stacks_seen.delete(&hash); /* to be offered again */
+		lose(LOSS_RINGBUF_FULL);
+	}
+	return hash;
 }
 
-/* Read the stack from `at` to the end of its page: no more, for the next one may not be there. */
-static __always_inline void read_stack(struct walk *walk, u64 at)
+/* Read the stack from `at` to the end of the next page; the number of bytes. */
+static __always_inline u32 read_slice(u8 *slice, u64 at)
 {
-	u64 size = sizeof(walk->words) - (at & (sizeof(walk->words) - 1));
+	u32 room = SLICE_BYTES / 2 - (at & (SLICE_BYTES / 2 - 1));
 
-	if (size < 16)
-		size = 16;
-	KEPT(walk->from) = at;
-	KEPT(walk->span) = 0;
-	if (!bpf_probe_read_user(walk->words, size, (void *)at))
-		KEPT(walk->span) = size - 8;
+	if (bpf_probe_read_user(slice, room, (void *)at))
+		return 0;
+	if (bpf_probe_read_user(slice + room, SLICE_BYTES / 2, (void *)(at + room)))
+		return room;
+	return room + SLICE_BYTES / 2;
 }
 
-/* From the frame record at `fp` to the next one outward; a pc of 0 ends the walk. */
-static __always_inline void step(struct walk *walk)
+/* Tell user space that the rule is missing at which `walk` ended. Returns the ticket under which the block
+ * is counted, so that it belongs to the whole stack once that is known; the stump where it is not
+ * told, because it was often enough or there is no room. */
+static __always_inline u64 report_miss(struct walk *walk, struct birth *birth, u64 stump)
 {
-	u64 fp = KEPT(walk->fp), at;
+	u64 key = SLOT_KEY(birth->slot, KEPT(walk->pc)), ticket;
+	u32 once = 1, *reports = reported.lookup(&key);
+	struct miss *miss;
 
-	KEPT(walk->pc) = 0;
-	if (!fp)
-		return;
-	if (fp - KEPT(walk->from) >= KEPT(walk->span))
-		read_stack(walk, fp);
-	at = fp - KEPT(walk->from);
-	if (at >= KEPT(walk->span))
-		return;
-	at >>= 3;
-	asm volatile("" : "+r"(at)); /* or clang proves the next line away */
-	if (at >= STACK_WORDS - 1)
-		return;
-	KEPT(walk->pc) = walk->words[at + 1];
-	KEPT(walk->fp) = goes_on(walk->words[at], fp + 16) ? walk->words[at] : 0;
+	if (reports && *reports >= MOST_REPORTS)
+		return stump;
+	miss = events.ringbuf_reserve(sizeof(*miss));
+	if (!miss) {
+		lose(LOSS_RINGBUF_FULL);
+		return stump;
+	}
+	if (reports)
+		__sync_fetch_and_add(reports, 1);
+	else
+		reported.update(&key, &once);
+	ticket = hash_step(hash_step(stump, birth->address), birth->now);
+	ticket = ticket ? ticket : 1;
+	miss->event.kind = EVENT_MISS;
+	miss->event.slot = birth->slot;
+	miss->event.called = birth->called;
+	miss->event.stack = ticket;
+	miss->stump = stump;
+	miss->pc = KEPT(walk->pc);
+	miss->sp = KEPT(walk->sp);
+	miss->fp = frame_pointer(walk);
+	miss->event.count = read_slice(miss->slice, miss->sp);
+	events.ringbuf_submit(miss, 0);
+	return ticket;
 }
 
-/* Walk by frame pointers and hash on the way. `event.count` becomes the number of frames. 0 stands for
- * "not kept", so no hash is 0. bpf_get_stack reads each record by itself and then one that faults: it
- * takes 1,200 ns more at depth 10. */
-static __always_inline u64 walk_frame_pointers(struct walk *walk, struct pt_regs *ctx, u32 called)
+/* Count a stack that is not whole, or rests on a guess. */
+static __always_inline void lose_frames(struct walk *walk)
 {
-	u64 hash = hash_step(HASH_SEED, called), sp = PT_REGS_SP(ctx), pc;
-	u32 i;
+	u32 end = KEPT(walk->event.end), guessed = KEPT(walk->event.guessed);
+
+	if (end == END_TRUNCATED)
+		lose(LOSS_STACK_TRUNCATED);
+	else if (end == END_UNREADABLE && !guessed)
+		lose(LOSS_STACK_UNREADABLE);
+	else if (end > END_OUTERMOST)
+		lose(LOSS_STACK_CUT);
+	else if (end && guessed)
+		lose(LOSS_STACK_GUESSED);
+}
+
+/* What the block is counted under: the hash of its stack, or a ticket; 0: without a stack. */
+static __always_inline u64 stack_in(struct walk *walk, struct pt_regs *ctx, struct birth *birth)
+{
+	u64 sp = PT_REGS_SP(ctx), hash, ticket;
 
 	KEPT(walk->pc) = PT_REGS_IP(ctx);
-	KEPT(walk->fp) = goes_on(PT_REGS_FP(ctx), sp) ? PT_REGS_FP(ctx) : 0;
-	read_stack(walk, sp & ~7ULL);
-	if (!KEPT(walk->span)) /* paged out: only the innermost frame is known */
-		lose(LOSS_STACK_UNREADABLE);
-	for (i = 0; i < STACK_DEPTH; i++) {
-		asm volatile("" : "+r"(i)); /* or clang turns the bound into one the verifier cannot see */
-		if (i >= STACK_DEPTH)
-			break;
-		pc = KEPT(walk->pc);
-		if (pc - LOWEST_CODE > HIGHEST_CODE - LOWEST_CODE)
-			break;
-		walk->pcs[i] = pc;
-		hash = hash_step(hash, pc);
-		step(walk);
+	KEPT(walk->sp) = sp;
+	KEPT(walk->fp) = PT_REGS_FP(ctx);
+	KEPT(walk->fp_at) = KEPT(walk->lr) = KEPT(walk->instance) = 0;
+	read_stack(walk, sp & ~7ULL, FIRST_BYTES);
+	hash = walk_stack(walk, birth->slot, birth->called, DEPTH_IN_USE);
+	if (!stacks_seen.lookup(&hash)) {
+		hash = send_stack(walk, birth, hash);
+		if (!hash)
+			return 0;
 	}
-	KEPT(walk->event.count) = i;
-	return hash ? hash : 1;
+	if (KEPT(walk->event.end) != END_NO_RULE)
+		return hash;
+	ticket = report_miss(walk, birth, hash);
+	if (ticket != hash)
+		KEPT(walk->event.end) = 0; /* not known here: user space goes on */
+	return ticket;
 }
 
-static __always_inline u64 stack_of(struct pt_regs *ctx, u32 slot, u32 called)
+/* The scratch of this cpu; NULL while another walk is in it. */
+static __always_inline struct walk *take_scratch(void)
 {
-	u64 thread = bpf_get_current_pid_tgid(), hash;
-	struct walk *walk;
-	u32 zero = 0, frames;
-	u8 seen = 1;
-	int err;
+	u32 zero = 0;
+	struct walk *walk = walks.lookup(&zero);
 
-	for (int attempt = 0; attempt < WALK_TRIES; attempt++) {
-		walk = walks.lookup(&zero);
-		if (!walk)
-			return 0;
-		*(volatile u64 *)&walk->owner = thread;
-		hash = walk_frame_pointers(walk, ctx, called);
-		frames = *(volatile u32 *)&walk->event.count;
-		if (*(volatile u64 *)&walk->owner != thread)
-			continue;
-		if (frames >= STACK_DEPTH)
-			lose(LOSS_STACK_TRUNCATED);
-		if (stacks_seen.lookup(&hash))
-			return hash;
-		walk->event.kind = EVENT_STACK;
-		walk->event.slot = slot;
-		walk->event.called = called;
-		walk->event.stack = hash;
-		if (frames > STACK_DEPTH) /* never; the verifier wants to be told */
-			frames = STACK_DEPTH;
-		err = stacks_seen.insert(&hash, &seen);
-		if (err) { /* another cpu was first, or there is no room to remember it */
-			if (err == -EEXIST)
-				return hash;
-			lose(err == -E2BIG ? LOSS_STACKS_FULL : LOSS_MAP_BUSY);
-			return 0;
-		}
-		err = events.ringbuf_output(&walk->event, sizeof(walk->event) + 8 * frames, 0);
-		if (!err && *(volatile u64 *)&walk->owner == thread)
-			return hash;
-		stacks_seen.delete(&hash); /* to be offered again */
-		if (err) {
-			lose(LOSS_RINGBUF_FULL);
-			return hash;
-		}
-	}
-	lose(LOSS_STACK_UNREADABLE);
-	return 0;
+	if (!walk)
+		return NULL;
+	__sync_fetch_and_add(&walk->users, 1);
+	if (KEPT(walk->users) == 1)
+		return walk;
+	__sync_fetch_and_add(&walk->users, -1);
+	return NULL;
+}
+
+static __always_inline void give_back(struct walk *walk)
+{
+	__sync_fetch_and_add(&walk->users, -1);
 }

@@ -5,7 +5,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from ebpftrace.drain.sites import SiteBook, SiteCounters
-from ebpftrace.drain.stacks import StackBook, is_complete
+from ebpftrace.drain.stacks import StackBook
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Address, Pid
 from ebpftrace.model.picture import CallSite, Counts, Site
@@ -29,7 +29,8 @@ class Drawing:
         self._book = book
         self._stacks = stacks
         self._spaces = spaces
-        self._drawn: list[Site] = []
+        self._drawn: list[Site | None] = []
+        """None where a site became part of another one."""
         self._mark_at = self._older_mark_at = 0.0
         self._mark = self._older_mark = 0
 
@@ -40,14 +41,20 @@ class Drawing:
             self._older_mark_at, self._mark_at = self._mark_at, now
             self._older_mark, self._mark = self._mark, _tracked_growth(self._book.totals())
         window = max(now - self._older_mark_at, 1e-9)
+        self._book.settle()
         drawn = self._drawn
+        for merged in self._book.merged:
+            if merged.row is not None:
+                drawn[merged.row] = None
+        self._book.merged.clear()
         make = tuple.__new__  # Site(...) and Counts(...) take twice as long, for the same tuples
         unsettled: dict[SiteCounters, None] = {}
         for counters in self._book.unsettled:
             if counters.row is None and not (counters.sums[0] or counters.sums[4]):
                 continue
             row = counters.row
-            at = self._call_site(counters) if row is None else drawn[row].at
+            before = drawn[row] if row is not None else None
+            at = before.at if before is not None else self._call_site(counters)
             if at.allocator is None and row is not None and counters.stack:
                 at = self._call_site(counters)  # perhaps its stack has come
             grown = counters.tracked_growth
@@ -61,7 +68,7 @@ class Drawing:
             if not grown == counters.mark == counters.older_mark or at.allocator is None:
                 unsettled[counters] = None
         self._book.unsettled = unsettled
-        return tuple(drawn)
+        return tuple(filter(None, drawn))
 
     def growth(self, totals: Counts, now: float) -> float | None:
         """Growth of everything in bytes per second, over the same window as the sites'."""
@@ -78,8 +85,8 @@ class Drawing:
             pid=space.pid,
             family=FAMILIES[stack.called >> 8].name if stack else None,
             allocator=FUNCTIONS[stack.called & 0xFF].name if stack else None,
-            complete=stack is not None and not stack.truncated and is_complete(frames),
-            guessed=None,
+            complete=stack is not None and stack.complete,
+            guessed=stack.guessed if stack is not None else None,
             frames=frames,
         )
 

@@ -2,7 +2,8 @@
 
 import struct
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from operator import add
+from typing import NamedTuple, cast
 
 from ebpftrace.kernel.layout import COHORT, COHORT_KEY
 from ebpftrace.kernel.tables import Table
@@ -43,7 +44,7 @@ class SiteCounters:
         return self.sums[1] - self.sums[3]
 
     def hold(self, epochs: tuple[int, ...]) -> None:
-        """Outstanding blocks are now of these epochs."""
+        """Outstanding blocks are now of these epochs, one for each cohort that has any."""
         self.epochs = epochs
         self.oldest_at = float(start_of(min(epochs))) if epochs and self.stack else None
 
@@ -77,10 +78,14 @@ class SiteBook:
         self._batches: list[_Batch] = []
         self._empty: set[_Cohort] = set()
         self._totals: Sums = (0, 0, 0, 0, 0, 0)
+        self._owners: dict[tuple[int, int], StackId] = {}
+        self._moving: dict[SiteCounters, SiteCounters] = {}
         self.sites: dict[tuple[int, int], SiteCounters] = {}
         """Of slots in use."""
         self.unsettled: dict[SiteCounters, None] = {}
         """Sites to draw anew: they changed, or their growth still does. In order of appearance."""
+        self.merged: list[SiteCounters] = []
+        """Sites that became part of another one; who draws takes their rows away."""
 
     def __len__(self) -> int:
         """Cohorts in the map, as of the last poll."""
@@ -109,11 +114,55 @@ class SiteBook:
             self._batches.append(_Batch(keys, values, cohorts))
         self._delete_empty(deletable_before)
 
-    def _meet(self, key: bytes) -> _Cohort:
-        stack, slot, epoch = COHORT_KEY.unpack(key)
+    def credit(self, slot: Slot, counted: StackId, owner: StackId) -> None:
+        """What the kernel counts under `counted` belongs to `owner`, since its beginning.
+
+        For good; with the next `settle` where it has been read already.
+        """
+        self._owners[slot, counted] = owner
+        met = self.sites.get((slot, counted))
+        if met is not None:
+            self._moving[met] = self._site(slot, self._owner(slot, owner))
+
+    def settle(self) -> None:
+        """Move what was read before its owner was known."""
+        if not self._moving:
+            return
+        moving, self._moving = self._moving, {}
+        for site, owner in moving.items():
+            moving[site] = moving.get(owner, owner)  # a stump that was joined since
+        for cohort in self._cohorts.values():
+            cohort.site = moving.get(cohort.site, cohort.site)
+        for site, owner in moving.items():
+            owner.sums = cast(Sums, tuple(map(add, owner.sums, site.sums)))
+            owner.mark += site.mark
+            owner.older_mark += site.older_mark
+            owner.hold((*owner.epochs, *site.epochs))
+            self.unsettled[owner] = None
+            self.unsettled.pop(site, None)
+            del self.sites[site.slot, site.stack]
+        self.merged += moving
+
+    def counted_as(self, slot: Slot, owner: StackId) -> frozenset[StackId]:
+        """The ids that the kernel knows the blocks of one site by; any thread may ask."""
+        parts = [StackId(stack) for there, stack in list(self._owners) if there == slot]
+        return frozenset({owner, *(part for part in parts if self._owner(slot, part) == owner)})
+
+    def _owner(self, slot: int, stack: StackId) -> StackId:
+        """A ticket may be a stump's, and the stump be joined later: two steps at most."""
+        for _ in range(2):
+            stack = self._owners.get((slot, stack), stack)
+        return stack
+
+    def _site(self, slot: int, stack: int) -> SiteCounters:
         site = self.sites.get((slot, stack))
         if site is None:
             site = self.sites[slot, stack] = SiteCounters(Slot(slot), StackId(stack))
+        return site
+
+    def _meet(self, key: bytes) -> _Cohort:
+        stack, slot, epoch = COHORT_KEY.unpack(key)
+        site = self._site(slot, self._owner(slot, stack))
         found = self._cohorts[key] = _Cohort(key, site, epoch)
         self._empty.add(found)
         return found
@@ -137,7 +186,8 @@ class SiteBook:
                 site.hold((*site.epochs, cohort.epoch))
                 self._empty.discard(cohort)
             elif held and not holds:
-                site.hold(tuple(epoch for epoch in site.epochs if epoch != cohort.epoch))
+                at = site.epochs.index(cohort.epoch)
+                site.hold((*site.epochs[:at], *site.epochs[at + 1 :]))
                 self._empty.add(cohort)
         self._totals = (t0, t1, t2, t3, t4, t5)
 
@@ -156,6 +206,8 @@ class SiteBook:
             yield
         for key in [key for key in self.sites if key[0] == slot]:
             del self.sites[key]
+        for key in [key for key in self._owners if key[0] == slot]:
+            del self._owners[key]
 
     def _forget(self, cohort: _Cohort) -> None:
         self._table.delete(cohort.key)

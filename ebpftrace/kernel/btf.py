@@ -1,11 +1,12 @@
-"""The kernel's own types, as far as a number of one of its functions is wanted.
+"""The kernel's own types, as far as a function's number or a member's offset is wanted.
 
 Layout: Documentation/bpf/btf.rst. 5 MB of types are walked in 0.08 s; only what calls kernel
-functions needs them.
+functions, or reads what it keeps of return probes, needs them.
 """
 
 import struct
 from array import array
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,44 +22,101 @@ _EACH = {4: 3, 5: 3, 6: 2, 13: 2, 15: 3, 19: 3}
 _MOST_KIND = 19
 
 
+_STRUCT, _LARGE = 4, 1 << 31  # a struct with bit fields packs their sizes into the offsets
+
+RETURN_MEMBERS = (
+    ("task_struct", "utask"),
+    ("uprobe_task", "return_instances"),
+    ("return_instance", "stack"),
+    ("return_instance", "orig_ret_vaddr"),
+    ("return_instance", "next"),
+)
+"""Where the kernel keeps the return addresses that return probes have replaced."""
+
+
 @lru_cache(maxsize=8)
 def kernel_function(name: str) -> int | None:
     """The type id of a function of the running kernel, by which a program calls it.
 
     None where there is none, or no types (CONFIG_DEBUG_INFO_BTF).
     """
+    return function_id(_kernel_types(), name)
+
+
+@lru_cache(maxsize=1)
+def return_offsets() -> tuple[int, ...]:
+    """The offsets in bytes of RETURN_MEMBERS in the running kernel; () where it does not tell."""
+    return member_offsets(_kernel_types(), RETURN_MEMBERS)
+
+
+def _kernel_types() -> bytes:
     try:
         with _PATH.open("rb") as file:
-            return function_id(file.read(_MOST), name)
+            return file.read(_MOST)
     except OSError:
-        return None
+        return b""
 
 
 def function_id(btf: bytes, name: str) -> int | None:
     """The id of the FUNC `name` in raw BTF; None where there is none, or it is not BTF we know."""
     try:
-        return _function_id(btf, name)
+        types = _Types(btf)
+        wanted = types.name(name)
+        if not wanted:
+            return None
+        found = (number for number, _ in types.of_kind(_FUNC, (wanted,)))
+        return next(found, None)
     except (struct.error, IndexError, ValueError):
         return None
 
 
-def _function_id(btf: bytes, name: str) -> int | None:
-    magic, _, _, size, types_at, types_size, strings_at, strings_size = _HEADER.unpack_from(btf)
-    if magic != _MAGIC:
-        return None
-    strings = btf[size + strings_at : size + strings_at + strings_size]
-    wanted = strings.find(b"\0" + name.encode() + b"\0") + 1
-    if not wanted:
-        return None
-    words = array("I", btf[size + types_at : size + types_at + types_size])
-    at, number = 0, 1
-    while at < len(words):
-        info = words[at + 1]
-        kind = info >> 24 & 0x1F
-        if kind == _FUNC and words[at] == wanted:
-            return number
-        if not 0 < kind <= _MOST_KIND:
-            return None  # a kind of later years, whose length is not known
-        at += _HEAD_WORDS + _EXTRA.get(kind, 0) + _EACH.get(kind, 0) * (info & 0xFFFF)
-        number += 1
-    return None
+def member_offsets(btf: bytes, members: Sequence[tuple[str, str]]) -> tuple[int, ...]:
+    """The offsets in bytes of (struct, member), all or none; a member of a member is not found."""
+    try:
+        types = _Types(btf)
+        structs = {types.name(name): name for name, _ in members}
+        wanted = {types.name(member): member for _, member in members}
+        found: dict[tuple[str, str], int] = {}
+        for _, at in types.of_kind(_STRUCT, structs):
+            for name, bits in types.members(at):
+                if name in wanted:
+                    found.setdefault((structs[types.words[at]], wanted[name]), bits // 8)
+        return tuple(found[member] for member in members)
+    except (struct.error, LookupError, ValueError):
+        return ()
+
+
+class _Types:
+    """Raw BTF; struct.error, IndexError, ValueError where it is none that we know."""
+
+    def __init__(self, btf: bytes) -> None:
+        magic, _, _, size, types_at, types_size, strings_at, strings_size = _HEADER.unpack_from(btf)
+        if magic != _MAGIC:
+            raise ValueError(magic)
+        self._strings = btf[size + strings_at : size + strings_at + strings_size]
+        self.words = array("I", btf[size + types_at : size + types_at + types_size])
+
+    def name(self, name: str) -> int:
+        """By what number types are called so; 0 where none is."""
+        return self._strings.find(b"\0" + name.encode() + b"\0") + 1
+
+    def of_kind(self, wanted: int, names: Collection[int]) -> Iterator[tuple[int, int]]:
+        """(type id, where it begins) of the types of one kind with one of these names."""
+        words, at, number = self.words, 0, 1
+        while at < len(words):
+            info = words[at + 1]
+            kind = info >> 24 & 0x1F
+            if kind == wanted and words[at] in names:
+                yield number, at
+            if not 0 < kind <= _MOST_KIND:
+                return  # a kind of later years, whose length is not known
+            at += _HEAD_WORDS + _EXTRA.get(kind, 0) + _EACH.get(kind, 0) * (info & 0xFFFF)
+            number += 1
+
+    def members(self, at: int) -> Iterator[tuple[int, int]]:
+        """(name, offset in bits) of each member of the struct that begins at `at`."""
+        info = self.words[at + 1]
+        mask = 0xFFFFFF if info & _LARGE else 0xFFFFFFFF
+        first = at + _HEAD_WORDS
+        for member in range(first, first + 3 * (info & 0xFFFF), 3):
+            yield self.words[member], self.words[member + 2] & mask

@@ -5,7 +5,9 @@ realloc and free of slot 0, which belongs to no target.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import layout
@@ -14,10 +16,12 @@ from ebpftrace.kernel.backends import Backend, Placement, ProgramName
 from ebpftrace.kernel.prices import STACK_DEPTH, Prices, median
 from ebpftrace.kernel.probe_trials import ProbeTrial
 from ebpftrace.kernel.programs import Programs
+from ebpftrace.kernel.rules import RuleTable
 from ebpftrace.kernel.testbed import function
 from ebpftrace.kernel.worker import Channel
-from ebpftrace.model.ids import FileOffset, Slot
+from ebpftrace.model.ids import Address, FileOffset, Slot
 from ebpftrace.probes.families import Role, Shape
+from ebpftrace.unwind.rules import FROM_FP, OUTERMOST, STEP, Rule
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +29,8 @@ SLOT = Slot(0)
 # Few calls, so that the records of their blocks come from the list that the processor has at hand:
 # with 64 the kernel fetches more in between, and a pair takes 2.8 us instead of 2.2.
 _ROUNDS, _CALLS = 15, 32
+_LESSONS = 16
+_FRAME = Rule(STEP | FROM_FP, 16, -16)  # our code keeps frame pointers, and has no tables
 _BASE = 0x10000000  # where the blocks are said to be
 _FUNCTIONS: dict[Role, int] = {"birth": 1, "resize": 2, "death": 3}
 _SHAPES: dict[Role, Shape] = {
@@ -35,22 +41,34 @@ _SHAPES: dict[Role, Shape] = {
 
 
 def calibrate(
-    channel: Channel, programs: Programs, backend: Backend, trial: ProbeTrial
+    channel: Channel,
+    programs: Programs,
+    backend: Backend,
+    trial: ProbeTrial,
+    rules: RuleTable,
+    events: Callable[[], list[bytes]],
 ) -> Prices | None:
     """About 15 ms. None, and the reason in the log, where it cannot be done.
 
     Slot 0 must count meanwhile, and what it counted be thrown away. The probes stay until `channel`
-    is closed.
+    is closed. `events` have come since the last call.
     """
     try:
-        return _calibrate(channel, programs, backend, trial)
+        return _calibrate(channel, programs, backend, trial, rules, events)
     except CannotAttach as error:
         log.info("no prices: %s", error)
         return None
+    finally:
+        rules.remove_slot(SLOT)
 
 
 def _calibrate(
-    channel: Channel, programs: Programs, backend: Backend, trial: ProbeTrial
+    channel: Channel,
+    programs: Programs,
+    backend: Backend,
+    trial: ProbeTrial,
+    rules: RuleTable,
+    events: Callable[[], list[bytes]],
 ) -> Prices | None:
     if trial.entry_ns is None or trial.stepped_ns is None:
         return None
@@ -59,6 +77,8 @@ def _calibrate(
         number = channel.ask(request_for(placement, programs), [programs.uprobe(placement)])
         if number["errno"]:
             raise CannotAttach(f"calibration: error {number['errno']}")
+    for role in _FUNCTIONS:
+        _teach(channel, role, rules, events)
     found: dict[Role, list[float]] = {role: [] for role in _FUNCTIONS}
     for _ in range(_ROUNDS):
         for role, readings in found.items():  # each round frees what it has allocated
@@ -72,7 +92,29 @@ def _calibrate(
     )
 
 
+def _teach(
+    channel: Channel, role: Role, rules: RuleTable, events: Callable[[], list[bytes]]
+) -> None:
+    """Let walks find every frame of our code, and end where it begins."""
+    for _ in range(_LESSONS):
+        start, end = _ask(channel, role)["code"]
+        misses = [event for event in events() if _kind(event) == layout.EVENT_MISS]
+        if not misses:
+            return
+        for pc in {Address(layout.MISS.unpack_from(miss)[8]) for miss in misses}:
+            rules.install(SLOT, pc, (_FRAME if start <= pc < end else OUTERMOST).pack())
+
+
+def _kind(event: bytes) -> int:
+    kind: int = layout.EVENT.unpack_from(event)[0]
+    return kind
+
+
 def _loop(channel: Channel, role: Role) -> float:
+    return float(_ask(channel, role)["ns"]) / _CALLS
+
+
+def _ask(channel: Channel, role: Role) -> dict[str, Any]:
     request = {
         "do": "time",
         "function": _FUNCTIONS[role],
@@ -80,7 +122,7 @@ def _loop(channel: Channel, role: Role) -> float:
         "base": _BASE,
         "depth": STACK_DEPTH,
     }
-    return float(channel.ask(request)["ns"]) / _CALLS
+    return channel.ask(request)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,14 +38,17 @@ MAPS = (
     "blocks",
     "cohorts",
     "stacks_seen",
+    "rules",
+    "more_rules",
+    "reported",
     "watched",
     "events",
     "losses",
     "hits",
     "walks",
-    "no_program",
+    "programs",
 )
-PROGRAMS = ("enter", "leave", "on_thread_exit", "on_exec", "on_new_task")
+PROGRAMS = ("enter", "leave", "leave_aside", "on_thread_exit", "on_exec", "on_new_task")
 _LENGTH = struct.Struct("<I")
 _WORDS = 64 << 10
 _LIMIT_S = 60.0

@@ -15,7 +15,7 @@ _KERNEL_FUNCTION, _MAP_DESCRIPTOR = 2, 1  # what a source register of 2 or 1 mak
 _MOST_JUMP = 0x7FFF
 IS_RETURN = "bpf_session_is_return"
 """The function of the kernel that `session` calls (535a3692ba72, 6.13)."""
-_COOKIE_HELPER, _NO_RETURN_WANTED = 174, 0x7FFE01  # bpf/arch.h
+_COOKIE_HELPER, _NO_RETURN_WANTED, _DEPTH_IN_USE = 174, 0x7FFE01, 0x7FFE02  # bpf/arch.h
 
 
 def instruction(code: int, registers: int = 0, offset: int = 0, immediate: int = 0) -> bytes:
@@ -55,6 +55,11 @@ def with_constant_cookie(code: bytes, cookie: int) -> bytes:
 def with_answer(code: bytes, no_return_wanted: int) -> bytes:
     """`code` with what its entries answer where they want no return."""
     return _with_constant(code, _NO_RETURN_WANTED, no_return_wanted)
+
+
+def with_depth(code: bytes, frames: int) -> bytes:
+    """`code` with the number of frames after which a walk ends."""
+    return _with_constant(code, _DEPTH_IN_USE, frames)
 
 
 def _with_constant(code: bytes, helper: int, value: int) -> bytes:

@@ -5,14 +5,15 @@ import struct
 
 from ebpftrace.model.losses import LOSSES
 
-u64, u32, u16 = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint16
+u64, u32, u16, u8 = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint16, ctypes.c_uint8
 
 SLOTS = 1024
 CODE_RANGES = 32
 FUNCTIONS = 64
-CONTROL_ARMED, CONTROL_COUNTING = 1, 2
+CONTROL_ARMED, CONTROL_COUNTING, CONTROL_LEARNING = 1, 2, 4
 COOKIE_ZERO_FREES = 0x40000000
-EVENT_STACK, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK = 1, 2, 3, 4
+EVENT_STACK, EVENT_MISS, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK = 1, 2, 3, 4, 5
+SLICE_BYTES = 8192
 HASH_SEED, HASH_FACTOR = 0x9E3779B97F4A7C15, 0xFF51AFD7ED558CCD
 ADDRESS_BITS = 48
 LOSS_COUNT = len(LOSSES)
@@ -20,10 +21,29 @@ _NAMES = [loss.name for loss in LOSSES]
 PROBE_MISSED, SHARED_VM_CHILD = map(_NAMES.index, ("probe_missed", "shared_vm_child"))
 
 
+class ReturnOffsets(ctypes.Structure):
+    """`struct return_offsets`; its first five in the order of `btf.RETURN_MEMBERS`."""
+
+    _fields_ = (
+        ("utask", u16),
+        ("instances", u16),
+        ("stack", u16),
+        ("original", u16),
+        ("next", u16),
+        ("unused", u16),
+    )
+
+
 class Control(ctypes.Structure):
     """`struct control`."""
 
-    _fields_ = (("start", u64), ("flags", u32), ("open_epoch", u32))
+    _fields_ = (
+        ("start", u64),
+        ("flags", u32),
+        ("open_epoch", u32),
+        ("returns", ReturnOffsets),
+        ("unused", u32),
+    )
 
 
 class CodeRange(ctypes.Structure):
@@ -92,10 +112,37 @@ class Cohort(ctypes.Structure):
     )
 
 
+class RuleEntry(ctypes.Structure):
+    """`struct rule_entry`; what `rule` holds is `unwind.rules.Rule`."""
+
+    _fields_ = (("key", u64), ("rule", u64))
+
+
 class Event(ctypes.Structure):
     """`struct event`."""
 
-    _fields_ = (("kind", u32), ("slot", u32), ("count", u32), ("called", u32), ("stack", u64))
+    _fields_ = (
+        ("kind", u16),
+        ("end", u8),
+        ("guessed", u8),
+        ("slot", u32),
+        ("count", u32),
+        ("called", u32),
+        ("stack", u64),
+    )
+
+
+class Miss(ctypes.Structure):
+    """`struct miss`."""
+
+    _fields_ = (
+        ("event", Event),
+        ("stump", u64),
+        ("pc", u64),
+        ("sp", u64),
+        ("fp", u64),
+        ("slice", u8 * SLICE_BYTES),
+    )
 
 
 # What is decoded by the ten thousand goes through struct: a tenth of the time of ctypes.
@@ -103,7 +150,9 @@ COHORT_KEY = struct.Struct("<QII")
 COHORT = struct.Struct("<6Q")
 BLOCK_KEY = struct.Struct("<Q")
 BLOCK = struct.Struct("<QQQIHH")
-EVENT = struct.Struct("<IIIIQ")
+EVENT = struct.Struct("<HBBIIIQ")
+MISS = struct.Struct("<HBBIIIQQQQQ")
+"""Up to the slice."""
 
 
 def cookie(
@@ -129,10 +178,15 @@ def cookie(
     )
 
 
-def stack_hash(pcs: tuple[int, ...], called: int) -> int:
-    """What `walk_frame_pointers` of bpf/stack.h computes."""
+def stack_hash(pcs: tuple[int, ...], called: int, end: int, *, guessed: bool) -> int:
+    """What `walk_stack` of bpf/unwind.h computes."""
     value = HASH_SEED
-    for word in (called, *pcs):
+    for word in (called, *pcs, end | guessed << 8):
         value = ((value ^ word) * HASH_FACTOR) & 0xFFFFFFFFFFFFFFFF
         value ^= value >> 29
     return value or 1
+
+
+def slot_key(slot: int, address: int) -> int:
+    """`SLOT_KEY`."""
+    return slot << ADDRESS_BITS | address & (1 << ADDRESS_BITS) - 1

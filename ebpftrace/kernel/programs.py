@@ -5,6 +5,8 @@ import errno
 import logging
 import os
 import platform
+import struct
+import threading
 from collections.abc import Callable
 
 from ebpftrace.errors import CannotAttach
@@ -18,16 +20,21 @@ from ebpftrace.kernel.instructions import (
     session,
     with_answer,
     with_constant_cookie,
+    with_depth,
     with_maps,
 )
 from ebpftrace.kernel.sizes import MapSizes
+from ebpftrace.kernel.tables import Table
 
 log = logging.getLogger(__name__)
 
 _MACHINES = {"x86_64": "EBPFTRACE_X86_64", "aarch64": "EBPFTRACE_ARM64"}
 _LOG_BYTES = 1 << 20
+_TOO_MUCH = (errno.E2BIG, errno.ENOMEM, errno.ENOSPC)  # for the verifier
 _OF_THE_VERIFIER = (errno.EINVAL, errno.EACCES, errno.E2BIG, errno.ENOSPC)
 _MAP_TYPE_PROG_ARRAY = 3
+_PROGRAMS, _LEAVE_ASIDE = 2, 1  # of the map `programs`: its size, and a place in it
+_SHALLOWER = (96, 64, 48, 32)
 
 
 def start_compiling(
@@ -49,6 +56,8 @@ def start_compiling(
             "MAX_STACKS": sizes.stacks,
             "RING_PAGES": sizes.ring_pages,
             "STACK_DEPTH": stack_depth,
+            "RULE_SHIFT": 64 - (sizes.rules.bit_length() - 1),
+            "MORE_RULES": sizes.more_rules,
             "MIN_SIZE": f"{min_size}ULL",
             "MAX_SIZE": "~0ULL" if max_size is None else f"{max_size}ULL",
         }
@@ -58,12 +67,24 @@ def start_compiling(
 class Programs:
     """What was compiled, loaded when asked for."""
 
-    def __init__(self, compiled: Compiled, kernel_function: Callable[[str], int | None]) -> None:
-        """Takes over the descriptors; `kernel_function` as in `btf`."""
+    def __init__(
+        self,
+        compiled: Compiled,
+        stack_depth: int,
+        kernel_function: Callable[[str], int | None],
+    ) -> None:
+        """Takes over the descriptors; `kernel_function` as in `btf`.
+
+        `depth`, of the walks, becomes less than `stack_depth` where the verifier gives up on that.
+        """
         self._kernel_function = kernel_function
         self._compiled = compiled
         self._loaded: dict[tuple[str, int, int | None], int] = {}
-        self._program_arrays = {0: compiled.maps["no_program"]}
+        self._program_arrays = {0: compiled.maps["programs"]}
+        self._aside: dict[int, int] = {}
+        self._asides_are_due = False
+        self._loading = threading.Lock()
+        self.depth = stack_depth
         self.cookies_are_known = features.attach_cookies()
 
     def map(self, name: str) -> int:
@@ -83,6 +104,10 @@ class Programs:
 
         Where the kernel knows no cookies it is a copy in which the cookie is a constant.
         """
+        with self._loading:
+            return self._uprobe(placement)
+
+    def _uprobe(self, placement: Placement) -> int:
         attach_type = ATTACH_TYPES[placement.backend]
         known = self.cookies_are_known or attach_type  # links came later, with cookies
         cookie = None if known else placement.cookies[0]
@@ -91,9 +116,49 @@ class Programs:
             code = with_maps(self._code(placement.program), self._maps_for(attach_type))
             if cookie is not None:
                 code = with_constant_cookie(code, cookie)
-            kind = syscalls.PROG_TYPE_KPROBE
-            self._loaded[key] = _load(placement.program, kind, code, attach_type)
+            self._loaded[key] = self._load_walk(placement.program, code, attach_type)
+            if self._asides_are_due:
+                self._load_asides()
         return self._loaded[key]
+
+    def load_asides(self) -> None:
+        """Load what `leave` calls while it finds its scratch in use, for every attach type.
+
+        Later than all others: it takes the verifier 0.15 s, and is called on preemptible kernels
+        only. Until then such an allocation has no stack, `stack_unreadable`. Any thread may do
+        this. CannotAttach.
+        """
+        with self._loading:
+            self._asides_are_due = True
+            self._load_asides()
+
+    def _load_asides(self) -> None:
+        for attach_type in {attach_type for _, attach_type, _ in self._loaded}:
+            if attach_type in self._aside or attach_type not in self._program_arrays:
+                continue
+            code = with_maps(self._compiled.code["leave_aside"], self._maps_for(attach_type))
+            fd = self._load_walk("leave_aside", code, attach_type)
+            self._aside[attach_type] = fd
+            Table(self._program_arrays[attach_type], 4, 4).update(
+                struct.pack("<I", _LEAVE_ASIDE), struct.pack("<I", fd)
+            )
+
+    def _load_walk(self, name: str, code: bytes, attach_type: int) -> int:
+        """A program that may walk, as deep as the verifier lets it."""
+        kind = syscalls.PROG_TYPE_KPROBE
+        for depth in [self.depth, *(less for less in _SHALLOWER if less < self.depth)]:
+            try:
+                fd = syscalls.load_program(
+                    kind, with_depth(code, depth), name, attach_type=attach_type
+                )
+            except OSError as error:
+                if error.errno not in _TOO_MUCH:
+                    break
+                log.info("%s with stacks of %d frames: %s", name, depth, error.strerror)
+                continue
+            self.depth = depth
+            return fd
+        return _load(name, kind, with_depth(code, self.depth), attach_type)
 
     def _code(self, name: ProgramName) -> bytes:
         code = self._compiled.code
@@ -113,7 +178,7 @@ class Programs:
         """
         if attach_type not in self._program_arrays:
             try:
-                own = syscalls.create_map(_MAP_TYPE_PROG_ARRAY, 4, 4, 1, 0)
+                own = syscalls.create_map(_MAP_TYPE_PROG_ARRAY, 4, 4, _PROGRAMS, 0)
             except OSError as error:
                 raise refusal(error, "map", "A BPF map (prog_array) cannot be created") from error
             self._program_arrays[attach_type] = own
@@ -127,18 +192,19 @@ class Programs:
 
     def loaded(self) -> tuple[int, ...]:
         """The descriptors of every loaded program."""
-        return tuple(self._loaded.values())
+        return (*self._loaded.values(), *self._aside.values())
 
     def descriptors(self) -> tuple[int, ...]:
         """Those of every map and loaded program."""
         arrays = [fd for attach_type, fd in self._program_arrays.items() if attach_type]
-        return (*self._compiled.maps.values(), *arrays, *self._loaded.values())
+        return (*self._compiled.maps.values(), *arrays, *self.loaded())
 
     def close(self) -> None:
         """Unload everything."""
-        for fd in self._loaded.values():
+        for fd in self.loaded():
             os.close(fd)
         self._loaded.clear()
+        self._aside.clear()
         for attach_type, fd in self._program_arrays.items():
             if attach_type:
                 os.close(fd)

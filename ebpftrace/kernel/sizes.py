@@ -10,17 +10,26 @@ BLOCK_BYTES = 48 + 8 + 32 + 16
 COHORT_BYTES = 48 + 16 + 48 + 16
 STACK_BYTES = 48 + 8 + 8 + 16
 THREAD_BYTES = 48 + 8 + 88 + 16
+RULE_BYTES = 16  # of an array
+OVERFLOW_BYTES = 48 + 8 + 8 + 16
+RULES_PER_OVERFLOW = 8
 
 
 @dataclass(frozen=True, slots=True)
 class MapSizes:
-    """Entries of each map; `ring_pages` is a power of two."""
+    """Entries of each map; `ring_pages` and `rules` are powers of two."""
 
     blocks: int
     cohorts: int
     stacks: int
     threads: int
     ring_pages: int
+    rules: int
+
+    @property
+    def more_rules(self) -> int:
+        """Entries for the rules whose place in the array is taken."""
+        return self.rules // RULES_PER_OVERFLOW
 
 
 def available_bytes() -> int:
@@ -39,10 +48,13 @@ def choose(available: int, blocks: int | None = None, stacks: int | None = None)
     budget = available * SHARE
     return MapSizes(
         blocks=blocks or _fitting(budget * 0.60 / BLOCK_BYTES, 1 << 13, 1 << 22),
-        cohorts=_fitting(budget * 0.25 / COHORT_BYTES, 1 << 12, 1 << 20),
+        cohorts=_fitting(budget * 0.22 / COHORT_BYTES, 1 << 12, 1 << 20),
         stacks=stacks or _fitting(budget * 0.06 / STACK_BYTES, 1 << 11, 1 << 16),
         threads=_fitting(budget * 0.05 / THREAD_BYTES, 1 << 10, 1 << 14),
-        ring_pages=_fitting(budget * 0.04 / mmap.PAGESIZE, 1 << 4, 1 << 10),
+        ring_pages=_fitting(budget * 0.04 / mmap.PAGESIZE, 1 << 5, 1 << 10),
+        rules=_fitting(
+            budget * 0.03 / (RULE_BYTES + OVERFLOW_BYTES / RULES_PER_OVERFLOW), 1 << 12, 1 << 16
+        ),
     )
 
 
@@ -54,6 +66,8 @@ def total_bytes(sizes: MapSizes) -> int:
         + sizes.stacks * STACK_BYTES
         + sizes.threads * THREAD_BYTES
         + sizes.ring_pages * mmap.PAGESIZE
+        + sizes.rules * RULE_BYTES
+        + sizes.more_rules * OVERFLOW_BYTES
     )
 
 

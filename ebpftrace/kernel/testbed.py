@@ -106,6 +106,11 @@ class Testbed:
     def __exit__(self, *unused: object) -> None:
         self.close()
 
+    @property
+    def code(self) -> tuple[int, int]:
+        """Where it is mapped: [start, end)."""
+        return self.address, self.address + _PAGES
+
     def function(self, number: int) -> int:
         """The offset in the file of a function, 1 to FUNCTIONS; all of them are alike."""
         return function(number)

@@ -15,6 +15,7 @@ from ebpftrace.kernel.compiler import Compiled
 from ebpftrace.kernel.prices import Prices
 from ebpftrace.kernel.programs import Programs
 from ebpftrace.kernel.ring import RingBuffer
+from ebpftrace.kernel.rules import RuleTable
 from ebpftrace.kernel.sizes import MapSizes
 from ebpftrace.kernel.tables import Counters, Table, charged_bytes
 from ebpftrace.kernel.worker import Worker
@@ -33,13 +34,18 @@ class Tracer:
     """Loaded programs and their maps. For one thread at a time."""
 
     def __init__(
-        self, compiled: Compiled, sizes: MapSizes, worker: Worker, wanted: Backend | None = None
+        self,
+        compiled: Compiled,
+        sizes: MapSizes,
+        stack_depth: int,
+        worker: Worker,
+        wanted: Backend | None = None,
     ) -> None:
         """Takes over what was compiled for maps of these sizes, and `worker`, who places the
         probes. CannotAttach where the kernel refuses a program, or has not the `wanted` back end.
         """
         self.sizes = sizes
-        self._programs = Programs(compiled, worker.kernel_function)
+        self._programs = Programs(compiled, stack_depth, worker.kernel_function)
         self._worker = worker
         self.trial = worker.trial()
         self.backend = first_usable(wanted, self.trial.refused)
@@ -53,6 +59,10 @@ class Tracer:
         self._watched = Table(table("watched"), 4, 4)
         self.blocks = Table(table("blocks"), layout.BLOCK_KEY.size, layout.BLOCK.size)
         self.cohorts = Table(table("cohorts"), layout.COHORT_KEY.size, layout.COHORT.size)
+        reported = Table(table("reported"), 8, 4)
+        more_rules = Table(table("more_rules"), 8, 8)
+        self.rules = RuleTable(table("rules"), sizes.rules, more_rules, reported)
+        self._returns = layout.ReturnOffsets(*worker.return_offsets())
         self._losses = Counters(table("losses"), layout.LOSS_COUNT)
         self._hits = Counters(table("hits"), 2 * layout.FUNCTIONS)
         self._ring = RingBuffer(table("events"), sizes.ring_pages * mmap.PAGESIZE)
@@ -73,7 +83,7 @@ class Tracer:
     # --- switches ---------------------------------------------------------------------------------
 
     def _store_control(self) -> None:
-        value = layout.Control(self.start_ns, self._flags, self._open_epoch)
+        value = layout.Control(self.start_ns, self._flags, self._open_epoch, self._returns)
         self._control.update(_INDEX_0, bytes(value))
 
     def calibrate(self) -> None:
@@ -85,7 +95,12 @@ class Tracer:
         self._store_control()
         try:
             self.prices = calibration.calibrate(
-                self._bench, self._programs, self.backend, self.trial
+                self._bench,
+                self._programs,
+                self.backend,
+                self.trial,
+                self.rules,
+                self._ring.read,
             )
         finally:
             self.disarm()
@@ -112,8 +127,14 @@ class Tracer:
         self._ring.read()
         self._losses.reset()
 
+    def learn(self) -> None:
+        """Let slots walk stacks, to hear of missing rules; nothing is counted."""
+        self._flags = layout.CONTROL_LEARNING
+        self._store_control()
+
     def arm(self) -> None:
         """Let slots count births and deaths, by one store; epochs count from the first arming."""
+        self._losses.reset()  # of what was not counted while it learned
         self.start_ns = self.start_ns or time.monotonic_ns()
         self._flags = layout.CONTROL_ARMED | layout.CONTROL_COUNTING
         self._store_control()
@@ -220,6 +241,15 @@ class Tracer:
         pairs = enumerate(zip(counts[::2], counts[1::2], strict=True))
         return {number: pair for number, pair in pairs if number and any(pair)}
 
+    @property
+    def stack_depth(self) -> int:
+        """Frames of a stack at most: what was asked for, or less where the kernel wants it so."""
+        return self._programs.depth
+
+    def load_rest(self) -> None:
+        """What may come later than the first picture; any thread may do this. See `Programs`."""
+        self._programs.load_asides()
+
     def memory_bytes(self) -> int:
         """What the kernel charges for all maps and programs."""
         return sum(charged_bytes(fd) for fd in self._programs.descriptors())
@@ -234,6 +264,7 @@ class Tracer:
             os.close(fd)
         self._tracepoints.clear()
         self._ring.close()
+        self.rules.close()
         self._programs.close()
         self._bench.close()
         self._worker.close()

@@ -24,6 +24,7 @@ MAP_KINDS = {
     "array": (2, 4, 8, 1),
     "prog_array": (3, 4, 4, 1),
     "percpu_array": (6, 4, 8, 1),
+    "lru_hash": (9, 8, 4, 1),
     "ringbuf": (27, 0, 0, _PAGE),
 }
 _NOPS = b"\x90" * 16

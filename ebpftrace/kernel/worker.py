@@ -140,18 +140,21 @@ class Worker:
 
     def trial(self) -> ProbeTrial:
         """What was tried at the start of the worker. CannotAttach."""
-        channel = self.channel()
-        try:
-            return ProbeTrial.from_object(channel.ask({"do": "trial"}))
-        finally:
-            channel.close()
+        return ProbeTrial.from_object(self._ask_once({"do": "trial"}))
 
     def kernel_function(self, name: str) -> int | None:
         """As in `btf`; the worker has looked while the programs were compiled. CannotAttach."""
+        number: int | None = self._ask_once({"do": "kernel_function", "name": name})["id"]
+        return number
+
+    def return_offsets(self) -> tuple[int, ...]:
+        """As in `btf`. CannotAttach."""
+        return tuple(self._ask_once({"do": "return_offsets"})["offsets"])
+
+    def _ask_once(self, request: Mapping[str, object]) -> dict[str, Any]:
         channel = self.channel()
         try:
-            number: int | None = channel.ask({"do": "kernel_function", "name": name})["id"]
-            return number
+            return channel.ask(request)
         finally:
             channel.close()
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from ebpftrace.errors import HostRefuses
 from ebpftrace.kernel import features, syscalls
-from ebpftrace.kernel.btf import kernel_function
+from ebpftrace.kernel.btf import kernel_function, return_offsets
 from ebpftrace.kernel.child import keep_only
 from ebpftrace.kernel.instructions import RETURN_0
 from ebpftrace.kernel.probe_trials import probe_trial
@@ -114,6 +114,7 @@ class Conversation:
             "trial": self._trial,
             "release": self._release,
             "kernel_function": self._kernel_function,
+            "return_offsets": self._return_offsets,
             "time": self._time,
         }
 
@@ -251,6 +252,9 @@ class Conversation:
     def _kernel_function(self, request: Answer, _files: list[int]) -> Answer:
         return {"id": kernel_function(request["name"])}
 
+    def _return_offsets(self, _request: Answer, _files: list[int]) -> Answer:
+        return {"offsets": return_offsets()}
+
     def _release(self, _request: Answer, _files: list[int]) -> Answer:
         self._tried.release()
         return {"errno": 0}
@@ -261,14 +265,16 @@ class Conversation:
         return self._tried.testbed
 
     def _time(self, request: Answer, _files: list[int]) -> Answer:
-        """Nanoseconds for some calls of a function of the testbed."""
+        """Nanoseconds for some calls of a function of the testbed, and where all its code is."""
+        testbed = self._testbed()
         return {
-            "ns": self._testbed().run(
+            "ns": testbed.run(
                 function(request["function"]),
                 request["calls"],
                 request["base"],
                 request["depth"],
-            )
+            ),
+            "code": testbed.code,
         }
 
     def _look(self, _request: Answer, _files: list[int]) -> Answer:

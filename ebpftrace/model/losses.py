@@ -32,15 +32,16 @@ LOSSES: tuple[Loss, ...] = (
     Loss("nested", "allocator functions called by allocator functions", fault=False),
     Loss("nested_free", "frees by allocator functions of what was never counted", fault=False),
     Loss("out_param_unreadable", "posix_memalign results that could not be read"),
-    Loss("stack_unreadable", "allocations whose stack could not be walked"),
+    Loss("stack_unreadable", "allocations whose stack could not be read to its end"),
     Loss("stack_truncated", "allocations whose stack is deeper than --stack-depth"),
-    Loss("stack_guessed", "allocations whose stack rests on a guess"),
+    Loss("stack_guessed", "allocations whose stack rests on a guess: code without unwind tables"),
+    Loss("stack_cut", "allocations whose stack ends early: no unwind rule there, or not yet"),
     Loss("shared_vm_child", "children that shared the target's memory, unseen", fault=False),
     Loss("filtered", "allocations outside --min-size and --max-size, not tracked", fault=False),
 )
 
 # Not detected by this version: null in JSON, never 0.
-UNDETECTED = frozenset({"return_missed", "stack_guessed"})
+UNDETECTED = frozenset({"return_missed"})
 
 
 class Losses(Mapping[str, int | None]):

@@ -30,7 +30,13 @@ class Preparation:
         """What was compiled, loaded; it owns all of this then. CannotAttach, and `close` it."""
         from ebpftrace.kernel.tracer import Tracer
 
-        return Tracer(self.compilation.result(), self.sizes, self.worker, self.options.backend)
+        return Tracer(
+            self.compilation.result(),
+            self.sizes,
+            self.options.stack_depth,
+            self.worker,
+            self.options.backend,
+        )
 
     def close(self) -> None:
         """Give up: the tracer was not made."""

@@ -6,6 +6,7 @@ disarm, read the last picture, and only then remove the probes.
 
 import gc
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -32,6 +33,7 @@ from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import Preparation
 from ebpftrace.session.removals import Removals
 from ebpftrace.session.traced import Traced
+from ebpftrace.session.unwinding import Unwinding
 from ebpftrace.session.upkeep import Upkeep
 from ebpftrace.target.process import Process
 from ebpftrace.target.relatives import shares_memory_with
@@ -49,14 +51,16 @@ class Session:
         self._spaces: dict[int, Space] = {}
         self._free_slots = list(range(layout.SLOTS - 1, 0, -1))
         self._book = SiteBook(tracer.cohorts)
-        self._stacks = StackBook(options.stack_depth)
+        self._stacks = StackBook()
         self._drawing = Drawing(self._book, self._stacks, self._spaces)
+        self._unwinding = Unwinding(tracer, self._book, self._stacks, self._spaces)
         self._sweeper = Sweeper(tracer.blocks, self._book)
         self._cost = CostMeter(tracer)
         self._drawn_ns = time.monotonic_ns()
         self._removals = Removals()
         self._upkeep = Upkeep(tracer, self._removals)
         self._closer = EpochCloser()
+        self._rest = threading.Thread(target=self._load_rest, name="loading", daemon=True)
         self._poller = Poller(
             options.interval,
             options.first_interval or options.interval,
@@ -122,10 +126,12 @@ class Session:
         # with the defaults each picture is followed by a full collection of 200 to 400 ms.
         gc.freeze()
         gc.set_threshold(250_000, 20, 50)
+        self._unwinding.learn()
         self._tracer.arm()
         self._tracer.end_calibration()
         for traced in self._living():
             self._replace_if_it_was(traced)
+        self._rest.start()
         self._poller.start()
 
     # --- PictureSource ----------------------------------------------------------------------------
@@ -140,7 +146,9 @@ class Session:
 
     def blocks(self, site: Site, limit: int = 1000) -> tuple[Block, ...]:
         """Up to `limit` outstanding blocks of one site, read now."""
-        return read_blocks(self._tracer.blocks, site, time.monotonic_ns(), limit)
+        slot, stack = site.at.slot, site.at.stack
+        stacks = self._book.counted_as(slot, stack)
+        return read_blocks(self._tracer.blocks, slot, stacks, time.monotonic_ns(), limit)
 
     def notes(self) -> tuple[str, ...]:
         """Sentences about what the plans leave out, for the user."""
@@ -167,7 +175,15 @@ class Session:
         for traced in self._traced:
             traced.close()
         self._removals.wait()
+        if self._rest.ident is not None:
+            self._rest.join()
         self._tracer.close()
+
+    def _load_rest(self) -> None:
+        try:
+            self._tracer.load_rest()
+        except CannotAttach as error:
+            log.warning("Stacks of allocations that interrupt another are lost: %s", error)
 
     # --- on the poller's thread -------------------------------------------------------------------
 
@@ -184,6 +200,7 @@ class Session:
         self._traced.append(traced)
         self._cost.stepped |= stepped_functions(traced.plan.probes)
         self._spaces[slot] = Space(len(self._traced), traced.process.pid, traced.frames)
+        self._unwinding.begin(traced)
 
     def _backend_for(self, traced: Traced) -> Backend:
         """Links are held through the leader, and do not see children that share the memory."""
@@ -201,9 +218,12 @@ class Session:
 
     def _on_events(self, events: Iterable[bytes]) -> None:
         for event in events:
-            kind, slot, count, called, moment = layout.EVENT.unpack_from(event)
+            kind, _, _, slot, count, called, moment = layout.EVENT.unpack_from(event)
             if kind == layout.EVENT_STACK:
-                self._on_stack(event)
+                self._unwinding.on_stack(event)
+                continue
+            if kind == layout.EVENT_MISS:
+                self._unwinding.on_miss(event)
                 continue
             for traced in self._living():
                 if traced.slot != slot:
@@ -214,11 +234,6 @@ class Session:
                     self._thread_ended(traced, count, moment)
                 elif kind == layout.EVENT_FORK:
                     self._upkeep.forked(traced, called)
-
-    def _on_stack(self, event: bytes) -> None:
-        added = self._stacks.add(event)
-        if added is not None and added[0] in self._spaces:
-            self._spaces[added[0]].frames(added[1].pcs)  # now: the process may end before we draw
 
     def _on_idle(self) -> bool:
         """Notice what sent no event; False once every target has ended."""
@@ -260,6 +275,7 @@ class Session:
     def _end(self, traced: Traced, how: str) -> None:
         self._read_cohorts()
         traced.end(self._tracer, how)
+        self._unwinding.end(traced.slot)
         self._sweeper.retire(traced.slot)
 
     def _since_attach(self) -> float:
@@ -280,10 +296,13 @@ class Session:
     def _draw(self, final: bool) -> Picture:
         if final:
             self._tracer.disarm()
-            self._on_events(self._tracer.poll_events(0))
         else:
             self._find_ended_anchors()
         self._read_cohorts()
+        losses = self._tracer.losses()
+        # A stack is sent before the first block is counted under it, so now all of them are known.
+        self._on_events(self._tracer.poll_events(0))
+        self._unwinding.look(self._since_attach())
         freed = self._sweeper.step()
         if freed is not None:
             self._free_slots.insert(0, freed)
@@ -297,14 +316,15 @@ class Session:
             totals=totals,
             growth=self._drawing.growth(totals, since),
             sites=sites,
-            losses=self._losses(),
+            losses=self._losses(losses),
             cost=self._cost.read(totals, len(self._book), len(self._stacks)),
             final=final,
             filters=self._options.filters(),
         )
 
-    def _losses(self) -> Losses:
-        losses = self._tracer.losses()
+    def _losses(self, losses: list[int | None]) -> Losses:
+        """`losses`: the kernel's, in the order of LOSSES."""
+        self._unwinding.correct(losses)
         if blind := self._upkeep.blind_hits:
             losses[layout.PROBE_MISSED] = (losses[layout.PROBE_MISSED] or 0) + blind
         losses[layout.SHARED_VM_CHILD] = self._upkeep.shared_children

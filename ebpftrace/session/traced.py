@@ -27,13 +27,13 @@ class Traced:
         """Read maps and symbols and plan the probes. CannotAttach where there is nothing to."""
         self.process = process
         modules = open_modules(process)
-        self._space = AddressSpace(process, modules)
+        self.space = AddressSpace(process, modules)
         try:
             self.plan: Plan = plan(process, modules)
         except BaseException:
-            self._space.close()
+            self.space.close()
             raise
-        self._symbolizer = Symbolizer(self._space)
+        self._symbolizer = Symbolizer(self.space)
         self._first_rss = process.rss_bytes()
         self._last_rss = self._first_rss
         self.slot = Slot(0)
@@ -92,7 +92,7 @@ class Traced:
         """Stop counting; keep the last figures and the names."""
         if self.ended is None:
             self.ended = how
-            self._space.freeze()
+            self.space.freeze()
             tracer.retire_slot(self.slot)
             tracer.unwatch(self.process.pid)
 
@@ -105,7 +105,7 @@ class Traced:
         """Remove the probes and give up every descriptor."""
         if self.attachment is not None:
             self.attachment.close()
-        self._space.close()
+        self.space.close()
         self.process.close()
 
     def anchor_ended(self) -> bool:

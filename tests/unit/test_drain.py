@@ -8,7 +8,7 @@ import struct
 from ebpftrace.drain.closing import EpochCloser
 from ebpftrace.drain.drawing import Drawing, Space
 from ebpftrace.drain.sites import SiteBook
-from ebpftrace.drain.stacks import StackBook, is_complete
+from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
 from ebpftrace.kernel.layout import (
     BLOCK,
@@ -19,7 +19,8 @@ from ebpftrace.kernel.layout import (
     EVENT_STACK,
     stack_hash,
 )
-from ebpftrace.model.ids import Pid, Slot
+from ebpftrace.model.ids import Address, Pid, Slot
+from ebpftrace.unwind.rules import End
 from tests.unit.builders import frame
 
 CALLED = 1  # glibc's malloc
@@ -140,7 +141,7 @@ def test_the_oldest_block_is_that_of_the_first_epoch_that_holds_one():
 def drawing_of(table, stacks=None):
     book = book_of(table)
     spaces = {1: Space(1, Pid(42), lambda pcs: tuple(frame(hex(pc)) for pc in pcs))}
-    return book, Drawing(book, StackBook(127) if stacks is None else stacks, spaces)
+    return book, Drawing(book, StackBook() if stacks is None else stacks, spaces)
 
 
 def test_growth_is_measured_over_the_last_five_to_ten_seconds():
@@ -181,15 +182,15 @@ def test_a_site_without_any_birth_is_not_drawn():
     assert drawing.draw(1.0) == ()
 
 
-def stack_event(*pcs, called=CALLED, stack=None):
-    stack = stack_hash(pcs, called) if stack is None else stack
-    head = EVENT.pack(EVENT_STACK, 1, len(pcs), called, stack)
+def stack_event(*pcs, called=CALLED, stack=None, end=End.OUTERMOST, guessed=False):
+    stack = stack_hash(pcs, called, end, guessed=guessed) if stack is None else stack
+    head = EVENT.pack(EVENT_STACK, end, guessed, 1, len(pcs), called, stack)
     return stack, head + struct.pack(f"<{len(pcs)}Q", *pcs)
 
 
 def test_a_site_gets_its_frames_when_its_stack_arrives_late():
     table = FakeTable()
-    stacks = StackBook(127)
+    stacks = StackBook()
     book, drawing = drawing_of(table, stacks)
     stack, event = stack_event(0x10, 0x20)
     table.cohort(stack, 1, 0, 1, 10)
@@ -203,27 +204,35 @@ def test_a_site_gets_its_frames_when_its_stack_arrives_late():
 
 def test_a_stack_that_another_walk_overwrote_is_not_believed():
     _, event = stack_event(0x10, 0x20, stack=12345)
-    assert StackBook(127).add(event) is None
+    assert StackBook().add(event) is None
 
 
 def test_a_stack_event_that_is_cut_short_is_not_believed():
     _, event = stack_event(0x10, 0x20)
-    assert StackBook(127).add(event[:-8]) is None
+    assert StackBook().add(event[:-8]) is None
 
 
-def test_a_stack_as_deep_as_the_limit_counts_as_cut():
-    added = StackBook(2)
-    stack, event = stack_event(0x10, 0x20)
-    added.add(event)
-    found = added.get(stack)
+def test_a_stack_is_complete_only_where_its_walk_ended_at_the_outermost_frame():
+    for end in End:
+        book = StackBook()
+        stack, event = stack_event(0x10, 0x20, end=end)
+        book.add(event)
+        found = book.get(stack)
+        assert found is not None
+        assert found.complete is (end == End.OUTERMOST)
+
+
+def test_a_stack_that_was_finished_here_has_the_id_that_the_kernel_gives_the_same_walk():
+    book = StackBook()
+    stump, event = stack_event(0x10, end=End.NO_RULE)
+    book.add(event)
+    whole, _ = stack_event(0x10, 0x20, 0x30)
+    found = book.get(stump)
     assert found is not None
-    assert found.truncated
-
-
-def test_a_stack_is_complete_only_where_its_thread_began():
-    assert is_complete((frame("f"), frame("_start")))
-    assert not is_complete((frame("f"), frame("main")))
-    assert not is_complete(())
+    assert (
+        book.put(found.continued((Address(0x20), Address(0x30)), End.OUTERMOST, guessed=False))
+        == whole
+    )
 
 
 def test_a_retired_slot_is_swept_and_then_free_and_others_keep_their_entries():

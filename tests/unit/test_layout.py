@@ -9,6 +9,7 @@ import pytest
 from ebpftrace.kernel import layout, sources
 from ebpftrace.model.losses import LOSSES
 from ebpftrace.probes.families import Shape
+from ebpftrace.unwind import rules
 
 STRUCTS: dict[str, type[ctypes.Structure]] = {
     "control": layout.Control,
@@ -19,6 +20,9 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "cohort_key": layout.CohortKey,
     "cohort": layout.Cohort,
     "event": layout.Event,
+    "return_offsets": layout.ReturnOffsets,
+    "rule_entry": layout.RuleEntry,
+    "miss": layout.Miss,
 }
 NUMBERS = {
     "SLOTS": layout.SLOTS,
@@ -27,7 +31,10 @@ NUMBERS = {
     "CONTROL_ARMED": layout.CONTROL_ARMED,
     "CONTROL_COUNTING": layout.CONTROL_COUNTING,
     "COOKIE_ZERO_FREES": layout.COOKIE_ZERO_FREES,
+    "CONTROL_LEARNING": layout.CONTROL_LEARNING,
     "EVENT_STACK": layout.EVENT_STACK,
+    "EVENT_MISS": layout.EVENT_MISS,
+    "SLICE_BYTES": layout.SLICE_BYTES,
     "EVENT_THREAD_EXIT": layout.EVENT_THREAD_EXIT,
     "EVENT_EXEC": layout.EVENT_EXEC,
     "EVENT_FORK": layout.EVENT_FORK,
@@ -35,6 +42,7 @@ NUMBERS = {
     "HASH_FACTOR": layout.HASH_FACTOR,
     "LOSSES": layout.LOSS_COUNT,
 }
+HOW = ("FROM_FP", "READ", "IN_LR", "FP_BY_FP", "GUESS", "END", "SIGNAL", "UNKNOWN", "STEP")
 PCS = (0x7F0012345678, 0x401000, 0xFFFFFFFFFF600000)
 
 
@@ -55,7 +63,13 @@ def header(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     lines.append(f'say("cookie.called", COOKIE_CALLED({layout.cookie(1023, 7, 12, 3)}u));')
     lines.append("u64 hash = hash_step(HASH_SEED, 1);")
     lines += [f"hash = hash_step(hash, {pc}ULL);" for pc in PCS]
+    lines.append("hash = hash_step(hash, END_OUTERMOST | 1 << 8);")
     lines.append('say("hash", hash);')
+    lines += [f'say("END_{x.name}", END_{x.name});' for x in rules.End]
+    lines += [f'say("RULE_{name}", RULE_{name});' for name in HOW]
+    lines.append("struct rule rule = {-123456, -77, RULE_STEP | RULE_READ, (u8)-5};")
+    lines.append('say("rule", *(u64 *)&rule);')
+    lines.append(f'say("key", SLOT_KEY(1023, {PCS[0]}ULL));')
     source = f"""
         #include <stddef.h>
         #include <stdio.h>
@@ -67,7 +81,10 @@ def header(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     folder: Path = tmp_path_factory.mktemp("layout")
     (folder / "layout.c").write_text(source)
     program = folder / "layout"
-    subprocess.run(["cc", "-Wall", "-Werror", "-o", program, folder / "layout.c"], check=True)
+    subprocess.run(
+        ["cc", "-Wall", "-Werror", "-fno-strict-aliasing", "-o", program, folder / "layout.c"],
+        check=True,
+    )
     said = subprocess.run([program], check=True, capture_output=True, text=True).stdout
     return {name: int(value) for name, value in map(str.split, said.splitlines())}
 
@@ -105,7 +122,27 @@ def test_shapes_have_the_numbers_of_the_header(header: dict[str, int]) -> None:
 
 
 def test_user_space_computes_the_kernel_s_stack_hash(header: dict[str, int]) -> None:
-    assert layout.stack_hash(PCS, 1) == header["hash"]
+    assert layout.stack_hash(PCS, 1, rules.End.OUTERMOST, guessed=True) == header["hash"]
+
+
+@pytest.mark.parametrize("end", rules.End)
+def test_a_walk_ends_by_the_same_numbers_on_both_sides(
+    end: rules.End, header: dict[str, int]
+) -> None:
+    assert header[f"END_{end.name}"] == end
+
+
+@pytest.mark.parametrize("name", HOW)
+def test_a_rule_says_how_by_the_same_bits_on_both_sides(name: str, header: dict[str, int]) -> None:
+    assert header[f"RULE_{name}"] == getattr(rules, name)
+
+
+def test_a_packed_rule_is_the_header_s(header: dict[str, int]) -> None:
+    assert rules.Rule(rules.STEP | rules.READ, -123456, -77, -5).pack() == header["rule"]
+
+
+def test_a_key_is_the_header_s(header: dict[str, int]) -> None:
+    assert layout.slot_key(1023, PCS[0]) == header["key"]
 
 
 @pytest.mark.parametrize(

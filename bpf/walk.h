@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * A walk under way, and reading the target's stack a piece at a time: one read costs 80 ns.
+ */
+#define STACK_WORDS 512 /* a page */
+
+/* What is kept in memory is one state for the verifier, whatever path led to it. */
+#define KEPT(place) (*(volatile typeof(place) *)&(place))
+
+/* Laid out as the event that carries it. */
+struct walk {
+	u64 users; /* of the scratch of this cpu, see stack.h */
+	struct event event;
+	u64 pcs[STACK_DEPTH];
+	u64 pc, sp; /* the frame that comes next */
+	u64 fp;     /* its frame pointer: this value, or, unless 0, the word at `fp_at` */
+	u64 fp_at;
+	u64 lr;       /* arm64: valid in the innermost frame and behind a signal frame */
+	u64 instance; /* the pending return probe that was looked at last */
+	u64 from, span; /* `words` are the target's stack: `from`, and so many bytes on from there
+			 * a word may begin */
+	u64 words[STACK_WORDS];
+};
+
+/* Read the stack from `at`, a multiple of 8: no further than to the end of its page, for the next one
+ * may not be there. */
+static __always_inline void read_stack(struct walk *walk, u64 at, u64 most)
+{
+	u64 size = sizeof(walk->words) - (at & (sizeof(walk->words) - 1));
+
+	if (size > most)
+		size = most;
+	KEPT(walk->from) = at;
+	KEPT(walk->span) = 0;
+	if (!bpf_probe_read_user(walk->words, size, (void *)at))
+		KEPT(walk->span) = size;
+}
+
+/* The word at `at` where it is among those that were read; 0 otherwise, as none of use is. */
+static __always_inline u64 held_word(struct walk *walk, u64 at)
+{
+	u64 offset = at - KEPT(walk->from);
+
+	if (offset >= KEPT(walk->span))
+		return 0;
+	offset >>= 3;
+	asm volatile("" : "+r"(offset)); /* or clang proves the next line away */
+	return offset < STACK_WORDS ? walk->words[offset] : 0;
+}
+
+/* A word that the walk will not go on from. */
+static __always_inline u64 word_beside(struct walk *walk, u64 at)
+{
+	return at - KEPT(walk->from) < KEPT(walk->span) ? held_word(walk, at) : word_at(at);
+}
+
+/* A word near which the next ones will be. */
+static __always_inline u64 word_ahead(struct walk *walk, u64 at)
+{
+	if (at - KEPT(walk->from) >= KEPT(walk->span))
+		read_stack(walk, at, sizeof(walk->words));
+	return held_word(walk, at);
+}

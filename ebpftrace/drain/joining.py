@@ -1,0 +1,85 @@
+"""Stumps that can only be the beginning of one whole stack.
+
+A stump is a stack that ended at a return address without a rule and was not reported, because the
+same address had been often enough. Once the rules are there nothing new is born under it. Then it is
+joined to a whole stack of the same function and address space that begins in the same way, if there
+is exactly one: many begin with `operator new` under `std::string`. What is joined stays joined.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from ebpftrace.drain.sites import SiteBook, SiteCounters
+from ebpftrace.drain.stacks import Stack, StackBook
+from ebpftrace.model.ids import StackId
+
+SETTLED_S = 5.0
+"""A stump under which so long nothing was born is looked at; so often, too."""
+_TRIES = 12
+
+
+class _Whole(NamedTuple):
+    called: int
+    packed: bytes
+    stack: StackId
+
+
+class Joiner:
+    """Looks for them now and then; `joined`: allocations that were counted under stumps."""
+
+    def __init__(self, book: SiteBook, stacks: StackBook) -> None:
+        self._book = book
+        self._stacks = stacks
+        self._seen: dict[SiteCounters, tuple[int, int]] = {}
+        self._looked_at = 0.0
+        self.joined = 0
+
+    def look(self, since_attach: float) -> None:
+        """Join what can be joined by now; cheap where there are no stumps."""
+        if since_attach - self._looked_at < SETTLED_S:
+            return
+        self._looked_at = since_attach
+        settled = [site for site in self._stumps() if self._is_settled(site)]
+        for slot in {site.slot for site in settled}:
+            here = [site for site in settled if site.slot == slot]
+            wholes = sorted(self._wholes(slot))
+            for site in here:
+                self._join(site, wholes)
+
+    def _stumps(self) -> Iterator[SiteCounters]:
+        for site in list(self._book.sites.values()):
+            stack = self._stacks.get(site.stack)
+            if stack is not None and stack.is_stump:
+                yield site
+
+    def _is_settled(self, site: SiteCounters) -> bool:
+        """Was nothing born since the last look? No more is asked after some looks in vain."""
+        born = site.sums[0] + site.sums[4]
+        before, tries = self._seen.get(site, (-1, 0))
+        self._seen[site] = born, tries + 1
+        return born == before and tries < _TRIES
+
+    def _wholes(self, slot: int) -> Iterator[_Whole]:
+        for key, site in self._book.sites.items():
+            stack = self._stacks.get(site.stack) if key[0] == slot else None
+            if stack is not None and stack.complete:
+                yield _Whole(stack.called, stack.packed, site.stack)
+
+    def _join(self, site: SiteCounters, wholes: list[_Whole]) -> None:
+        stump = self._stacks.get(site.stack)
+        assert stump is not None, "it was one a moment ago"
+        found = list(_extensions(stump, wholes))
+        if len(found) != 1:
+            return
+        self._book.credit(site.slot, site.stack, found[0])
+        self.joined += site.sums[0] + site.sums[4]
+        del self._seen[site]
+
+
+def _extensions(stump: Stack, wholes: list[_Whole]) -> Iterable[StackId]:
+    """Up to two of the `wholes`, which ascend, that begin as `stump` does and are longer."""
+    at = bisect_right(wholes, (stump.called, stump.packed))
+    for whole in wholes[at : at + 2]:
+        if whole.called == stump.called and whole.packed.startswith(stump.packed):
+            yield whole.stack

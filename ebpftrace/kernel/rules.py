@@ -1,0 +1,76 @@
+"""Unwind rules where walks look them up: an array by a hash of the key, and a map for what collides.
+
+The array is written through its memory map: a rule costs two stores, and no system call. Every
+store is one of 8 aligned bytes, and a rule of 0 counts as none, so a walk that comes in between
+finds none and reports it once more.
+"""
+
+import mmap
+import struct
+from collections import defaultdict
+
+from ebpftrace.kernel.layout import HASH_SEED, slot_key
+from ebpftrace.kernel.tables import Table
+from ebpftrace.model.ids import Address, Slot
+
+_ENTRY_WORDS = 2  # key, rule
+_WORD = struct.Struct("<Q")
+
+
+class RuleTable:
+    """`full`: rules that found no room, so that stacks end there."""
+
+    def __init__(self, fd: int, entries: int, more: Table, reported: Table) -> None:
+        """`fd`: the array, of `entries`, a power of two; `reported`: misses that wait for us."""
+        self._shift = 64 - (entries.bit_length() - 1)
+        self._memory = mmap.mmap(fd, entries * 8 * _ENTRY_WORDS)
+        self._bytes = memoryview(self._memory)
+        self._words = self._bytes.cast("Q")
+        self._more = more
+        self._reported = reported
+        self._held: defaultdict[Slot, dict[Address, int]] = defaultdict(dict)
+        self.full = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._held.values()))
+
+    def install(self, slot: Slot, pc: Address, rule: int) -> None:
+        """From now on walks of `slot` go on at the return address `pc` by `rule`, a packed one."""
+        key = slot_key(slot, pc)
+        at = _ENTRY_WORDS * ((key * HASH_SEED & 0xFFFFFFFFFFFFFFFF) >> self._shift)
+        held = self._words[at]
+        if held in (0, key):
+            self._words[at + 1] = rule
+            self._words[at] = key
+        else:
+            at = -1
+            try:
+                self._more.update(_WORD.pack(key), _WORD.pack(rule))
+            except OSError:  # E2BIG: full
+                self.full += 1
+                return
+        self._held[slot][pc] = at
+
+    def remove(self, slot: Slot, start: Address, end: Address) -> None:
+        """Drop the rules of `slot` for [start, end): something else may be mapped there."""
+        held = self._held[slot]
+        for pc in [pc for pc in held if start <= pc < end]:
+            self._drop(slot_key(slot, pc), held.pop(pc))
+
+    def remove_slot(self, slot: Slot) -> None:
+        """Drop all rules of an ended slot."""
+        for pc, at in self._held.pop(slot, {}).items():
+            self._drop(slot_key(slot, pc), at)
+
+    def _drop(self, key: int, at: int) -> None:
+        if at < 0:
+            self._more.delete(_WORD.pack(key))
+        else:
+            self._words[at] = self._words[at + 1] = 0
+        self._reported.delete(_WORD.pack(key))  # what comes there next may be reported as often
+
+    def close(self) -> None:
+        """Unmap."""
+        self._words.release()
+        self._bytes.release()
+        self._memory.close()

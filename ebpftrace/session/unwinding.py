@@ -1,0 +1,127 @@
+"""What becomes of the stacks that the kernel sends: named at once, finished where they end too early."""
+
+import time
+from collections.abc import Mapping
+
+from ebpftrace.drain.drawing import Space
+from ebpftrace.drain.joining import Joiner
+from ebpftrace.drain.sites import SiteBook
+from ebpftrace.drain.stacks import Stack, StackBook
+from ebpftrace.kernel import layout
+from ebpftrace.kernel.tracer import Tracer
+from ebpftrace.model.ids import Slot
+from ebpftrace.model.losses import LOSSES
+from ebpftrace.session.traced import Traced
+from ebpftrace.session.unwinder import Miss, Unwinder
+from ebpftrace.unwind.rules import End
+
+REREAD_S = 5.0
+"""So often the maps of a living target are read for code that is gone; more rarely where that takes long."""
+
+LEARN_S = 0.15
+_POLL_MS, _IDLE_POLLS = 10, 2
+
+_LOSS = {loss.name: number for number, loss in enumerate(LOSSES)}
+_FINAL = (End.OUTERMOST, End.UNSUPPORTED, End.TRUNCATED)
+
+
+class Unwinding:
+    """On the poller's thread."""
+
+    def __init__(
+        self, tracer: Tracer, book: SiteBook, stacks: StackBook, spaces: Mapping[int, Space]
+    ) -> None:
+        self._tracer = tracer
+        self._book = book
+        self._stacks = stacks
+        self._spaces = spaces
+        self._unwinders: dict[Slot, Unwinder] = {}
+        self._joiner = Joiner(book, stacks)
+        self._losses = dict.fromkeys(("stack_cut", "stack_truncated", "stack_guessed"), 0)
+
+    def begin(self, traced: Traced) -> None:
+        """Make rules for a slot from now on."""
+        self._unwinders[traced.slot] = Unwinder(traced.space, self._tracer.rules, traced.slot)
+
+    def end(self, slot: Slot) -> None:
+        """The slot has ended: drop its rules."""
+        unwinder = self._unwinders.pop(slot, None)
+        if unwinder is not None:
+            unwinder.close()
+
+    def on_stack(self, event: bytes) -> None:
+        """Take a new stack."""
+        added = self._stacks.add(event)
+        if added is not None:
+            slot, _, stack = added
+            self._name(slot, stack)
+
+    def learn(self) -> None:
+        """Make the rules for what the targets do just now: nearly all, in about 0.1 s.
+
+        Births that are counted from then on have whole stacks from the first.
+        """
+        self._tracer.learn()
+        end = time.monotonic() + LEARN_S
+        idle = 0
+        while idle < _IDLE_POLLS and time.monotonic() < end:
+            idle += 1
+            for event in self._tracer.poll_events(_POLL_MS):
+                kind = layout.EVENT.unpack_from(event)[0]
+                if kind == layout.EVENT_STACK:
+                    self.on_stack(event)
+                elif kind == layout.EVENT_MISS:
+                    idle = 0
+                    self._finished(Miss.of(event))
+
+    def on_miss(self, event: bytes) -> None:
+        """Finish the walk of one birth, and credit it to the site it belongs to."""
+        miss = Miss.of(event)
+        stack = self._finished(miss)
+        if stack is None:
+            self._losses["stack_cut"] += 1
+        else:
+            self._count(stack)
+        owner = miss.stump if stack is None else self._stacks.put(stack)
+        self._book.credit(miss.slot, miss.ticket, owner)
+
+    def _finished(self, miss: Miss) -> Stack | None:
+        """The whole stack; None where what was sent does not lead to its end."""
+        stump, unwinder = self._stacks.get(miss.stump), self._unwinders.get(miss.slot)
+        if stump is None or unwinder is None:
+            return None
+        known = stump.pcs
+        rest = unwinder.finish(miss, self._tracer.stack_depth - len(known))
+        if rest.end not in _FINAL:
+            return None
+        # What a guess led to is no part of the stump until a rule says that it is code.
+        pcs = rest.pcs if known and known[-1] == miss.pc else (miss.pc, *rest.pcs)
+        stack = stump.continued(pcs, rest.end, guessed=rest.guessed)
+        self._name(miss.slot, stack)
+        return stack
+
+    def _count(self, stack: Stack) -> None:
+        if stack.end == End.TRUNCATED:
+            self._losses["stack_truncated"] += 1
+        elif not stack.complete:
+            self._losses["stack_cut"] += 1
+        elif stack.guessed:
+            self._losses["stack_guessed"] += 1
+
+    def _name(self, slot: Slot, stack: Stack) -> None:
+        """Now: the process may end before the picture is drawn."""
+        if slot in self._spaces:
+            self._spaces[slot].frames(stack.pcs)
+
+    def look(self, since_attach: float) -> None:
+        """Before each picture: what was unmapped, and stumps that can be joined by now."""
+        for unwinder in self._unwinders.values():
+            unwinder.reread(REREAD_S)
+        self._joiner.look(since_attach)
+
+    def correct(self, losses: list[int | None]) -> None:
+        """Add what was found out here to the kernel's counts, in the order of LOSSES."""
+        found = {**self._losses, "rules_full": self._tracer.rules.full}
+        found["stack_cut"] -= self._joiner.joined
+        for name, count in found.items():
+            losses[_LOSS[name]] = (losses[_LOSS[name]] or 0) + count
