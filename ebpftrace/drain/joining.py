@@ -14,9 +14,9 @@ from ebpftrace.drain.sites import SiteBook, SiteCounters
 from ebpftrace.drain.stacks import Stack, StackBook
 from ebpftrace.model.ids import StackId
 
-SETTLED_S = 5.0
+SETTLED_S = 1.0
 """A stump under which so long nothing was born is looked at; so often, too."""
-_TRIES = 12
+_TRIES = 60
 
 
 class _Whole(NamedTuple):
@@ -31,27 +31,35 @@ class Joiner:
     def __init__(self, book: SiteBook, stacks: StackBook) -> None:
         self._book = book
         self._stacks = stacks
+        self._stumps: set[StackId] = set()
         self._seen: dict[SiteCounters, tuple[int, int]] = {}
         self._looked_at = 0.0
         self.joined = 0
 
-    def look(self, since_attach: float) -> None:
-        """Join what can be joined by now; cheap where there are no stumps."""
-        if since_attach - self._looked_at < SETTLED_S:
+    def met(self, stack: StackId) -> None:
+        """A stump has come."""
+        self._stumps.add(stack)
+
+    def look(self, since_attach: float, *, final: bool = False) -> None:
+        """Join what can be joined by now; `final`: nothing is born any more."""
+        if since_attach - self._looked_at < SETTLED_S and not final:
             return
         self._looked_at = since_attach
-        settled = [site for site in self._stumps() if self._is_settled(site)]
+        settled = [site for site in self._sites() if self._is_settled(site) or final]
         for slot in {site.slot for site in settled}:
             here = [site for site in settled if site.slot == slot]
             wholes = sorted(self._wholes(slot))
             for site in here:
                 self._join(site, wholes)
 
-    def _stumps(self) -> Iterator[SiteCounters]:
-        for site in list(self._book.sites.values()):
-            stack = self._stacks.get(site.stack)
-            if stack is not None and stack.is_stump:
-                yield site
+    def _sites(self) -> Iterator[SiteCounters]:
+        """Those of the stumps, in every address space."""
+        sites = self._book.sites
+        for slot in {slot for slot, _ in sites} if self._stumps else ():
+            for stump in self._stumps:
+                site = sites.get((slot, stump))
+                if site is not None:
+                    yield site
 
     def _is_settled(self, site: SiteCounters) -> bool:
         """Was nothing born since the last look? No more is asked after some looks in vain."""
@@ -74,7 +82,7 @@ class Joiner:
             return
         self._book.credit(site.slot, site.stack, found[0])
         self.joined += site.sums[0] + site.sums[4]
-        del self._seen[site]
+        self._seen.pop(site, None)
 
 
 def _extensions(stump: Stack, wholes: list[_Whole]) -> Iterable[StackId]:

@@ -302,7 +302,7 @@ class Session:
         losses = self._tracer.losses()
         # A stack is sent before the first block is counted under it, so now all of them are known.
         self._on_events(self._tracer.poll_events(0))
-        self._unwinding.look(self._since_attach())
+        self._unwinding.look(self._since_attach(), final=final)
         freed = self._sweeper.step()
         if freed is not None:
             self._free_slots.insert(0, freed)

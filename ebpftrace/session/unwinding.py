@@ -53,7 +53,9 @@ class Unwinding:
         """Take a new stack."""
         added = self._stacks.add(event)
         if added is not None:
-            slot, _, stack = added
+            slot, number, stack = added
+            if stack.is_stump:
+                self._joiner.met(number)
             self._name(slot, stack)
 
     def learn(self) -> None:
@@ -113,11 +115,11 @@ class Unwinding:
         if slot in self._spaces:
             self._spaces[slot].frames(stack.pcs)
 
-    def look(self, since_attach: float) -> None:
+    def look(self, since_attach: float, *, final: bool) -> None:
         """Before each picture: what was unmapped, and stumps that can be joined by now."""
         for unwinder in self._unwinders.values():
             unwinder.reread(REREAD_S)
-        self._joiner.look(since_attach)
+        self._joiner.look(since_attach, final=final)
 
     def correct(self, losses: list[int | None]) -> None:
         """Add what was found out here to the kernel's counts, in the order of LOSSES."""

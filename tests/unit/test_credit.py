@@ -116,6 +116,8 @@ class Joining:
     def site(self, *pcs, blocks, end=End.OUTERMOST, called=1):
         stack, event = stack_event(*pcs, end=end, called=called)
         self.stacks.add(event)
+        if end == End.NO_RULE:
+            self.joiner.met(StackId(stack))
         self.table.cohort(stack, 1, 0, blocks, 10 * blocks)
         return StackId(stack)
 
