@@ -67,6 +67,10 @@ def test_a_stack_that_the_tool_does_not_call_complete_does_not_match():
     assert not compared(site(complete=False)).exact
 
 
+def test_a_malloc_that_a_realloc_of_nothing_jumped_to_matches_that_realloc():
+    assert compared(site(allocator="realloc")).exact
+
+
 def test_inlined_functions_of_the_tool_are_no_frames():
     frames = [frame(MAIN, inlined=True), frame(MAIN), frame(START)]
     assert compared(site(frames=frames)).exact

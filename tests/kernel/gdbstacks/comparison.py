@@ -1,8 +1,9 @@
 """gdb's stacks against the tool's, frame by frame, and the table that says how it went.
 
 Pure: stops and a picture in, figures out. A stack of gdb's matches where the tool has one of the same
-allocator function with the same return addresses from its caller to the outermost frame. What is
-left out is left out for a reason that is counted.
+allocator function with the same return addresses from its caller to the outermost frame. A malloc of
+gdb's may be a realloc of the tool's: `realloc(NULL, n)` jumps to malloc, where gdb stops and cannot
+see that any more. What is left out is left out for a reason that is counted.
 """
 
 from collections import Counter
@@ -121,6 +122,7 @@ def compare(
 ) -> Comparison:
     """`picture`: the tool's last one of the same live process."""
     known = complete_calls(picture)
+    known |= {call._replace(function="malloc") for call in known if call.function == "realloc"}
     missing = tuple(call for call in calls if call not in known)
     depths = tuple(len(call.pcs) for call in calls)
     return Comparison(
