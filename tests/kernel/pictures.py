@@ -31,6 +31,23 @@ class Site:
         return [frame["function"] for frame in self.raw["frames"] if frame["function"]]
 
     @property
+    def frames(self) -> list[dict[str, Any]]:
+        """From the allocation outward."""
+        return list(self.raw["frames"])
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.raw["complete"])
+
+    @property
+    def guessed(self) -> bool:
+        return bool(self.raw["guessed"])
+
+    def callers(self, function: str) -> list[str]:
+        """Names of the frames from `function` outward; it is there."""
+        return self.functions[self.functions.index(function) :]
+
+    @property
     def held(self) -> tuple[int, int]:
         return self.raw["blocks"], self.raw["bytes"]
 
