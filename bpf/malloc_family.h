@@ -85,22 +85,19 @@ static __always_inline void finish_call(struct pt_regs *ctx, struct in_flight *c
 	call->pending = 0;
 	if (!result)
 		return;
-	if (!is_armed()) {
-		if (walk)
-			stack_in(walk, ctx, &birth);
-		return;
-	}
 	if (call->size < MIN_SIZE || call->size > MAX_SIZE) {
 		lose(LOSS_FILTERED);
 		return;
 	}
-	block.size = call->size;
-	if (walk) {
+	if (walk)
 		block.stack = stack_in(walk, ctx, &birth);
+	if (!is_armed())
+		return;
+	if (walk)
 		lose_frames(walk);
-	} else {
+	else
 		lose(LOSS_STACK_UNREADABLE);
-	}
+	block.size = call->size;
 	block.born = call->took_old ? call->old.born : call->entered;
 	block.thread = bpf_get_current_pid_tgid();
 	block.epoch = block.stack ? open_epoch_at(call->entered) : 0;

@@ -32,9 +32,13 @@ BPF_F_TABLE("hash", u64, u8, stacks_seen, MAX_STACKS, HASH_FLAGS);
 /* Threads and processes whose exit, exec or fork user space wants to hear of. Written by user space. */
 BPF_TABLE("hash", u32, u32, watched, 2 * SLOTS);
 
-/* New stacks, missing rules, thread exits, execs, forks. Full: the stack or the miss is offered again
- * at its next hit, `ringbuf_full`. */
+/* New stacks, thread exits, execs, forks. Full: the stack is offered again at its next hit,
+ * `ringbuf_full`. */
 BPF_RINGBUF_OUTPUT(events, RING_PAGES);
+
+/* Walks that met no rule; apart, for they may be many at once. Whose stack one belongs to was sent before.
+ * Full: the allocation is counted under the stump, `stack_cut`. */
+BPF_RINGBUF_OUTPUT(misses, MISS_PAGES);
 
 /* Counters by `enum loss`, and hits by 2 * function + return; per cpu, never full. */
 BPF_PERCPU_ARRAY(losses, u64, LOSSES);

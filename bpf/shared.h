@@ -189,9 +189,11 @@ struct event {
 };
 
 #define SLICE_BYTES 8192u
+#define SHORT_SLICE_BYTES 2048u
 
 /* A walk that ended at a return address without a rule, and what user space needs to finish it. The
- * block that was born there is counted under the ticket, a stack of its own. */
+ * block that was born there is counted under the ticket, a stack of its own. The slice may be a short
+ * one. */
 struct miss {
 	struct event event;
 	u64 stump;      /* hash of the stack so far, which was sent before */

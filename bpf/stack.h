@@ -8,7 +8,8 @@
  * of the ring buffer, which nobody else is given (the tail-called `leave_aside`).
  */
 #define FIRST_BYTES 1024 /* read at once; most stacks of ten frames fit */
-#define MOST_REPORTS 8   /* of one missing rule, until user space has answered */
+#define LONG_REPORTS 8   /* of one missing rule, until user space has answered; further ones are short */
+#define MOST_REPORTS 8192 /* user space sets it to no more than that where no rule can be made */
 
 struct birth {
 	u64 address, now;
@@ -42,7 +43,7 @@ static __always_inline u64 send_stack(struct walk *walk, struct birth *birth, u6
 }
 
 /* Read the stack from `at` to the end of the next page; the number of bytes. */
-static __always_inline u32 read_slice(u8 *slice, u64 at)
+static __always_inline u32 read_long_slice(u8 *slice, u64 at)
 {
 	u32 room = SLICE_BYTES / 2 - (at & (SLICE_BYTES / 2 - 1));
 
@@ -51,6 +52,31 @@ static __always_inline u32 read_slice(u8 *slice, u64 at)
 	if (bpf_probe_read_user(slice + room, SLICE_BYTES / 2, (void *)(at + room)))
 		return room;
 	return room + SLICE_BYTES / 2;
+}
+
+static __always_inline u32 read_short_slice(u8 *slice, u64 at)
+{
+	u32 room = 4096 - (at & 4095);
+
+	if (!bpf_probe_read_user(slice, SHORT_SLICE_BYTES, (void *)at))
+		return SHORT_SLICE_BYTES;
+	if (room > SHORT_SLICE_BYTES)
+		return 0;
+	return bpf_probe_read_user(slice, room, (void *)at) ? 0 : room; /* the last page of the stack */
+}
+
+static __always_inline void fill_miss(struct walk *walk, struct birth *birth, struct miss *miss, u64 stump)
+{
+	u64 ticket = hash_step(hash_step(stump, birth->address), birth->now);
+
+	miss->event.kind = EVENT_MISS;
+	miss->event.slot = birth->slot;
+	miss->event.called = birth->called;
+	miss->event.stack = ticket ? ticket : 1;
+	miss->stump = stump;
+	miss->pc = KEPT(walk->pc);
+	miss->sp = KEPT(walk->sp);
+	miss->fp = frame_pointer(walk);
 }
 
 /* Tell user space that the rule is missing at which `walk` ended. Returns the ticket under which the block
@@ -64,27 +90,25 @@ static __always_inline u64 report_miss(struct walk *walk, struct birth *birth, u
 
 	if (reports && *reports >= MOST_REPORTS)
 		return stump;
-	miss = events.ringbuf_reserve(sizeof(*miss));
-	if (!miss) {
-		lose(LOSS_RINGBUF_FULL);
-		return stump;
+	if (reports && *reports >= LONG_REPORTS) {
+		miss = misses.ringbuf_reserve(offsetof(struct miss, slice) + SHORT_SLICE_BYTES);
+		if (!miss)
+			return stump;
+		fill_miss(walk, birth, miss, stump);
+		miss->event.count = read_short_slice(miss->slice, miss->sp);
+	} else {
+		miss = misses.ringbuf_reserve(sizeof(*miss));
+		if (!miss)
+			return stump;
+		fill_miss(walk, birth, miss, stump);
+		miss->event.count = read_long_slice(miss->slice, miss->sp);
 	}
+	ticket = miss->event.stack;
+	misses.ringbuf_submit(miss, 0);
 	if (reports)
 		__sync_fetch_and_add(reports, 1);
 	else
 		reported.update(&key, &once);
-	ticket = hash_step(hash_step(stump, birth->address), birth->now);
-	ticket = ticket ? ticket : 1;
-	miss->event.kind = EVENT_MISS;
-	miss->event.slot = birth->slot;
-	miss->event.called = birth->called;
-	miss->event.stack = ticket;
-	miss->stump = stump;
-	miss->pc = KEPT(walk->pc);
-	miss->sp = KEPT(walk->sp);
-	miss->fp = frame_pointer(walk);
-	miss->event.count = read_slice(miss->slice, miss->sp);
-	events.ringbuf_submit(miss, 0);
 	return ticket;
 }
 

@@ -166,9 +166,8 @@ static __always_inline u64 walk_stack(struct walk *walk, u32 slot, u32 called, u
 		}
 		end = END_TRUNCATED;
 	}
-	guessed = KEPT(walk->event.guessed);
 	KEPT(walk->event.count) = i;
 	KEPT(walk->event.end) = end;
-	hash = hash_step(hash, end | guessed << 8);
+	hash = hash_step(hash, KEPT(walk->event.end) | (u64)KEPT(walk->event.guessed) << 8);
 	return hash ? hash : 1;
 }

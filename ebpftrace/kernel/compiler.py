@@ -43,6 +43,7 @@ MAPS = (
     "reported",
     "watched",
     "events",
+    "misses",
     "losses",
     "hits",
     "walks",

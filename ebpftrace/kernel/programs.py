@@ -55,6 +55,7 @@ def start_compiling(
             "MAX_COHORTS": sizes.cohorts,
             "MAX_STACKS": sizes.stacks,
             "RING_PAGES": sizes.ring_pages,
+            "MISS_PAGES": sizes.miss_pages,
             "STACK_DEPTH": stack_depth,
             "RULE_SHIFT": 64 - (sizes.rules.bit_length() - 1),
             "MORE_RULES": sizes.more_rules,

@@ -30,6 +30,10 @@ class RingBuffer:
         self._poll.register(fd, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
 
+    def wait_also_for(self, fd: int) -> None:
+        """Let `wait` end for another ring buffer as well."""
+        self._poll.register(fd, select.POLLIN)
+
     def wait(self, timeout_ms: int) -> None:
         """Wait for a record; in vain where none comes in time, or after `wake`."""
         self._poll.poll(timeout_ms)

@@ -15,6 +15,7 @@ from ebpftrace.model.ids import Address, Slot
 
 _ENTRY_WORDS = 2  # key, rule
 _WORD = struct.Struct("<Q")
+_REFUSED = struct.pack("<I", 0xFFFFFFFF)
 
 
 class RuleTable:
@@ -50,6 +51,10 @@ class RuleTable:
                 self.full += 1
                 return
         self._held[slot][pc] = at
+
+    def refuse(self, slot: Slot, pc: Address) -> None:
+        """No rule can be made for `pc`: nothing is mapped there to run. Walks report it no more."""
+        self._reported.update(_WORD.pack(slot_key(slot, pc)), _REFUSED)
 
     def remove(self, slot: Slot, start: Address, end: Address) -> None:
         """Drop the rules of `slot` for [start, end): something else may be mapped there."""

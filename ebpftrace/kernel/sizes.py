@@ -17,13 +17,14 @@ RULES_PER_OVERFLOW = 8
 
 @dataclass(frozen=True, slots=True)
 class MapSizes:
-    """Entries of each map; `ring_pages` and `rules` are powers of two."""
+    """Entries of each map; `ring_pages`, `miss_pages` and `rules` are powers of two."""
 
     blocks: int
     cohorts: int
     stacks: int
     threads: int
     ring_pages: int
+    miss_pages: int
     rules: int
 
     @property
@@ -47,11 +48,12 @@ def choose(available: int, blocks: int | None = None, stacks: int | None = None)
     """Sizes for `available` bytes of memory; what the user asked for stands as it is."""
     budget = available * SHARE
     return MapSizes(
-        blocks=blocks or _fitting(budget * 0.60 / BLOCK_BYTES, 1 << 13, 1 << 22),
+        blocks=blocks or _fitting(budget * 0.58 / BLOCK_BYTES, 1 << 13, 1 << 22),
         cohorts=_fitting(budget * 0.22 / COHORT_BYTES, 1 << 12, 1 << 20),
         stacks=stacks or _fitting(budget * 0.06 / STACK_BYTES, 1 << 11, 1 << 16),
         threads=_fitting(budget * 0.05 / THREAD_BYTES, 1 << 10, 1 << 14),
-        ring_pages=_fitting(budget * 0.04 / mmap.PAGESIZE, 1 << 5, 1 << 10),
+        ring_pages=_fitting(budget * 0.02 / mmap.PAGESIZE, 1 << 4, 1 << 9),
+        miss_pages=_fitting(budget * 0.04 / mmap.PAGESIZE, 1 << 5, 1 << 11),
         rules=_fitting(
             budget * 0.03 / (RULE_BYTES + OVERFLOW_BYTES / RULES_PER_OVERFLOW), 1 << 12, 1 << 16
         ),
@@ -65,7 +67,7 @@ def total_bytes(sizes: MapSizes) -> int:
         + sizes.cohorts * COHORT_BYTES
         + sizes.stacks * STACK_BYTES
         + sizes.threads * THREAD_BYTES
-        + sizes.ring_pages * mmap.PAGESIZE
+        + (sizes.ring_pages + sizes.miss_pages) * mmap.PAGESIZE
         + sizes.rules * RULE_BYTES
         + sizes.more_rules * OVERFLOW_BYTES
     )

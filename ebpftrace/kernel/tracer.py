@@ -66,6 +66,8 @@ class Tracer:
         self._losses = Counters(table("losses"), layout.LOSS_COUNT)
         self._hits = Counters(table("hits"), 2 * layout.FUNCTIONS)
         self._ring = RingBuffer(table("events"), sizes.ring_pages * mmap.PAGESIZE)
+        self._misses = RingBuffer(table("misses"), sizes.miss_pages * mmap.PAGESIZE)
+        self._ring.wait_also_for(table("misses"))
         self._tracepoints = [self._open_tracepoint(*names) for names in _RAW_TRACEPOINTS.items()]
         self.start_ns = 0
         self._flags = 0
@@ -100,7 +102,7 @@ class Tracer:
                 self.backend,
                 self.trial,
                 self.rules,
-                self._ring.read,
+                lambda: self.poll_events(0),
             )
         finally:
             self.disarm()
@@ -124,7 +126,7 @@ class Tracer:
         ]
         for key in keys:
             self.cohorts.delete(key)
-        self._ring.read()
+        self.poll_events(0)
         self._losses.reset()
 
     def learn(self) -> None:
@@ -215,10 +217,14 @@ class Tracer:
     # --- readings ---------------------------------------------------------------------------------
 
     def poll_events(self, timeout_ms: int) -> list[bytes]:
-        """Events that have come, waiting up to `timeout_ms` for the first one."""
+        """Events that have come, waiting up to `timeout_ms` for the first one.
+
+        The stack that a miss belongs to comes before it.
+        """
         if timeout_ms > 0:
             self._ring.wait(timeout_ms)
-        return self._ring.read()
+        misses = self._misses.read()
+        return [*self._ring.read(), *misses]
 
     def wake(self) -> None:
         """Let `poll_events` wait no longer, now and from now on."""
@@ -264,6 +270,7 @@ class Tracer:
             os.close(fd)
         self._tracepoints.clear()
         self._ring.close()
+        self._misses.close()
         self.rules.close()
         self._programs.close()
         self._bench.close()

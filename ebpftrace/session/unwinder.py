@@ -80,6 +80,7 @@ class Unwinder:
         if rule is None:
             rule = self._made(Address(pc - 1))
             if rule is None:
+                self._installed.refuse(self._slot, pc)
                 return None
             self._rules[pc] = rule
             self._installed.install(self._slot, pc, rule.pack())

@@ -23,6 +23,7 @@ _POLL_MS, _IDLE_POLLS = 10, 2
 
 _LOSS = {loss.name: number for number, loss in enumerate(LOSSES)}
 _FINAL = (End.OUTERMOST, End.UNSUPPORTED, End.TRUNCATED)
+"""Where the kernel's walk, with all rules at hand, ends in the same way."""
 
 
 class Unwinding:
@@ -80,30 +81,34 @@ class Unwinding:
         """Finish the walk of one birth, and credit it to the site it belongs to."""
         miss = Miss.of(event)
         stack = self._finished(miss)
-        if stack is None:
-            self._losses["stack_cut"] += 1
-        else:
-            self._count(stack)
-        owner = miss.stump if stack is None else self._stacks.put(stack)
+        owner = miss.stump
+        self._count(stack)
+        if stack is not None:
+            owner = self._stacks.put(stack)
+        if stack is None or stack.is_stump:
+            self._joiner.met(owner)
         self._book.credit(miss.slot, miss.ticket, owner)
 
     def _finished(self, miss: Miss) -> Stack | None:
-        """The whole stack; None where what was sent does not lead to its end."""
+        """The whole stack, or a longer stump where what was sent does not lead to its end."""
         stump, unwinder = self._stacks.get(miss.stump), self._unwinders.get(miss.slot)
         if stump is None or unwinder is None:
             return None
         known = stump.pcs
         rest = unwinder.finish(miss, self._tracer.stack_depth - len(known))
-        if rest.end not in _FINAL:
+        end = rest.end if rest.end in _FINAL else End.NO_RULE
+        if end == End.NO_RULE and not rest.pcs:
             return None
         # What a guess led to is no part of the stump until a rule says that it is code.
         pcs = rest.pcs if known and known[-1] == miss.pc else (miss.pc, *rest.pcs)
-        stack = stump.continued(pcs, rest.end, guessed=rest.guessed)
+        stack = stump.continued(pcs, end, guessed=rest.guessed)
         self._name(miss.slot, stack)
         return stack
 
-    def _count(self, stack: Stack) -> None:
-        if stack.end == End.TRUNCATED:
+    def _count(self, stack: Stack | None) -> None:
+        if stack is None:
+            self._losses["stack_cut"] += 1
+        elif stack.end == End.TRUNCATED:
             self._losses["stack_truncated"] += 1
         elif not stack.complete:
             self._losses["stack_cut"] += 1
