@@ -30,6 +30,17 @@ class Sym:
 
 
 @dataclass
+class Part:
+    """Some of the code, named by a section (unless `name` is empty) or a program header."""
+
+    name: bytes
+    start: int
+    size: int
+    flags: int = 2  # SHF_ALLOC
+    program: int | None = None
+
+
+@dataclass
 class Elf:
     """A shared library with its text at TEXT_ADDRESS."""
 
@@ -40,6 +51,7 @@ class Elf:
     interpreter: bool = True
     build_id: bytes = bytes.fromhex("abcd")
     extra_sections: Sequence[bytes] = ()
+    parts: Sequence[Part] = ()
     needed: Sequence[str] = ()
     soname: str = ""
     shnum: int | None = None
@@ -85,6 +97,11 @@ class Elf:
             section(b".strings", 3, self._place(body, strings), len(strings))
         for name in self.extra_sections:
             section(name, 1, TEXT_OFFSET, 0)
+        for part in self.parts:
+            if part.name:
+                section(part.name, 1, TEXT_OFFSET + part.start, part.size)
+                placed = struct.pack("<QQ", part.flags, TEXT_ADDRESS + part.start)
+                headers[-1] = headers[-1][:8] + placed + headers[-1][24:]  # sh_flags, sh_addr
         section(b".shstrtab", 3, 0, 0)
         at = self._place(body, bytes(names))
         headers[-1] = headers[-1][:24] + struct.pack("<QQ", at, len(names)) + headers[-1][40:]
@@ -99,6 +116,10 @@ class Elf:
                 _program(1, dynamic_at, DYNAMIC_ADDRESS + dynamic_at, length, flags=6),
                 _program(2, dynamic_at, DYNAMIC_ADDRESS + dynamic_at, len(dynamic), flags=6),
             ]
+        for part in self.parts:
+            if part.program is not None:
+                offset, address = TEXT_OFFSET + part.start, TEXT_ADDRESS + part.start
+                programs.append(_program(part.program, offset, address, part.size, flags=4))
         if self.interpreter:
             programs.append(_program(3, interp, 0, 11, flags=4))
         values = {
