@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ebpftrace.model.ids import ImageAddress
 from ebpftrace.target.elf import ElfImage
+from ebpftrace.unwind.rules import Found
+from ebpftrace.unwind.table import UnwindTable
 from tests.unit.elf_builder import TEXT_ADDRESS, Elf, Part
 
 CODE = 0x800
@@ -92,13 +95,13 @@ class Cie:
     encoding: int = PC_REL_SDATA4
     identity: int | None = None
 
-    def body(self, debug: bool) -> bytes:
+    def body(self, debug: bool, wide: bool) -> bytes:
         data = self.augmentation_data
         if data is None:
             data = bytes([self.encoding])
         return b"".join(
             [
-                struct.pack("<I", self.identity or (0xFFFFFFFF if debug else 0)),  # CIE_id
+                _offset(self.identity or (-1 if debug else 0), debug and wide),  # CIE_id
                 bytes([self.version]),
                 self.augmentation + b"\0",
                 b"\x08\x00" if self.version == 4 else b"",  # address_size, segment_selector_size
@@ -145,6 +148,8 @@ class Frames:
     count: int | None = None
     sections: bool = True
     debug: bool = False
+    wide: bool = False
+    """Lengths of 64 bits."""
     wrap: "tuple[int, bytes] | None" = None
     """For .debug_frame: the section's flags and its content in place of the entries."""
     tail: bytes = bytes(4)
@@ -174,11 +179,12 @@ class Frames:
 
     def _entries(self, frame_at: int) -> tuple[bytes, list[int]]:
         """The section that starts at `frame_at`, and where its FDEs are from the code's start."""
-        body = bytearray(_entry(self.cie.body(self.debug), None))
+        length_size = 12 if self.wide else 4
+        body = bytearray(_entry(self.cie.body(self.debug, self.wide), None, self.wide))
         places = []
         for fde in self.fdes:
             places.append(frame_at + len(body))
-            pointer_at = len(body) + 4
+            pointer_at = len(body) + length_size
             back = fde.back if fde.back is not None else 0 if self.debug else pointer_at
             at = TEXT_ADDRESS + frame_at + pointer_at + 4
             location = fde.pointer
@@ -187,8 +193,8 @@ class Frames:
             elif location is None:
                 location = struct.pack("<iI", TEXT_ADDRESS + fde.start - at, fde.size)
             augmented = b"\0" if self.cie.augmentation.startswith(b"z") else b""
-            content = struct.pack("<I", back) + location + augmented + fde.program
-            body += _entry(content, fde.length)
+            content = _offset(back, self.debug and self.wide) + location + augmented + fde.program
+            body += _entry(content, fde.length, self.wide)
         return bytes(body) + self.tail, places
 
     def _header(self, header_at: int, frame_at: int, places: Sequence[int]) -> bytes:
@@ -209,9 +215,15 @@ class Frames:
         )
 
 
-def _entry(content: bytes, length: int | None) -> bytes:
+def _offset(value: int, wide: bool) -> bytes:
+    """A CIE_id or a CIE_pointer: of .eh_frame 32 bits, whatever its lengths have."""
+    return struct.pack("<q" if wide else "<i", value)
+
+
+def _entry(content: bytes, length: int | None, wide: bool) -> bytes:
     content += bytes(-len(content) % 4)  # DW_CFA_nop
-    return struct.pack("<I", len(content) if length is None else length) + content
+    stated = len(content) if length is None else length
+    return (struct.pack("<IQ", 0xFFFFFFFF, stated) if wide else struct.pack("<I", stated)) + content
 
 
 def aarch64(*fdes: Fde, cie: Cie = AARCH64_CIE) -> Frames:
@@ -240,3 +252,10 @@ def image_at(path: Path) -> Iterator[ElfImage]:
         yield ElfImage.open(fd)
     finally:
         os.close(fd)
+
+
+def found_at(frames: Frames | bytes, offset: int = 0) -> Found:
+    """What is found `offset` bytes into the code of such a file."""
+    content = frames if isinstance(frames, bytes) else frames.build()
+    with image_of(content) as image:
+        return UnwindTable(image).rule_at(ImageAddress(TEXT_ADDRESS + offset))
