@@ -16,7 +16,6 @@ _MOST_ENTRY = 64 << 10  # libLLVM's longest has 1.7 KB; a run of 64 KiB takes 15
 _MOST_CIES = 1024
 _MOST_AUGMENTATION = 16
 _LONG = 0xFFFFFFFF  # a length of 64 bits follows
-_LONG_LENGTH = (1 << 64) - 1
 _EVER = 1 << 128
 _ALIGNED = 0x50
 
@@ -95,11 +94,11 @@ class Entries:
         field = 8 if wide else 4
         if length < field:
             raise Broken("entry too short")
-        identity = int.from_bytes(data[place + body : place + body + field], "little")
+        identity = int.from_bytes(data[place + body : place + body + field], "little", signed=True)
         if self._is_eh:
             cie = at + body - identity if identity else None
         else:
-            cie = None if identity == (_LONG_LENGTH if wide else _LONG) else identity
+            cie = None if identity == -1 else identity
         if size > _MOST_ENTRY:
             # Only its length is of use, to whoever goes from entry to entry.
             return Entry(at, at + size, b"", body + field, cie)

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from ebpftrace.unwind.encoding import Broken, sleb, uleb
 
-_MOST_BYTES = 64  # a linker's .plt has 11
+MOST_EXPRESSION = 64
+"""Bytes of an expression that is looked at; a linker's for .plt has 11."""
 _MOST_STACK = 8
 _LIMIT = 1 << 63
 
@@ -53,8 +54,8 @@ def place_of(expression: bytes, pc: int, pc_register: int | None) -> Place:
     """What `expression` computes at `pc`, the value of `pc_register`. Broken where no Place can say
     it, with the operation that cannot.
     """
-    if len(expression) > _MOST_BYTES:
-        raise Broken(f"expression of more than {_MOST_BYTES} bytes")
+    if len(expression) > MOST_EXPRESSION:
+        raise Broken(f"expression of more than {MOST_EXPRESSION} bytes")
     stack: list[Place] = []
     at = 0
     while at < len(expression):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 from ebpftrace.unwind.encoding import Broken, pointer, sleb, uleb
+from ebpftrace.unwind.expressions import MOST_EXPRESSION
 
 _MOST_REMEMBERED = 64  # compilers nest two
 
@@ -156,7 +157,8 @@ class Program:
         end = self._at + length
         if end > len(self._data):
             raise Broken("expression longer than its entry")
-        found = self._data[self._at : end]
+        # Rows are kept with CIEs: of what `place_of` refuses for its length, no more than shows it.
+        found = self._data[self._at : min(end, self._at + MOST_EXPRESSION + 1)]
         self._at = end
         return found
 
