@@ -1,8 +1,8 @@
 """What tracing costs, by each way of the kernel to hold probes, against others and against nothing.
 
 Sections: pairs (the tight malloc/free loop), python, heaptrack, first-picture, leaving, forks, price
-(of the tool itself), savings (variants of the kernel side; only when asked for). What this host
-does not have is left out with a sentence.
+(of the tool itself), rules (of unwinding, in Python), savings (variants of the kernel side; only
+when asked for). What this host does not have is left out with a sentence.
 """
 
 import argparse
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ebpftrace.errors import CannotAttach, EbpftraceError
-from scripts.bench import forking, heaptrack, leaving, pairs, savings, starts, tracers
+from scripts.bench import forking, heaptrack, leaving, pairs, rule_price, savings, starts, tracers
 from scripts.bench.figures import Section, narrate, save
 from scripts.bench.loops import WORKLOADS, Child
 
-_USUAL = ("pairs", "python", "heaptrack", "first-picture", "leaving", "forks", "price")
+_USUAL = ("pairs", "python", "heaptrack", "first-picture", "leaving", "forks", "price", "rules")
 _SAVINGS = "savings"
 
 
@@ -87,6 +87,7 @@ def main() -> int:
         "leaving": lambda: leaving.measure(times, back_ends),
         "forks": lambda: forking.measure(times, 1 if given.quick else 3, back_ends),
         "price": lambda: starts.price(1 if given.quick else 3, back_ends),
+        "rules": rule_price.measure,
         _SAVINGS: lambda: savings.measure(effort),
     }
     measured = []

@@ -43,7 +43,8 @@ def find_library(*names: str) -> Path:
         for folder in LIBRARY_FOLDERS:
             if (found := Path(folder, name)).exists():
                 return found
-    raise AssertionError(f"None of {', '.join(names)} is in {', '.join(LIBRARY_FOLDERS)}.")
+    folders = ", ".join(LIBRARY_FOLDERS)
+    raise AssertionError(f"{' or '.join(names)} is in none of {folders}: run scripts/setup --dev.")
 
 
 def rows_of(path: Path) -> Iterator[Row]:
