@@ -12,8 +12,8 @@ from ebpftrace.unwind.machines import Machine
 from ebpftrace.unwind.program import NO_ROW, Program, Row, Scale
 from ebpftrace.unwind.region import Region
 
-_MOST_ENTRY = 64 << 10  # libLLVM's longest has 1.7 KB; a run of 64 KiB takes 15 ms
-_MOST_CIES = 1024
+_MOST_ENTRY = 64 << 10  # libLLVM's longest has 1.7 KB; to run 64 KiB takes up to 50 ms
+_MOST_CIES = 1024  # libLLVM has two
 _MOST_AUGMENTATION = 16
 _LONG = 0xFFFFFFFF  # a length of 64 bits follows
 _EVER = 1 << 128
@@ -105,7 +105,10 @@ class Entries:
         if place + size > len(data):
             data, start = self.region.window(at, size)
             place = at - start
-        return Entry(at, at + size, data[place : place + size], body + field, cie)
+        data = data[place : place + size]
+        if len(data) < size:  # the file is shorter by now
+            raise Broken("truncated entry")
+        return Entry(at, at + size, data, body + field, cie)
 
     def every(self) -> Iterator[Entry]:
         """The entries in their order, to the end of the section or the zero that ends it."""

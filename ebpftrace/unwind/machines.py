@@ -17,7 +17,8 @@ from ebpftrace.unwind.rules import FP_BY_FP, FROM_FP, IN_LR, OUTERMOST, READ, ST
 @dataclass(frozen=True, slots=True)
 class Machine:
     """The numbers of its registers; `pc` None: expressions cannot name it. `signs`: return
-    addresses may be signed.
+    addresses may be signed. `complete` makes a rule of `how`, `cfa`, `fp` and where the return
+    address is saved.
     """
 
     fp: int
@@ -25,7 +26,7 @@ class Machine:
     returns: int
     pc: int | None
     signs: bool
-    finish: Callable[[int, int, int, Saved | None], Rule]
+    complete: Callable[[int, int, int, Saved | None], Rule]
 
     @property
     def kept(self) -> frozenset[int]:
@@ -44,7 +45,7 @@ class Machine:
         how, cfa, add = self._cfa(row, pc)
         saved = row.saved.get(self.fp)
         by_fp, fp = (0, 0) if saved is None else self._fp(saved, how, cfa, pc)
-        rule = self.finish(how | by_fp, cfa, fp, returned)
+        rule = self.complete(how | by_fp, cfa, fp, returned)
         if add:
             rule = rule._replace(add=add)
         if not rule.fits:
@@ -94,13 +95,13 @@ class Machine:
         raise Broken("frame pointer at an expression")
 
 
-def _finish_x86_64(how: int, cfa: int, fp: int, returned: Saved | None) -> Rule:
+def _on_x86_64(how: int, cfa: int, fp: int, returned: Saved | None) -> Rule:
     if returned != (AT, -8):
         raise Broken("return address not at CFA-8")
     return Rule(how, cfa, fp)
 
 
-def _finish_aarch64(how: int, cfa: int, fp: int, returned: Saved | None) -> Rule:
+def _on_aarch64(how: int, cfa: int, fp: int, returned: Saved | None) -> Rule:
     if returned is None:
         return Rule(how | IN_LR, cfa, fp)
     kind, at = returned
@@ -114,7 +115,7 @@ def _finish_aarch64(how: int, cfa: int, fp: int, returned: Saved | None) -> Rule
 
 
 MACHINES: Final[Mapping[str, Machine]] = {
-    "x86_64": Machine(fp=6, sp=7, returns=16, pc=16, signs=False, finish=_finish_x86_64),
-    "aarch64": Machine(fp=29, sp=31, returns=30, pc=None, signs=True, finish=_finish_aarch64),
+    "x86_64": Machine(fp=6, sp=7, returns=16, pc=16, signs=False, complete=_on_x86_64),
+    "aarch64": Machine(fp=29, sp=31, returns=30, pc=None, signs=True, complete=_on_aarch64),
 }
 """By the names of `ElfImage.machine`."""

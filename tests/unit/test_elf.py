@@ -25,6 +25,7 @@ from tests.unit.elf_builder import (
     TEXT_OFFSET,
     WEAK,
     Elf,
+    Part,
     Sym,
 )
 
@@ -109,6 +110,18 @@ def test_a_name_that_is_the_end_of_another_is_found_by_name():
     elf = Elf([Sym("cfree"), Sym("free", value=32), Sym("freely")])
     with opened(elf.build()) as image:
         assert [(s.name, s.value) for s in image.symbols({"free"})] == [("free", TEXT_ADDRESS + 32)]
+
+
+def test_sections_and_the_header_of_the_unwind_tables_are_found():
+    parts = [Part(b".eh_frame", 64, 8, flags=0x802), Part(b"", 32, 8, program=0x6474E550)]
+    with opened(Elf(parts=parts).build()) as image:
+        section = image.section(b".eh_frame")
+        assert section is not None
+        assert (section.address, section.size, section.flags) == (TEXT_ADDRESS + 64, 8, 0x802)
+        assert image.eh_frame_header == TEXT_ADDRESS + 32
+        assert image.section(b".debug_frame") is None
+    with opened(Elf().build()) as image:
+        assert image.eh_frame_header is None
 
 
 def test_names_are_cleaned_and_lose_their_version():

@@ -30,7 +30,7 @@ from tests.unit.cfi_builder import (
     image_of,
     with_cie,
 )
-from tests.unit.elf_builder import TEXT_ADDRESS
+from tests.unit.elf_builder import TEXT_ADDRESS, TEXT_OFFSET
 from tests.unit.readelf_rows import find_library
 
 KNOWN = Fde(cfa_offset(24))
@@ -289,6 +289,9 @@ def test_a_file_that_is_cut_short_while_it_is_read_brings_no_exception():
         file.write(frames.build())
         file.flush()
         table = UnwindTable(ElfImage.open(file.fileno()))
-        file.truncate(0x1000 + CODE + 100)
-        why = {table.rule_at(ImageAddress(TEXT_ADDRESS + 64 * n)).why for n in range(8)}
-    assert why <= {"no FDE where the index says", "truncated entry", "no FDE", "FDE without a CIE"}
+        # Behind the table (80 bytes), the CIE (24) and two FDEs (20 each), inside the third.
+        file.truncate(TEXT_OFFSET + CODE + 80 + 24 + 2 * 20 + 10)
+        found = [table.rule_at(ImageAddress(TEXT_ADDRESS + 64 * n)) for n in range(8)]
+    assert found[:2] == [RULE] * 2
+    assert found[2] == (unknown(), "truncated entry")
+    assert found[3:] == [(unknown(), "no FDE where the index says")] * 5
