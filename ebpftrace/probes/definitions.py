@@ -50,12 +50,18 @@ class Found:
 def find(module: Module) -> Found | None:
     """The allocator functions that `module` defines; None where it has none (or is no ELF file).
 
-    Global and weak functions count: a local one is part of another's implementation.
+    Global and weak functions count: a local one is part of another's implementation. In a static
+    program one that has no global namesake counts too: the linker makes local what libc hides
+    (malloc of glibc 2.36 in a static-pie).
     """
     image = module.image
     if image is None:
         return None
-    symbols = [s for s in image.symbols(ALL_NAMES) if s.bind in ("global", "weak")]
+    every = image.symbols(ALL_NAMES)
+    symbols = [symbol for symbol in every if symbol.bind in ("global", "weak")]
+    if symbols and image.type in ("executable", "shared") and not image.interpreted:
+        known = {symbol.name for symbol in symbols}
+        symbols += [symbol for symbol in every if symbol.name not in known]
     family = family_of(symbols)
     if family is None:
         return None

@@ -96,11 +96,15 @@ class Unwinding:
             return None
         known = stump.pcs
         rest = unwinder.finish(miss, self._tracer.stack_depth - len(known))
-        end = rest.end if rest.end in _FINAL else End.NO_RULE
-        if end == End.NO_RULE and not rest.pcs:
-            return None
         # What a guess led to is no part of the stump until a rule says that it is code.
         pcs = rest.pcs if known and known[-1] == miss.pc else (miss.pc, *rest.pcs)
+        end = rest.end
+        if end == End.NO_RULE:  # nothing is mapped there to run: the walk went astray
+            pcs, end = pcs[:-1], End.UNREADABLE
+        elif end not in _FINAL:  # the end of the slice
+            end = End.NO_RULE
+        if not pcs and end not in _FINAL:
+            return None
         stack = stump.continued(pcs, end, guessed=rest.guessed)
         self._name(miss.slot, stack)
         return stack
