@@ -1,8 +1,9 @@
 """What tracing costs, by each way of the kernel to hold probes, against others and against nothing.
 
-Sections: pairs (the tight malloc/free loop), python, heaptrack, first-picture, leaving, forks, price
-(of the tool itself), rules (of unwinding, in Python), savings (variants of the kernel side; only
-when asked for). What this host does not have is left out with a sentence.
+Sections: pairs (the tight malloc/free loop), kernel-walk (our walk against the kernel's), python,
+heaptrack, first-picture, warm-up (until stacks are whole), rules (what one costs), depths (load time by
+frames), leaving, forks, price (of the tool itself), savings (variants of the kernel side; only when
+asked for). What this host does not have is left out with a sentence.
 """
 
 import argparse
@@ -11,11 +12,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ebpftrace.errors import CannotAttach, EbpftraceError
-from scripts.bench import forking, heaptrack, leaving, pairs, rule_price, savings, starts, tracers
+from scripts.bench import (
+    depths,
+    forking,
+    heaptrack,
+    kernel_walk,
+    leaving,
+    pairs,
+    rule_price,
+    savings,
+    starts,
+    tracers,
+    warm_up,
+)
 from scripts.bench.figures import Section, narrate, save
 from scripts.bench.loops import WORKLOADS, Child
 
-_USUAL = ("pairs", "python", "heaptrack", "first-picture", "leaving", "forks", "price", "rules")
+_USUAL = (
+    *("pairs", "kernel-walk", "python", "heaptrack"),
+    *("first-picture", "warm-up", "rules", "depths"),
+    *("leaving", "forks", "price"),
+)
 _SAVINGS = "savings"
 
 
@@ -81,13 +98,16 @@ def main() -> int:
     times, back_ends = effort.rounds, effort.back_ends
     sections: dict[str, Callable[[], Section | None]] = {
         "pairs": lambda: pairs.tight(effort),
+        "kernel-walk": lambda: kernel_walk.measure(effort),
         "python": lambda: pairs.python(effort),
         "heaptrack": lambda: heaptrack.measure(effort),
         "first-picture": lambda: starts.first_picture(times, back_ends),
+        "warm-up": lambda: warm_up.measure(times),
+        "rules": lambda: rule_price.measure(times),
+        "depths": lambda: depths.measure(times, back_ends),
         "leaving": lambda: leaving.measure(times, back_ends),
         "forks": lambda: forking.measure(times, 1 if given.quick else 3, back_ends),
         "price": lambda: starts.price(1 if given.quick else 3, back_ends),
-        "rules": rule_price.measure,
         _SAVINGS: lambda: savings.measure(effort),
     }
     measured = []

@@ -1,77 +1,114 @@
-"""What one unwind rule costs in Python, over return addresses of large libraries.
+"""What one unwind rule costs the tool: found in a file, and installed where walks look it up.
 
-Needs neither root nor a kernel: python -m scripts.bench.rule_price
+At random return addresses, so that hardly one helps the next: real misses lie closer together.
 """
 
+import mmap
 import os
 import random
 import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from time import process_time
 
-from ebpftrace.model.ids import ImageAddress
+from ebpftrace.kernel import syscalls
+from ebpftrace.kernel.rules import RuleTable
+from ebpftrace.kernel.sizes import RULES_PER_OVERFLOW
+from ebpftrace.kernel.tables import Table
+from ebpftrace.model.ids import Address, ImageAddress, Slot
 from ebpftrace.target.elf import ElfImage
+from ebpftrace.target.modules import open_modules
+from ebpftrace.target.process import Process
 from ebpftrace.unwind.table import UnwindTable
 from scripts.bench.figures import Section, Spread, Target, as_figures, median, narrate, table, wide
+from scripts.bench.loops import Child
 
-MOST_US = 25
-_LIBRARIES = ("libc.so.6", "libcrypto.so.3", "libcrypto.so.1.1")
-_ADDRESSES, _READINGS = 4000, 7
+MOST_US = 25.0
+LIBRARIES = ("libc", "libcrypto")
+_RULES = 2000
+_WARMING = 20
+_ENTRIES = 1 << 16
+_SLOT = Slot(1)
+_WITH_LIBCRYPTO = "import ssl, sys; print('ready', flush=True); sys.stdin.read()"
+_MAP_TYPE_ARRAY, _MMAPABLE = 2, 1024
 
 
-def measure() -> Section:
-    """CPU microseconds a rule with warm caches, of addresses drawn from all rows alike: functions
-    that save much, whose programs are long, count more than they do in a stack.
-    """
-    spreads = {path.name: Spread.of(_readings(path)) for path in _mapped(_LIBRARIES)}
-    worst = max(filter(None, map(median, spreads.values())), default=None)
+@contextmanager
+def _images() -> Iterator[dict[str, ElfImage]]:
+    """Those of LIBRARIES that a python3 has mapped."""
+    found = {}
+    python = Child(Path(sys.executable), "-c", _WITH_LIBCRYPTO)
+    with python, Process.open(python.pid) as process:
+        modules = open_modules(process)
+        try:
+            for module in modules:
+                name = module.path.rpartition("/")[2].partition(".")[0].partition("-")[0]
+                if name in LIBRARIES and module.image is not None:
+                    found[name] = module.image
+            yield found
+        finally:
+            for module in modules:
+                module.close()
+
+
+@contextmanager
+def _rule_table() -> Iterator[RuleTable]:
+    """Empty, on maps as `bpf/maps.h` has them."""
+    with ExitStack() as undo:
+
+        def made(kind: int, key_size: int, value_size: int, entries: int, flags: int = 0) -> int:
+            fd = syscalls.create_map(kind, key_size, value_size, entries, flags)
+            undo.callback(os.close, fd)
+            return fd
+
+        array = made(_MAP_TYPE_ARRAY, 4, 16, _ENTRIES, _MMAPABLE)
+        more = Table(made(syscalls.MAP_TYPE_HASH, 8, 8, _ENTRIES // RULES_PER_OVERFLOW), 8, 8)
+        reported = Table(made(syscalls.MAP_TYPE_HASH, 8, 4, mmap.PAGESIZE), 8, 4)
+        rules = RuleTable(array, _ENTRIES, more, reported)
+        undo.callback(rules.close)
+        yield rules
+
+
+def _addresses(image: ElfImage, chance: random.Random) -> list[ImageAddress]:
+    """One in each of `_RULES` rows of the file's tables, in no order."""
+    rows = [row for row in UnwindTable(image).every_row() if row.start < row.end]
+    chosen = chance.sample(rows, min(_RULES + _WARMING, len(rows)))
+    return [ImageAddress(chance.randrange(row.start, row.end)) for row in chosen]
+
+
+def _price(image: ElfImage, addresses: Sequence[ImageAddress]) -> float:
+    """CPU time of each in us, by a table that has only looked up a few before."""
+    rules = UnwindTable(image)
+    for address in addresses[:_WARMING]:
+        rules.rule_at(address)
+    wanted = addresses[_WARMING:]
+    with _rule_table() as installed:
+        start = time.thread_time_ns()
+        for address in wanted:
+            rule = rules.rule_at(address).rule
+            installed.install(_SLOT, Address(address + 1), rule.pack())
+        spent = time.thread_time_ns() - start
+    return spent / 1000 / len(wanted)
+
+
+def measure(times: int) -> Section:
+    """Each library `times`, at new addresses each time."""
+    chance = random.Random(1)
+    found: dict[str, list[float]] = {}
+    with _images() as images:
+        for name, image in images.items():
+            for number in range(times):
+                narrate("overhead", f"rules of {name}, {number + 1} of {times}")
+                found.setdefault(name, []).append(_price(image, _addresses(image, chance)))
+    spreads = {name: Spread.of(found.get(name, ())) for name in LIBRARIES}
     text = table(
-        ("A rule at an address of", "us of Python"),
+        (f"One rule, of {_RULES:,} at random addresses", "us of CPU time"),
         [(name, wide(spread, 1)) for name, spread in spreads.items()],
     )
-    return Section(
-        "rules",
-        text,
-        {name: as_figures(spread) for name, spread in spreads.items()},
-        [Target("Python per rule, us", MOST_US, worst)],
-    )
-
-
-def _mapped(names: tuple[str, ...]) -> list[Path]:
-    """Those of `names` that this process has loaded; `ssl` brings libcrypto."""
-    import ssl
-
-    narrate("rules", f"the price of rules of libc and of {ssl.OPENSSL_VERSION}")
-    lines = Path("/proc/self/maps").read_text().splitlines()
-    paths = {Path(line.split(maxsplit=5)[-1]) for line in lines if "/" in line}
-    return sorted(path for path in paths if path.name in names)
-
-
-def _readings(path: Path) -> list[float]:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        rules = UnwindTable(ElfImage.open(fd))
-        stretches = list(rules.every_row())
-        choice = random.Random(1)
-        drawn = choice.choices(stretches, k=_ADDRESSES)
-        addresses = [ImageAddress(choice.randrange(one.start, one.end)) for one in drawn]
-        return [_us_per_rule(rules, addresses) for _ in range(_READINGS + 1)][1:]
-    finally:
-        os.close(fd)
-
-
-def _us_per_rule(rules: UnwindTable, addresses: list[ImageAddress]) -> float:
-    start = process_time()
-    for address in addresses:
-        rules.rule_at(address)
-    return (process_time() - start) / len(addresses) * 1e6
-
-
-def main() -> int:
-    section = measure()
-    print(section.text, *(target.text() for target in section.targets), sep="\n")
-    return 0 if all(target.reached for target in section.targets) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    targets = [
+        Target(f"us of Python per rule, {name}", MOST_US, median(spread))
+        for name, spread in spreads.items()
+    ]
+    figures = {name: as_figures(spread) for name, spread in spreads.items()}
+    return Section("rules", text, figures, targets)

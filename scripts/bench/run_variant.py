@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 from ebpftrace.kernel import sources
-from scripts.bench.variants import VARIANTS, with_session_cookie
+from scripts.bench.variants import named, with_session_cookie
 
 
 def main() -> int:
-    variant = next(one for one in VARIANTS if one.name == sys.argv[1])
+    variant = named(sys.argv[1])
     flatten = sources.flatten
 
     def varied(name: str = "ebpftrace.c", root: Path | None = None) -> str:

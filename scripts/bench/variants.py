@@ -11,7 +11,7 @@ from ebpftrace.kernel.btf import kernel_function
 from ebpftrace.kernel.instructions import SIZE, helper_call, instruction
 
 SESSION_COOKIE = "bpf_session_cookie"
-_SESSION_COOKIE_MARK = 0x7FFE02  # next to the mark of bpf/arch.h
+_SESSION_COOKIE_MARK = 0x7FFE03  # next to the marks of bpf/arch.h
 _CALL, _KERNEL_FUNCTION = 0x85, 2
 
 Combine = Callable[[bytes, bytes, int], bytes]
@@ -71,8 +71,8 @@ VARIANTS = (
             ),
             ("open_epoch_at(call->entered) : 0;\n", "open_epoch_at(result_time) : 0;\n"),
             (
-                "\tu32 slot, called;\n\tu64 result;\n",
-                "\tu32 slot, called;\n\tu64 result, result_time;\n",
+                "\tstruct block block = {};\n\n\tsettle_old",
+                "\tstruct block block = {};\n\tu64 result_time;\n\n\tsettle_old",
             ),
         ),
     ),
@@ -91,14 +91,9 @@ VARIANTS = (
         ),
     ),
     Variant(
-        "short-stack-read",
-        "the stack read by 1 KiB, not to the end of its page",
-        (
-            (
-                "\tif (size < 16)\n\t\tsize = 16;\n",
-                "\tif (size < 16)\n\t\tsize = 16;\n\tif (size > 1024)\n\t\tsize = 1024;\n",
-            ),
-        ),
+        "long-first-read",
+        "the stack read to the end of its page at once, not by 1 KiB",
+        (("#define FIRST_BYTES 1024 ", "#define FIRST_BYTES 4096 "),),
     ),
     Variant(
         "plain-hits",
@@ -128,20 +123,16 @@ VARIANTS = (
             ),
             (
                 (
-                    "\tstruct in_flight *call = returning_call(ctx);\n\tstruct block block = {};\n"
-                    "\tu32 slot, called;\n\tu64 result;\n\n"
+                    "\tstruct in_flight *call;\n\tstruct walk *walk;\n\n"
+                    "\tcount_hit(ctx, cookie, 1);\n\tcall = returning_call(ctx);\n"
                 ),
                 (
-                    "\tstruct in_flight *call, kept;\n\tstruct block block = {};\n"
-                    "\tu32 slot, called, cookie = COOKIE(ctx);\n\tu64 result;\n\n"
+                    "\tstruct in_flight *call, kept = {};\n\tstruct walk *walk;\n\n"
+                    "\tcount_hit(ctx, cookie, 1);\n"
                     "\tif (COOKIE_SHAPE(cookie) == SHAPE_MALLOC) {\n"
-                    "\t\tcount_hit(ctx, cookie, 1);\n"
-                    "\t\tif (!counts(cookie, CONTROL_ARMED))\n\t\t\treturn 0;\n"
                     f"\t\tkept.size = *((u64 * (*)(void *)){_SESSION_COOKIE_MARK:#x})(ctx);\n"
                     "\t\tkept.entered = bpf_ktime_get_ns();\n"
                     "\t\tkept.cookie = cookie;\n"
-                    "\t\tkept.pointer = kept.out = 0;\n"
-                    "\t\tkept.took_old = 0;\n"
                     "\t\tcall = &kept;\n"
                     "\t} else {\n\t\tcall = returning_call(ctx);\n\t}\n"
                 ),
@@ -150,6 +141,36 @@ VARIANTS = (
         session_only=True,
     ),
 )
+
+_WALK = (
+    "\tread_stack(walk, sp & ~7ULL, FIRST_BYTES);\n"
+    "\thash = walk_stack(walk, birth->slot, birth->called, DEPTH_IN_USE);\n"
+)
+_WHOLE = "\tKEPT(walk->event.guessed) = 0;\n\tKEPT(walk->event.end) = END_OUTERMOST;\n"
+NO_WALK = Variant(
+    "no-walk",
+    "no walk at all: every block under one stack",
+    ((_WALK, f"\thash = 1;\n\tKEPT(walk->event.count) = 0;\n{_WHOLE}"),),
+)
+KERNEL_WALK = Variant(
+    "kernel-walk",
+    "bpf_get_stack, which follows frame pointers; not hashed: a stack is known by its number of frames",
+    (
+        (
+            _WALK,
+            (
+                "\thash = bpf_get_stack(ctx, walk->pcs, sizeof(walk->pcs), BPF_F_USER_STACK);\n"
+                f"\thash >>= 3;\n\tKEPT(walk->event.count) = hash;\n{_WHOLE}"
+            ),
+        ),
+    ),
+)
+WALKS = (AS_IS, KERNEL_WALK, NO_WALK)
+
+
+def named(name: str) -> Variant:
+    """Any of them. StopIteration where there is none of that name."""
+    return next(one for one in (*VARIANTS, *WALKS) if one.name == name)
 
 
 def with_session_cookie(combine: Combine) -> Combine:

@@ -24,13 +24,6 @@ static char line[100];
 static double paces[MOST_WINDOWS];
 static double *child_ms; /* shared with the children */
 
-static long long cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 static NOINLINE double window(void)
 {
     long long end = now_ns() + WINDOW_NS, cpu = cpu_ns();
