@@ -28,18 +28,19 @@ _LOWEST_CODE = 0x1000
 class Registers(NamedTuple):
     """Of one frame: where it returns to, and the stack and frame pointer after that return.
 
-    `lr`: the link register where it is known, which is only so behind a signal frame.
+    `fp`: None where it was saved in a word that is not kept, which matters only to a rule that needs
+    it. `lr`: the link register where it is known, which is only so behind a signal frame.
     """
 
     pc: int
     sp: int
-    fp: int
+    fp: int | None
     lr: int | None = None
 
 
 class Finished(NamedTuple):
-    """`pcs`: the return addresses behind the first frame's, outward. `end`: an `End`. `guessed`:
-    a frame on the way was a guess.
+    """`pcs`: the return addresses behind the first frame's, outward; without one that a guess led to
+    and that has no rule. `end`: an `End`. `guessed`: a frame on the way was a guess.
     """
 
     pcs: tuple[Address, ...]
@@ -88,21 +89,21 @@ def finish(
     """
     kind = _AARCH64 if machine == "aarch64" else _X86_64
 
-    def read(address: int) -> int:
-        value = word(address & _MASK)
-        if value is None:
-            raise _Stop(End.UNREADABLE)
-        return value
+    def kept(address: int) -> int | None:
+        return word(address & _MASK)
 
-    frame, guessed = start, False
+    frame, guess, guessed = start, False, False
     pcs: list[Address] = []
     try:
         while True:
             rule = rule_of(Address(frame.pc))
             if rule is None or not rule.how:
+                if guess:  # what a guess led to is code only where a rule says so
+                    pcs.pop()
                 raise _Stop(End.NO_RULE)
-            guessed = guessed or bool(rule.how & GUESS)
-            frame = _caller(frame, rule, read, kind)
+            guess = bool(rule.how & GUESS)
+            guessed = guessed or guess
+            frame = _caller(frame, rule, kept, kind)
             if len(pcs) >= most:
                 raise _Stop(End.TRUNCATED)
             pcs.append(Address(frame.pc))
@@ -110,30 +111,34 @@ def finish(
         return Finished(tuple(pcs), stop.end, guessed)
 
 
-def _caller(frame: Registers, rule: Rule, read: Callable[[int], int], kind: _Machine) -> Registers:
+_Kept = Callable[[int], int | None]
+
+
+def _needed(value: int | None) -> int:
+    """What the walk cannot go on without."""
+    if value is None:
+        raise _Stop(End.UNREADABLE)
+    return value
+
+
+def _caller(frame: Registers, rule: Rule, kept: _Kept, kind: _Machine) -> Registers:
     """The frame that `rule` leads to from `frame`. _Stop where that was the last one."""
-    how, sp = rule.how, frame.sp
+    how = rule.how
     if how & END:
         raise _Stop(End.OUTERMOST)
     if how & UNKNOWN:
         raise _Stop(End.UNSUPPORTED)
-    if how & GUESS and not frame.fp:  # the psABI's mark of the deepest frame
-        raise _Stop(End.OUTERMOST)
     if how & SIGNAL:
-        return _interrupted(sp, read, kind)
-    arm = kind is _AARCH64
-    cfa = (frame.fp if how & FROM_FP else sp) + rule.cfa & _MASK
-    if how & READ and not arm:
-        cfa = read(cfa) + rule.add & _MASK
-    in_lr = arm and bool(how & IN_LR)
-    if cfa < sp or (cfa == sp and not in_lr) or cfa & 7:  # a leaf of AArch64 may have no frame
-        raise _Stop(End.UNREADABLE)
-    pc = _return_address(frame, rule, cfa, read) if arm else read(cfa - 8)
+        return _interrupted(frame.sp, kept, kind)
+    if how & GUESS and not _needed(frame.fp):  # the psABI's mark of the deepest frame
+        raise _Stop(End.OUTERMOST)
+    cfa = _cfa(frame, rule, kept, kind)
+    pc = _return_address(frame, rule, cfa, kept) if kind is _AARCH64 else _needed(kept(cfa - 8))
     fp = frame.fp
     if how & FP_BY_FP:
-        fp = read(fp + rule.fp)
+        fp = None if fp is None else kept(fp + rule.fp)
     elif rule.fp:
-        fp = read(cfa + rule.fp)
+        fp = kept(cfa + rule.fp)
     if pc < _LOWEST_CODE:
         raise _Stop(End.OUTERMOST)
     if pc > kind.highest_code:
@@ -141,25 +146,35 @@ def _caller(frame: Registers, rule: Rule, read: Callable[[int], int], kind: _Mac
     return Registers(pc, cfa, fp)
 
 
-def _return_address(frame: Registers, rule: Rule, cfa: int, read: Callable[[int], int]) -> int:
-    """Where a frame of AArch64 returns to, without its pointer authentication code."""
-    if not rule.how & IN_LR:
-        pc = read(cfa + (8 * rule.add if rule.add else rule.fp + 8))
-    elif frame.lr is None:
+def _cfa(frame: Registers, rule: Rule, kept: _Kept, kind: _Machine) -> int:
+    """What calls lies above, at a multiple of 8. _Stop where it does not: this is no frame."""
+    how, arm = rule.how, kind is _AARCH64
+    cfa = (_needed(frame.fp) if how & FROM_FP else frame.sp) + rule.cfa & _MASK
+    if how & READ and not arm:
+        cfa = _needed(kept(cfa)) + rule.add & _MASK
+    least = 0 if arm and how & IN_LR else 8  # a leaf of AArch64 may have no frame
+    if cfa < (frame.sp + least & _MASK) or cfa & 7:
         raise _Stop(End.UNREADABLE)
+    return cfa
+
+
+def _return_address(frame: Registers, rule: Rule, cfa: int, kept: _Kept) -> int:
+    """Where a frame of AArch64 returns to, without its pointer authentication code."""
+    if rule.how & IN_LR:
+        pc = _needed(frame.lr)
     else:
-        pc = frame.lr
+        pc = _needed(kept(cfa + (8 * rule.add if rule.add else rule.fp + 8)))
     return pc & _AARCH64.highest_code
 
 
-def _interrupted(sp: int, read: Callable[[int], int], kind: _Machine) -> Registers:
+def _interrupted(sp: int, kept: _Kept, kind: _Machine) -> Registers:
     """The frame that a signal interrupted. Its pc is the next instruction, not behind a call:
     counted one on, so that every rule is looked up by the address before.
     """
-    lr = None if kind.signal_lr is None else read(sp + kind.signal_lr)
+    lr = None if kind.signal_lr is None else _needed(kept(sp + kind.signal_lr))
     return Registers(
-        pc=read(sp + kind.signal_pc) + 1 & _MASK,
-        sp=read(sp + kind.signal_sp),
-        fp=read(sp + kind.signal_fp),
+        pc=_needed(kept(sp + kind.signal_pc)) + 1 & _MASK,
+        sp=_needed(kept(sp + kind.signal_sp)),
+        fp=_needed(kept(sp + kind.signal_fp)),
         lr=lr,
     )
