@@ -9,6 +9,7 @@
 /* Unwinding: `call` has pushed the return address right below the CFA. */
 #define READ_BY_RULES
 #define RETURN_ADDRESS_AT(cfa, rule) ((cfa)-8)
+#define PROBED_AT(cfa, at) (at)
 #define IN_LINK_REGISTER(how) 0
 #define LEAST_FRAME(how) 8
 #define STRIPPED(pc) (pc)
@@ -25,9 +26,11 @@
 /* Unwinding: most functions save the link register behind the frame pointer, leaves nowhere. */
 #define RETURN_ADDRESS_AT(cfa, rule) \
 	((cfa) + (RULE_ADD(rule) ? 8 * RULE_ADD(rule) : RULE_FP(rule) + 8))
+#define PROBED_AT(cfa, at) (cfa)
 #define IN_LINK_REGISTER(how) ((how)&RULE_IN_LR)
 #define LEAST_FRAME(how) (IN_LINK_REGISTER(how) ? 0 : 8)
-#define STRIPPED(pc) ((pc)&ADDRESS_MASK) /* of its pointer authentication code */
+/* A pointer authentication code lies above the address; what is not known has none to take off. */
+#define STRIPPED(pc) ((pc) == UNKNOWN_LR ? (pc) : (pc)&ADDRESS_MASK)
 /* struct rt_sigframe: x29, x30, sp and pc of its ucontext, which lies behind 128 bytes of siginfo. */
 #define SIGNAL_OFFSET 544
 #define SIGNAL_REGISTERS 4
@@ -38,6 +41,8 @@
 #else
 #error "ebpftrace knows x86-64 and arm64"
 #endif
+
+#define UNKNOWN_LR ~0ULL
 
 #ifndef ENOENT
 #define ENOENT 2

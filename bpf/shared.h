@@ -190,6 +190,13 @@ struct event {
 
 #define SLICE_BYTES 8192u
 #define SHORT_SLICE_BYTES 2048u
+#define MOST_PENDING 4u /* return probes of one thread that are looked at */
+
+/* A return address that a pending return probe has replaced by the kernel's trampoline; `stack` was the
+ * stack pointer at the entry of the function. */
+struct replaced {
+	u64 stack, original;
+};
 
 /* A walk that ended at a return address without a rule, and what user space needs to finish it. The
  * block that was born there is counted under the ticket, a stack of its own. The slice may be a short
@@ -198,6 +205,7 @@ struct miss {
 	struct event event;
 	u64 stump;      /* hash of the stack so far, which was sent before */
 	u64 pc, sp, fp; /* the frame without a rule: registers in it */
+	struct replaced replaced[MOST_PENDING]; /* the innermost ones; the rest 0 */
 	u8 slice[SLICE_BYTES]; /* the stack from sp on */
 };
 

@@ -65,6 +65,22 @@ static __always_inline u32 read_short_slice(u8 *slice, u64 at)
 	return bpf_probe_read_user(slice, room, (void *)at) ? 0 : room; /* the last page of the stack */
 }
 
+/* The return addresses that are not in the slice, because return probes are pending there. */
+static __always_inline void read_replaced(struct miss *miss)
+{
+	u32 zero = 0;
+	struct control *known = control.lookup(&zero);
+	u64 instance = known && known->returns.utask ? first_pending(known) : 0;
+
+	for (u32 i = 0; i < MOST_PENDING; i++) {
+		struct replaced replaced = {};
+
+		if (instance && known)
+			instance = read_pending(known, instance, &replaced);
+		miss->replaced[i] = replaced;
+	}
+}
+
 static __always_inline void fill_miss(struct walk *walk, struct birth *birth, struct miss *miss, u64 stump)
 {
 	u64 ticket = hash_step(hash_step(stump, birth->address), birth->now);
@@ -77,6 +93,7 @@ static __always_inline void fill_miss(struct walk *walk, struct birth *birth, st
 	miss->pc = KEPT(walk->pc);
 	miss->sp = KEPT(walk->sp);
 	miss->fp = frame_pointer(walk);
+	read_replaced(miss);
 }
 
 /* Tell user space that the rule is missing at which `walk` ended. Returns the ticket under which the block
@@ -135,7 +152,8 @@ static __always_inline u64 stack_in(struct walk *walk, struct pt_regs *ctx, stru
 	KEPT(walk->pc) = PT_REGS_IP(ctx);
 	KEPT(walk->sp) = sp;
 	KEPT(walk->fp) = PT_REGS_FP(ctx);
-	KEPT(walk->fp_at) = KEPT(walk->lr) = KEPT(walk->instance) = 0;
+	KEPT(walk->fp_at) = KEPT(walk->instance) = 0;
+	KEPT(walk->lr) = UNKNOWN_LR;
 	read_stack(walk, sp & ~7ULL, FIRST_BYTES);
 	hash = walk_stack(walk, birth->slot, birth->called, DEPTH_IN_USE);
 	if (!stacks_seen.lookup(&hash)) {

@@ -9,8 +9,8 @@
 #define RULE_HOW(rule) ((u32)((rule) >> 48) & 0xff)
 #define RULE_ADD(rule) ((s64)(s8)((rule) >> 56))
 
+#define UNREADABLE_FP 1 /* no frame has it: a CFA counted from there is none, and it is not 0 */
 #define LOWEST_CODE 0x1000ULL
-#define MOST_PENDING 4 /* return probes of one thread that are looked through for one frame */
 
 /* The rule at a return address; 0: there is none. */
 static __always_inline u64 rule_at(u32 slot, u64 pc)
@@ -29,35 +29,52 @@ static __always_inline u64 rule_at(u32 slot, u64 pc)
 	return other ? *other : 0;
 }
 
-/* The return address that a pending return probe, ours or another tracer's, has replaced at `at` by the
- * kernel's trampoline. The kernel keeps those innermost first, as we walk, so each is looked at once. */
+/* The innermost pending return probe of this thread, in the kernel's memory; 0 where it is not known. */
+static __always_inline u64 first_pending(struct control *known)
+{
+	u64 instance = 0;
+
+	if (bpf_probe_read_kernel(&instance, sizeof(instance),
+				  (void *)(bpf_get_current_task() + known->returns.utask)) ||
+	    bpf_probe_read_kernel(&instance, sizeof(instance),
+				  (void *)(instance + known->returns.instances)))
+		return 0;
+	return instance;
+}
+
+/* What `instance` has replaced. Returns the next one outward; 0: there is none. */
+static __always_inline u64 read_pending(struct control *known, u64 instance, struct replaced *replaced)
+{
+	u64 next = 0;
+
+	replaced->stack = replaced->original = 0;
+	bpf_probe_read_kernel(&replaced->stack, 8, (void *)(instance + known->returns.stack));
+	bpf_probe_read_kernel(&replaced->original, 8, (void *)(instance + known->returns.original));
+	bpf_probe_read_kernel(&next, sizeof(next), (void *)(instance + known->returns.next));
+	return next;
+}
+
+/* The return address that a pending return probe, ours or another tracer's, has replaced by the kernel's
+ * trampoline; `at` was the stack pointer when it was placed, at the function's entry. The kernel keeps
+ * those innermost first, as we walk, so each is looked at once. */
 static __always_inline u64 replaced_address(struct walk *walk, u64 at, u64 trampoline)
 {
 	u32 zero = 0;
 	struct control *known = control.lookup(&zero);
-	u64 instance = KEPT(walk->instance), stack, address;
+	struct replaced replaced;
+	u64 instance = KEPT(walk->instance), next;
 
 	if (!known || !known->returns.utask)
 		return trampoline;
-	if (!instance) {
-		bpf_probe_read_kernel(&instance, sizeof(instance),
-				      (void *)(bpf_get_current_task() + known->returns.utask));
-		bpf_probe_read_kernel(&instance, sizeof(instance),
-				      (void *)(instance + known->returns.instances));
-	}
-	for (u32 i = 0; i < MOST_PENDING; i++) {
-		stack = address = 0;
-		bpf_probe_read_kernel(&stack, sizeof(stack),
-				      (void *)(instance + known->returns.stack));
-		if (stack == at) {
-			bpf_probe_read_kernel(&address, sizeof(address),
-					      (void *)(instance + known->returns.original));
+	if (!instance)
+		instance = first_pending(known);
+	for (u32 i = 0; i < MOST_PENDING && instance; i++) {
+		next = read_pending(known, instance, &replaced);
+		if (replaced.stack == at) {
 			KEPT(walk->instance) = instance;
-			return address;
+			return replaced.original;
 		}
-		if (bpf_probe_read_kernel(&instance, sizeof(instance),
-					  (void *)(instance + known->returns.next)))
-			break;
+		instance = next;
 	}
 	return trampoline;
 }
@@ -67,7 +84,7 @@ static __always_inline u64 frame_pointer(struct walk *walk)
 	u64 at = KEPT(walk->fp_at);
 
 	if (at) {
-		KEPT(walk->fp) = word_beside(walk, at);
+		KEPT(walk->fp) = word_beside(walk, at, UNREADABLE_FP);
 		KEPT(walk->fp_at) = 0;
 	}
 	return KEPT(walk->fp);
@@ -117,7 +134,7 @@ static __always_inline u32 step(struct walk *walk, u64 rule)
 	cfa += RULE_CFA(rule);
 #ifdef READ_BY_RULES
 	if (how & RULE_READ)
-		cfa = word_beside(walk, cfa) + RULE_ADD(rule);
+		cfa = word_beside(walk, cfa, 0) + RULE_ADD(rule);
 #endif
 	if (cfa < sp + LEAST_FRAME(how) || cfa & 7) /* what calls lies above, or this is no frame */
 		return END_UNREADABLE;
@@ -127,9 +144,9 @@ static __always_inline u32 step(struct walk *walk, u64 rule)
 	at = RETURN_ADDRESS_AT(cfa, rule);
 	pc = IN_LINK_REGISTER(how) ? KEPT(walk->lr) : word_ahead(walk, at);
 	if (pc && !(pc & 0xfff)) /* the start of a page, which hardly any call ends at: a trampoline */
-		pc = replaced_address(walk, at, pc);
+		pc = replaced_address(walk, PROBED_AT(cfa, at), pc);
 	pc = STRIPPED(pc);
-	KEPT(walk->lr) = 0;
+	KEPT(walk->lr) = UNKNOWN_LR;
 	KEPT(walk->sp) = cfa;
 	KEPT(walk->pc) = pc;
 	if (pc - LOWEST_CODE <= HIGHEST_CODE - LOWEST_CODE)

@@ -50,10 +50,14 @@ static __always_inline u64 held_word(struct walk *walk, u64 at)
 	return offset < STACK_WORDS ? walk->words[offset] : 0;
 }
 
-/* A word that the walk will not go on from. */
-static __always_inline u64 word_beside(struct walk *walk, u64 at)
+/* A word that the walk will not go on from; `otherwise` where it cannot be read. */
+static __always_inline u64 word_beside(struct walk *walk, u64 at, u64 otherwise)
 {
-	return at - KEPT(walk->from) < KEPT(walk->span) ? held_word(walk, at) : word_at(at);
+	u64 word;
+
+	if (at - KEPT(walk->from) < KEPT(walk->span) && !(at & 7))
+		return held_word(walk, at);
+	return bpf_probe_read_user(&word, sizeof(word), (void *)at) ? otherwise : word;
 }
 
 /* A word near which the next ones will be. */

@@ -14,6 +14,7 @@ CONTROL_ARMED, CONTROL_COUNTING, CONTROL_LEARNING = 1, 2, 4
 COOKIE_ZERO_FREES = 0x40000000
 EVENT_STACK, EVENT_MISS, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK = 1, 2, 3, 4, 5
 SLICE_BYTES, SHORT_SLICE_BYTES = 8192, 2048
+MOST_PENDING = 4
 HASH_SEED, HASH_FACTOR = 0x9E3779B97F4A7C15, 0xFF51AFD7ED558CCD
 ADDRESS_BITS = 48
 LOSS_COUNT = len(LOSSES)
@@ -132,6 +133,12 @@ class Event(ctypes.Structure):
     )
 
 
+class Replaced(ctypes.Structure):
+    """`struct replaced`."""
+
+    _fields_ = (("stack", u64), ("original", u64))
+
+
 class Miss(ctypes.Structure):
     """`struct miss`."""
 
@@ -141,6 +148,7 @@ class Miss(ctypes.Structure):
         ("pc", u64),
         ("sp", u64),
         ("fp", u64),
+        ("replaced", Replaced * MOST_PENDING),
         ("slice", u8 * SLICE_BYTES),
     )
 
@@ -151,7 +159,7 @@ COHORT = struct.Struct("<6Q")
 BLOCK_KEY = struct.Struct("<Q")
 BLOCK = struct.Struct("<QQQIHH")
 EVENT = struct.Struct("<HBBIIIQ")
-MISS = struct.Struct("<HBBIIIQQQQQ")
+MISS = struct.Struct("<HBBIIIQQQQQ8Q")
 """Up to the slice."""
 
 

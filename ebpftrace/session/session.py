@@ -217,13 +217,14 @@ class Session:
         return [traced for traced in self._traced if traced.ended is None]
 
     def _on_events(self, events: Iterable[bytes]) -> None:
+        misses = []
         for event in events:
             kind, _, _, slot, count, called, moment = layout.EVENT.unpack_from(event)
             if kind == layout.EVENT_STACK:
                 self._unwinding.on_stack(event)
                 continue
             if kind == layout.EVENT_MISS:
-                self._unwinding.on_miss(event)
+                misses.append(event)
                 continue
             for traced in self._living():
                 if traced.slot != slot:
@@ -234,12 +235,15 @@ class Session:
                     self._thread_ended(traced, count, moment)
                 elif kind == layout.EVENT_FORK:
                     self._upkeep.forked(traced, called)
+        if misses:
+            self._unwinding.on_misses(misses)
 
     def _on_idle(self) -> bool:
         """Notice what sent no event; False once every target has ended."""
         for traced in self._living():
             if traced.process.ended():
                 self._end(traced, "exited")
+        self._unwinding.on_idle()
         for traced in self._upkeep.tick(self._living()):
             self._end(traced, "lost")
         if self._tracer.blind():

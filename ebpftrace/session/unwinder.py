@@ -9,6 +9,7 @@ kernel's counters stay as they are, and nothing is counted twice.
 """
 
 import platform
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ebpftrace.kernel import layout
@@ -16,19 +17,23 @@ from ebpftrace.kernel.rules import RuleTable
 from ebpftrace.model.ids import Address, Slot, StackId
 from ebpftrace.target.elf import ElfImage
 from ebpftrace.target.space import AddressSpace, Changes
+from ebpftrace.target.vdso import NAME as VDSO
 from ebpftrace.unwind.finish import Finished, Registers, finish
 from ebpftrace.unwind.rules import GUESSED, Rule, unknown
 from ebpftrace.unwind.table import UnwindTable
 
 FRESH_S = 0.05
-"""How old the maps may be by which a missing rule is made."""
+"""How old the maps may be by which a walk is finished."""
+SOON_S = 0.005
+"""And where it met an address that is no code by them: a library may have come a moment ago."""
 MOST_TABLES = 512
 
 
 class Miss(NamedTuple):
     """An EVENT_MISS: the walk of a birth in `slot` ended in a frame at `pc`, with these registers.
 
-    `memory`: the stack from `sp` on.
+    `memory`: the stack from `sp` on. `replaced`: by where they were, the return addresses that
+    return probes have replaced in it.
     """
 
     slot: Slot
@@ -38,15 +43,23 @@ class Miss(NamedTuple):
     sp: int
     fp: int
     memory: bytes
+    replaced: Mapping[int, int]
 
     @classmethod
     def of(cls, event: bytes) -> "Miss":
-        _, _, _, slot, count, _, ticket, stump, pc, sp, fp = layout.MISS.unpack_from(event)
+        _, _, _, slot, count, _, ticket, stump, pc, sp, fp, *pending = layout.MISS.unpack_from(
+            event
+        )
         memory = event[layout.MISS.size : layout.MISS.size + count]
-        return cls(Slot(slot), StackId(ticket), StackId(stump), Address(pc), sp, fp, memory)
+        replaced = dict(zip(pending[::2], pending[1::2], strict=True))
+        return cls(
+            Slot(slot), StackId(ticket), StackId(stump), Address(pc), sp, fp, memory, replaced
+        )
 
     def word(self, address: int) -> int | None:
         """The word of the stack at `address`; None outside of what was sent."""
+        if address in self.replaced:  # on arm64 another word: there the walk ends at the trampoline
+            return self.replaced[address]
         at = address - self.sp
         if not 0 <= at <= len(self.memory) - 8:
             return None
@@ -61,41 +74,68 @@ class Unwinder:
         self._installed = rules
         self._slot = slot
         self._rules: dict[Address, Rule] = {}
+        self._unknown: set[Address] = set()
+        self._dropped = 0
         self._tables: dict[int, tuple[ElfImage, UnwindTable]] = {}
         space.listen(self._on_change)
 
     def finish(self, miss: Miss, most: int) -> Finished:
         """The rest of a walk from `miss.pc` on, at most `most` frames; installs every rule of it."""
-        self.reread(FRESH_S)
         start = Registers(miss.pc, miss.sp, miss.fp)
         return finish(start, miss.word, self.rule_at, most, platform.machine())
 
     def reread(self, older_than_s: float) -> None:
-        """Read the maps unless they are younger; what is gone is told to `_on_change`."""
+        """Read the maps unless they are younger, and drop the rules of what is gone."""
         self._space.refresh_if_older_than(older_than_s)
 
     def rule_at(self, pc: Address) -> Rule | None:
-        """The rule for a return address, installed; None where no code is mapped."""
+        """The rule for a return address, installed; None where no code is mapped, or not known."""
         rule = self._rules.get(pc)
         if rule is None:
             rule = self._made(Address(pc - 1))
             if rule is None:
-                self._installed.refuse(self._slot, pc)
+                self._unknown.add(pc)
                 return None
             self._rules[pc] = rule
             self._installed.install(self._slot, pc, rule.pack())
         return rule
 
+    def look_again(self) -> bool:
+        """Read the maps if walks were finished by old ones; True: finish them once more.
+
+        Then code was met that had just been mapped, or rules were used that hold no longer. What is
+        no code by maps just read is not reported any more.
+        """
+        before = self._dropped
+        if not self._space.refresh_if_older_than(SOON_S if self._unknown else FRESH_S):
+            return False
+        unknown, self._unknown = self._unknown, set()
+        for pc in unknown:
+            mapping = self._space.find(Address(pc - 1))
+            if mapping is None or not mapping.executable:
+                self._installed.refuse(self._slot, pc)
+        return bool(unknown) or self._dropped != before
+
+    def look_for_unknown(self) -> None:
+        """Do that where it was too early before."""
+        if self._unknown:
+            self.look_again()
+
     def _made(self, call: Address) -> Rule | None:
-        mapping = self._space.find_or_reread(call)
+        mapping = self._space.find(call)
         if mapping is None or not mapping.executable:
             return None
-        if mapping.special and mapping.path != "[vdso]":  # [uprobes]: a return address we lack
+        if mapping.special and mapping.path != VDSO:
             return unknown()
         located = self._space.locate(call)
         if located is None:
             return GUESSED
         return self._table(located[0]).rule_at(located[1]).rule
+
+    def is_trampoline(self, pc: Address) -> bool:
+        """Is this where the kernel lets functions return to that have a return probe?"""
+        mapping = self._space.find(pc)
+        return mapping is not None and mapping.special and mapping.path == "[uprobes]"
 
     def _table(self, image: ElfImage) -> UnwindTable:
         held = self._tables.get(id(image))
@@ -108,7 +148,9 @@ class Unwinder:
     def _on_change(self, changes: Changes) -> None:
         for start, end in changes.gone:
             self._installed.remove(self._slot, start, end)
-            for pc in [pc for pc in self._rules if start <= pc < end]:
+            gone = [pc for pc in self._rules if start <= pc < end]
+            self._dropped += len(gone)
+            for pc in gone:
                 del self._rules[pc]
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """What becomes of the stacks that the kernel sends: named at once, finished where they end too early."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ebpftrace.drain.drawing import Space
 from ebpftrace.drain.joining import Joiner
@@ -12,7 +12,7 @@ from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Slot
 from ebpftrace.model.losses import LOSSES
 from ebpftrace.session.traced import Traced
-from ebpftrace.session.unwinder import Miss, Unwinder
+from ebpftrace.session.unwinder import SOON_S, Miss, Unwinder
 from ebpftrace.unwind.rules import End
 
 REREAD_S = 5.0
@@ -57,6 +57,9 @@ class Unwinding:
             slot, number, stack = added
             if stack.is_stump:
                 self._joiner.met(number)
+            elif stack.end == End.UNREADABLE and slot in self._unwinders:
+                # Perhaps by the rules of a library that another one has taken the place of.
+                self._unwinders[slot].reread(SOON_S)
             self._name(slot, stack)
 
     def learn(self) -> None:
@@ -68,46 +71,65 @@ class Unwinding:
         end = time.monotonic() + LEARN_S
         idle = 0
         while idle < _IDLE_POLLS and time.monotonic() < end:
-            idle += 1
+            misses = []
             for event in self._tracer.poll_events(_POLL_MS):
                 kind = layout.EVENT.unpack_from(event)[0]
                 if kind == layout.EVENT_STACK:
                     self.on_stack(event)
                 elif kind == layout.EVENT_MISS:
-                    idle = 0
-                    self._finished(Miss.of(event))
+                    misses.append(Miss.of(event))
+            self._finish(misses)
+            idle = 0 if misses else idle + 1
 
-    def on_miss(self, event: bytes) -> None:
-        """Finish the walk of one birth, and credit it to the site it belongs to."""
-        miss = Miss.of(event)
-        stack = self._finished(miss)
-        owner = miss.stump
-        self._count(stack)
-        if stack is not None:
-            owner = self._stacks.put(stack)
-        if stack is None or stack.is_stump:
-            self._joiner.met(owner)
-        self._book.credit(miss.slot, miss.ticket, owner)
+    def on_misses(self, events: Sequence[bytes]) -> None:
+        """Finish the walks of some births, and credit each to the site it belongs to."""
+        misses = [Miss.of(event) for event in events]
+        for miss, stack in zip(misses, self._finish(misses), strict=True):
+            owner = miss.stump
+            self._count(stack)
+            if stack is not None:
+                owner = self._stacks.put(stack)
+                self._name(miss.slot, stack)
+            if stack is None or stack.is_stump:
+                self._joiner.met(owner)
+            self._book.credit(miss.slot, miss.ticket, owner)
+
+    def _finish(self, misses: Sequence[Miss]) -> list[Stack | None]:
+        """The stacks, and at once the rules that were missing: every moment more walks miss them.
+
+        Only then the maps are read again, which takes some milliseconds. What they show to be gone
+        makes it all be done once more.
+        """
+        finished = [self._finished(miss) for miss in misses]
+        slots = {miss.slot for miss in misses} & self._unwinders.keys()
+        changed = [
+            self._unwinders[slot].look_again() for slot in slots
+        ]  # of all, not up to the first
+        if any(changed):
+            finished = [self._finished(miss) for miss in misses]
+        return finished
 
     def _finished(self, miss: Miss) -> Stack | None:
         """The whole stack, or a longer stump where what was sent does not lead to its end."""
         stump, unwinder = self._stacks.get(miss.stump), self._unwinders.get(miss.slot)
         if stump is None or unwinder is None:
             return None
-        known = stump.pcs
-        rest = unwinder.finish(miss, self._tracer.stack_depth - len(known))
         # What a guess led to is no part of the stump until a rule says that it is code.
-        pcs = rest.pcs if known and known[-1] == miss.pc else (miss.pc, *rest.pcs)
+        head = () if stump.pcs[-1:] == (miss.pc,) else (miss.pc,)
+        room = self._tracer.stack_depth - len(stump.pcs) - len(head)
+        rest = unwinder.finish(miss, room)
+        pcs = (*head, *rest.pcs)
         end = rest.end
-        if end == End.NO_RULE:  # nothing is mapped there to run: the walk went astray
+        if end == End.UNSUPPORTED and unwinder.is_trampoline(pcs[-1] if pcs else miss.pc):
+            # Another tracer's return probe: the address is not in the slice. The kernel's walk knows it.
+            pcs, end = pcs[:-1], End.NO_RULE
+        elif end == End.NO_RULE:  # nothing is mapped there to run: the walk went astray
             pcs, end = pcs[:-1], End.UNREADABLE
         elif end not in _FINAL:  # the end of the slice
             end = End.NO_RULE
         if not pcs and end not in _FINAL:
             return None
-        stack = stump.continued(pcs, end, guessed=rest.guessed)
-        self._name(miss.slot, stack)
-        return stack
+        return stump.continued(pcs, end, guessed=rest.guessed)
 
     def _count(self, stack: Stack | None) -> None:
         if stack is None:
@@ -123,6 +145,11 @@ class Unwinding:
         """Now: the process may end before the picture is drawn."""
         if slot in self._spaces:
             self._spaces[slot].frames(stack.pcs)
+
+    def on_idle(self) -> None:
+        """At least every 50 ms."""
+        for unwinder in self._unwinders.values():
+            unwinder.look_for_unknown()
 
     def look(self, since_attach: float, *, final: bool) -> None:
         """Before each picture: what was unmapped, and stumps that can be joined by now."""

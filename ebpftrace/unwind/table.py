@@ -14,7 +14,7 @@ from ebpftrace.unwind.encoding import BAD, reason_of
 from ebpftrace.unwind.entries import Entries, Entry, Fde
 from ebpftrace.unwind.machines import MACHINES, Machine
 from ebpftrace.unwind.program import Row
-from ebpftrace.unwind.rules import GUESSED, SIGNALLED, Found, unknown
+from ebpftrace.unwind.rules import GUESSED, OUTERMOST, SIGNALLED, Found, unknown
 from ebpftrace.unwind.sources import DebugFrame, EhFrame, Source
 
 
@@ -65,6 +65,8 @@ class UnwindTable:
                 broken = broken or reason_of(error)
         if broken:
             return Found(unknown(), broken)
+        if self._starts_at(ImageAddress(address + 1)):
+            return Found(OUTERMOST)
         return Found(GUESSED, "no FDE" if self._has_tables() else "no unwind tables")
 
     def every_row(self) -> Iterator[Stretch]:
@@ -94,6 +96,21 @@ class UnwindTable:
                 start = stop
         except BAD as error:
             yield Stretch(start, end, Found(unknown(), reason_of(error)))
+
+    def _starts_at(self, address: ImageAddress) -> bool:
+        """Does a function start there? No call is before it, if no table covers the byte before.
+
+        Such a return address was put on a stack by hand, below everything: __start_context, which
+        makecontext() of glibc leaves for a coroutine to return to, says nothing else of itself.
+        """
+        for source in self._sources:
+            try:
+                fde = source.find(address)
+                if fde is not None:
+                    return fde.start == address
+            except BAD:
+                pass
+        return False
 
     def _has_tables(self) -> bool:
         return any(source.exists for source in self._sources)

@@ -112,8 +112,8 @@ def test_listeners_learn_what_a_reading_for_another_changed():
     mapped.listen(heard.append)
     assert mapped.find_or_reread(Address(BASE)) == mapping()
     stub.now = ()
-    assert mapped.refresh_if_older_than(0)
-    assert mapped.refresh_if_older_than(0)
+    mapped.refresh()
+    mapped.refresh()
     assert heard == [Changes(True, ()), Changes(True, ((Address(BASE), Address(BASE + 4096)),))]
 
 

@@ -22,6 +22,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "event": layout.Event,
     "return_offsets": layout.ReturnOffsets,
     "rule_entry": layout.RuleEntry,
+    "replaced": layout.Replaced,
     "miss": layout.Miss,
 }
 NUMBERS = {
@@ -36,6 +37,7 @@ NUMBERS = {
     "EVENT_MISS": layout.EVENT_MISS,
     "SLICE_BYTES": layout.SLICE_BYTES,
     "SHORT_SLICE_BYTES": layout.SHORT_SLICE_BYTES,
+    "MOST_PENDING": layout.MOST_PENDING,
     "EVENT_THREAD_EXIT": layout.EVENT_THREAD_EXIT,
     "EVENT_EXEC": layout.EVENT_EXEC,
     "EVENT_FORK": layout.EVENT_FORK,

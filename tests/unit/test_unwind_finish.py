@@ -86,7 +86,6 @@ def test_a_signal_frame_gives_the_registers_of_the_frame_it_interrupted():
         (Rule(STEP, 12), End.UNREADABLE),
         (Rule(STEP | FROM_FP, 16), End.UNREADABLE),
         (Rule(STEP | READ, 400), End.UNREADABLE),
-        (Rule(STEP, 8, -400), End.UNREADABLE),
     ],
 )
 def test_a_walk_that_cannot_go_on_says_why(rule, end):

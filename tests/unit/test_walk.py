@@ -154,7 +154,6 @@ def test_a_frame_pointer_found_by_one_that_cannot_be_read_is_as_lost(walker: Wal
     assert both(walker, replace(case, rules=rules))[:2] == ((INNER, OUTER, MAIN), End.UNREADABLE)
 
 
-@pytest.mark.xfail(reason="bpf/unwind.h takes what it cannot read for 0, the outermost frame's")
 def test_a_guess_by_a_frame_pointer_that_cannot_be_read_is_no_end(walker: Walker):
     case = lost_frame_pointer(needed=True)
     rules = {**case.rules, MAIN: GUESSED}
@@ -329,7 +328,6 @@ def test_the_link_register_leads_out_of_one_frame_only(walker: Walker):
     assert answer.walked.pcs == (INNER, OUTER)
 
 
-@pytest.mark.xfail(reason="bpf/unwind.h takes a link register that it does not know for 0")
 def test_a_leaf_that_has_called_somebody_is_no_end(walker: Walker):
     case = arm64({8: OUTER}, {INNER: Rule(STEP, cfa=0x10, add=-1), OUTER: Rule(STEP | IN_LR)})
     assert both(walker, case)[:2] == ((INNER, OUTER), End.UNREADABLE)

@@ -104,7 +104,6 @@ def test_code_at_the_start_of_a_page_is_a_frame_like_others(walker: Walker):
     assert answer.walked.pcs == (PCS[0], page, *PCS[2:])
 
 
-@pytest.mark.xfail(reason="bpf/unwind.h looks for where the link register is saved")
 def test_arm64_probes_are_found_by_the_stack_pointer_at_the_entry(walker: Walker):
     # prepare_uretprobe() notes user_stack_pointer() at the function's entry: on arm64 that is the CFA.
     case = probed(2, pending=[(at(2) + 8, PCS[3])])

@@ -104,6 +104,7 @@ static NOINLINE void run_traps(void)
     for (int i = 0; i < 10; i++) {
         trap_at_entry();
         trap_in_prologue();
+        sleep_ms(20); /* what is reported of a handler's stack does not reach to the other one */
     }
 }
 
