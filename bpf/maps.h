@@ -52,10 +52,10 @@ BPF_F_TABLE("array", u32, struct rule_entry, rules, 1 << (64 - RULE_SHIFT), MMAP
  * `rules_full`, and stacks end there. */
 BPF_F_TABLE("hash", u64, u64, more_rules, MORE_RULES, HASH_FLAGS);
 
-/* SLOT_KEY of a return address that has no rule -> how often it was reported. Written by walks; entries
- * are removed when user space has installed the rule. Full: the oldest is forgotten, and may be
- * reported again. */
-BPF_TABLE("lru_hash", u64, u32, reported, 4096);
+/* SLOT_KEY of a return address that has no rule, and its hash with the stack pointer -> how often it was
+ * reported. Written by walks, and by user space where no rule can be made. Full: the oldest is
+ * forgotten, and may be reported again. */
+BPF_TABLE("lru_hash", u64, u32, reported, 8192);
 
 /* Where a stack is put together; see stack.h. */
 BPF_PERCPU_ARRAY(walks, struct walk, 1);

@@ -8,7 +8,9 @@
  * of the ring buffer, which nobody else is given (the tail-called `leave_aside`).
  */
 #define FIRST_BYTES 1024 /* read at once; most stacks of ten frames fit */
-#define LONG_REPORTS 8   /* of one missing rule, until user space has answered; further ones are short */
+/* Of one missing rule: reports with a long slice at one stack pointer, and at all; further ones are short. */
+#define LONG_REPORTS_HERE 2
+#define LONG_REPORTS 64
 #define MOST_REPORTS 8192 /* user space sets it to no more than that where no rule can be made */
 
 struct birth {
@@ -96,18 +98,34 @@ static __always_inline void fill_miss(struct walk *walk, struct birth *birth, st
 	read_replaced(miss);
 }
 
+/* How often that was reported before; it is once more now. */
+static __always_inline u32 count_report(u64 what)
+{
+	u32 *times = reported.lookup(&what), once = 1, before;
+
+	if (!times) {
+		reported.update(&what, &once);
+		return 0;
+	}
+	before = *times;
+	if (before < MOST_REPORTS)
+		__sync_fetch_and_add(times, 1);
+	return before;
+}
+
 /* Tell user space that the rule is missing at which `walk` ended. Returns the ticket under which the block
  * is counted, so that it belongs to the whole stack once that is known; the stump where it is not
  * told, because it was often enough or there is no room. */
 static __always_inline u64 report_miss(struct walk *walk, struct birth *birth, u64 stump)
 {
-	u64 key = SLOT_KEY(birth->slot, KEPT(walk->pc)), ticket;
-	u32 once = 1, *reports = reported.lookup(&key);
+	u64 key = SLOT_KEY(birth->slot, KEPT(walk->pc)), here = hash_step(key, KEPT(walk->sp)), ticket;
+	u32 times = count_report(key), times_here;
 	struct miss *miss;
 
-	if (reports && *reports >= MOST_REPORTS)
+	if (times >= MOST_REPORTS)
 		return stump;
-	if (reports && *reports >= LONG_REPORTS) {
+	times_here = count_report(here); /* other callers are most often at another depth */
+	if (times_here >= LONG_REPORTS_HERE || times >= LONG_REPORTS) {
 		miss = misses.ringbuf_reserve(offsetof(struct miss, slice) + SHORT_SLICE_BYTES);
 		if (!miss)
 			return stump;
@@ -122,10 +140,6 @@ static __always_inline u64 report_miss(struct walk *walk, struct birth *birth, u
 	}
 	ticket = miss->event.stack;
 	misses.ringbuf_submit(miss, 0);
-	if (reports)
-		__sync_fetch_and_add(reports, 1);
-	else
-		reported.update(&key, &once);
 	return ticket;
 }
 

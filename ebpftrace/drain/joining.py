@@ -1,13 +1,14 @@
 """Stumps that can only be the beginning of one whole stack.
 
 A stump is a stack that ended at a return address without a rule and was not reported, because the
-same address had been often enough. Once the rules are there nothing new is born under it. Then it is
-joined to a whole stack of the same function and address space that begins in the same way, if there
-is exactly one: many begin with `operator new` under `std::string`. What is joined stays joined.
+same address had been often enough, or of which too little was sent. Once the rules are there nothing
+new is born under it. Then it is joined to a whole stack of the same function and address space that
+begins in the same way, if there is exactly one, and nothing else is known to: many begin with
+`operator new` under `std::string`. What is joined stays joined.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ebpftrace.drain.sites import SiteBook, SiteCounters
@@ -19,9 +20,10 @@ SETTLED_S = 1.0
 _TRIES = 60
 
 
-class _Whole(NamedTuple):
+class _Known(NamedTuple):
     called: int
     packed: bytes
+    complete: bool
     stack: StackId
 
 
@@ -48,9 +50,9 @@ class Joiner:
         settled = [site for site in self._sites() if self._is_settled(site) or final]
         for slot in {site.slot for site in settled}:
             here = [site for site in settled if site.slot == slot]
-            wholes = sorted(self._wholes(slot))
+            known = sorted(self._known(slot))
             for site in here:
-                self._join(site, wholes)
+                self._join(site, known)
 
     def _sites(self) -> Iterator[SiteCounters]:
         """Those of the stumps, in every address space."""
@@ -68,26 +70,35 @@ class Joiner:
         self._seen[site] = born, tries + 1
         return born == before and tries < _TRIES
 
-    def _wholes(self, slot: int) -> Iterator[_Whole]:
+    def _known(self, slot: int) -> Iterator[_Known]:
         for key, site in self._book.sites.items():
             stack = self._stacks.get(site.stack) if key[0] == slot else None
-            if stack is not None and stack.complete:
-                yield _Whole(stack.called, stack.packed, site.stack)
+            if stack is not None:
+                yield _Known(stack.called, stack.packed, stack.complete, site.stack)
 
-    def _join(self, site: SiteCounters, wholes: list[_Whole]) -> None:
+    def _join(self, site: SiteCounters, known: list[_Known]) -> None:
         stump = self._stacks.get(site.stack)
         assert stump is not None, "it was one a moment ago"
-        found = list(_extensions(stump, wholes))
-        if len(found) != 1:
+        whole = _only_extension(stump, known)
+        if whole is None:
             return
-        self._book.credit(site.slot, site.stack, found[0])
+        self._book.credit(site.slot, site.stack, whole)
         self.joined += site.sums[0] + site.sums[4]
         self._seen.pop(site, None)
 
 
-def _extensions(stump: Stack, wholes: list[_Whole]) -> Iterable[StackId]:
-    """Up to two of the `wholes`, which ascend, that begin as `stump` does and are longer."""
-    at = bisect_right(wholes, (stump.called, stump.packed))
-    for whole in wholes[at : at + 2]:
-        if whole.called == stump.called and whole.packed.startswith(stump.packed):
-            yield whole.stack
+def _only_extension(stump: Stack, known: list[_Known]) -> StackId | None:
+    """The one complete stack of `known`, ascending, that begins as `stump` does and is longer.
+
+    None where there is another one, or any that goes another way.
+    """
+    found, way = None, stump.packed
+    for one in known[bisect_right(known, (stump.called, stump.packed, True)) :]:
+        if one.called != stump.called or not one.packed.startswith(stump.packed):
+            break
+        if found is not None or not one.packed.startswith(way):
+            return None
+        way = one.packed
+        if one.complete:
+            found = one.stack
+    return found

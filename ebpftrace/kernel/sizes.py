@@ -53,7 +53,7 @@ def choose(available: int, blocks: int | None = None, stacks: int | None = None)
         stacks=stacks or _fitting(budget * 0.06 / STACK_BYTES, 1 << 11, 1 << 16),
         threads=_fitting(budget * 0.05 / THREAD_BYTES, 1 << 10, 1 << 14),
         ring_pages=_fitting(budget * 0.02 / mmap.PAGESIZE, 1 << 4, 1 << 9),
-        miss_pages=_fitting(budget * 0.04 / mmap.PAGESIZE, 1 << 5, 1 << 11),
+        miss_pages=_fitting(budget * 0.04 / mmap.PAGESIZE, 1 << 5, 1 << 12),
         rules=_fitting(
             budget * 0.03 / (RULE_BYTES + OVERFLOW_BYTES / RULES_PER_OVERFLOW), 1 << 12, 1 << 16
         ),

@@ -9,7 +9,7 @@ import os
 import random
 from pathlib import Path
 
-import gdb  # type: ignore[import-untyped]  # its stubs are a package of their own
+import gdb
 
 _MOST_BYTES = 64 << 10
 _BEHIND = 16  # bytes that are kept behind the outermost frame's stack pointer

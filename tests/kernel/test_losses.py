@@ -26,14 +26,14 @@ def test_stacks_without_room_cost_the_site_and_not_the_block():
         Workload("many_sites", SITES, EACH) as target,
         Tracer(target, options=("--max-stacks", "20", "--top", 0)) as tool,
     ):
-        target.phases()
+        target.phases(2)  # in the first one each walk may meet no rule, and goes by its own ticket
         final = tool.finish().final
-    assert final.held == (BLOCKS, 64 * BLOCKS)
+    assert final.held == (2 * BLOCKS, 128 * BLOCKS)
     named = [site for site in final.sites if site.functions]
     lumped = [site for site in final.sites if not site.functions]
     assert len(lumped) == 1
     assert final.loss("stacks_full") == lumped[0].held[0] > 0
-    assert sum(site.held[0] for site in (*named, *lumped)) == BLOCKS
+    assert sum(site.held[0] for site in (*named, *lumped)) == 2 * BLOCKS
 
 
 @pytest.mark.parametrize("depth", [1, 8])

@@ -17,6 +17,7 @@ CHAINS = 768
 SIZES = [16 + chain % 50 for chain in range(CHAINS)]
 BYTES = sum(SIZES)
 BYTES_OF_EVEN = sum(SIZES[::2])
+JOINED_S = 2.5  # a second after the last birth, looked for once a second
 UNITS = ("blocks", "bytes")
 
 
@@ -35,10 +36,12 @@ class Watch:
 
 
 def read_settled(tracer: Tracer, pictures: list[Picture]) -> Picture:
-    """As `tracer.settled()`, keeping what is read on the way."""
+    """The picture when stumps were joined, some seconds on, keeping what is read on the way."""
     while tracer.out.lines.qsize():
         pictures.append(tracer.picture())
-    pictures += [tracer.picture(), tracer.picture()]
+    end = tracer.picture().raw["since_attach_s"] + JOINED_S
+    while pictures[-1].raw["since_attach_s"] < end:
+        pictures.append(tracer.picture())
     return pictures[-1]
 
 

@@ -150,6 +150,25 @@ def test_a_stump_that_begins_several_whole_stacks_stays_what_it_is():
     assert those.joiner.joined == 0
 
 
+@pytest.mark.parametrize("end", [End.TRUNCATED, End.NO_RULE])
+def test_a_stump_that_begins_a_whole_stack_and_another_one_stays_what_it_is(end):
+    those = Joining()
+    stump = those.site(0x10, blocks=3, end=End.NO_RULE)
+    those.site(0x10, 0x20, 0x30, blocks=1)
+    those.site(0x10, 0x20, 0x20, 0x20, blocks=1, end=end)
+    those.look(4)
+    assert sums(those.book, stump)[0] == 3
+
+
+def test_a_stump_and_a_longer_one_that_begin_the_same_stack_are_both_joined_to_it():
+    those = Joining()
+    those.site(0x10, blocks=3, end=End.NO_RULE)
+    those.site(0x10, 0x20, blocks=2, end=End.NO_RULE)
+    whole = those.site(0x10, 0x20, 0x30, blocks=1)
+    those.look()
+    assert sums(those.book, whole)[0] == 6
+
+
 def test_a_stump_under_which_blocks_are_still_born_is_not_joined_yet():
     those = Joining()
     whole = those.site(0x10, 0x20, blocks=1)

@@ -8,12 +8,16 @@
 #include "protocol.h"
 
 static volatile int after;
+static volatile long pause_ms;
 static char **depths;
 
 static NOINLINE void leak_at_depth(void)
 {
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         sink = malloc(32);
+        sleep_ms(pause_ms); /* the first one: what came at once might stay a stump of both stacks */
+        pause_ms = 0;
+    }
 }
 
 static NOINLINE void descend(int levels)
@@ -36,8 +40,10 @@ static NOINLINE void go_down(int levels)
 static NOINLINE void *thread_main(void *unused)
 {
     ready();
-    for (char **depth = depths; *depth; depth++)
+    for (char **depth = depths; *depth; depth++) {
+        pause_ms = 50;
         go_down(atoi(*depth));
+    }
     done();
     return unused;
 }
