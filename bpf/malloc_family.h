@@ -130,19 +130,21 @@ int leave(struct pt_regs *ctx)
 /* `leave` while another walk is in the scratch of this cpu. */
 int leave_aside(struct pt_regs *ctx)
 {
+	u32 zero = 0, thread = bpf_get_current_pid_tgid();
 	struct in_flight *call = returning_call(ctx);
-	struct walk *walk;
+	struct walk *walk = walks.lookup(&zero);
 
-	if (!call || !counts(call->cookie, CONTROL_ARMED | CONTROL_LEARNING))
+	if (!call || !walk || !counts(call->cookie, CONTROL_ARMED | CONTROL_LEARNING))
 		return 0;
-	walk = events.ringbuf_reserve(sizeof(*walk));
+	asides.update(&thread, walk); /* whatever is in it: each walk begins anew */
+	walk = asides.lookup(&thread);
 	if (!walk) {
 		programs.call(ctx, NO_PROGRAM); /* see count_hit */
 		finish_call(ctx, call, NULL);
 		return 0;
 	}
 	finish_call(ctx, call, walk);
-	events.ringbuf_discard(walk, 0);
+	asides.delete(&thread);
 	return 0;
 }
 

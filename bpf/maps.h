@@ -60,6 +60,11 @@ BPF_TABLE("lru_hash", u64, u32, reported, 8192);
 /* Where a stack is put together; see stack.h. */
 BPF_PERCPU_ARRAY(walks, struct walk, 1);
 
+/* The same for a thread that found the scratch of its cpu in use. Written by `leave_aside`, which removes
+ * it again; allocated in advance, as no kernel makes so large an entry on demand. Full: the allocation
+ * has no stack, `stack_unreadable`. */
+BPF_TABLE("hash", u32, struct walk, asides, 64);
+
 /* What is tail-called. Written by the loader, never full. */
 #define NO_PROGRAM 0 /* stays empty; see count_hit */
 #define LEAVE_ASIDE 1

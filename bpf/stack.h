@@ -4,8 +4,8 @@
  * ends at a missing rule with what is needed to finish it.
  *
  * uprobe programs can be preempted on PREEMPT kernels, and then another walk may begin on this cpu. Only
- * a walk that finds nobody else in the scratch uses it: whoever comes later sees that, and takes memory
- * of the ring buffer, which nobody else is given (the tail-called `leave_aside`).
+ * a walk that finds nobody else in the scratch uses it: whoever comes later sees that, and takes an entry
+ * of its thread's own (the tail-called `leave_aside`).
  */
 #define FIRST_BYTES 1024 /* read at once; most stacks of ten frames fit */
 /* Of one missing rule: reports with a long slice at one stack pointer, and at all; further ones are short. */

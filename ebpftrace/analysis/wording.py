@@ -27,6 +27,14 @@ def rate(bytes_per_s: float | None) -> str:
     return "rate not known yet" if bytes_per_s is None else f"{signed(bytes_per_s)}/s"
 
 
+_STACK_ENDS = {
+    "no_rule": "no unwind rule was there yet",
+    "unsupported": "its unwind information cannot be followed",
+    "unreadable": "the next frame cannot be read",
+    "truncated": "deeper than --stack-depth",
+}
+
+
 def watched(picture: Picture) -> str:
     """For how long, how, and what the kernel leaves out."""
     filters = "".join(f"  {name}" for name in picture.filters)
@@ -128,11 +136,33 @@ def place(frame: Frame) -> str:
 
 
 def stack_end(site: Site) -> str | None:
-    """Why the frames end where they do, unless they reach the start of the thread."""
+    """Why the frames end where they do, or what they rest on; None for a whole and certain stack."""
     if not site.at.stack:
         return "(stack not kept)"
     if not site.at.frames:
         return "(stack not here yet)"
     if not site.at.complete:
-        return "…  (the walk ended before the start of the thread)"
-    return None
+        return f"…  ({_STACK_ENDS.get(site.at.end or '', 'the stack ends early')})"
+    return "(guessed: some code has no unwind information)" if site.at.guessed else None
+
+
+def stacks(picture: Picture) -> str:
+    """How many stacks are whole, and why the others are not."""
+    known = picture.stacks
+    if not known.allocations:
+        return "no stack yet"
+    words = [f"{percent(known.whole, known.allocations)} whole"]
+    parts = {
+        "guessed": known.guessed,
+        f"deeper than {known.depth} frames": known.truncated,
+        "cut short": known.cut,
+    }
+    words += [f"{percent(n, known.allocations)} {name}" for name, n in parts.items() if n]
+    return ", ".join(words)
+
+
+def percent(part: int, whole: int) -> str:
+    """Of two decimals, and never all of it where one is missing, nor nothing where there is one."""
+    if part in (0, whole):
+        return "100 %" if part else "0 %"
+    return f"{min(max(100 * part / whole, 0.01), 99.99):.2f} %"

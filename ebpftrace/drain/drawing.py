@@ -10,6 +10,7 @@ from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Address, Pid
 from ebpftrace.model.picture import CallSite, Counts, Site
 from ebpftrace.probes.families import FAMILIES, FUNCTIONS
+from ebpftrace.unwind.rules import End
 
 MARK_SECONDS = 5.0
 
@@ -88,6 +89,7 @@ class Drawing:
             complete=stack is not None and stack.complete,
             guessed=stack.guessed if stack is not None else None,
             frames=frames,
+            end=End(stack.end).name.lower() if stack is not None else None,
         )
 
 

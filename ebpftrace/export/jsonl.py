@@ -41,6 +41,7 @@ def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
             "blocks": chosen.others.blocks,
             "bytes": chosen.others.bytes,
         },
+        "stacks": picture.stacks._asdict(),
         "losses": dict(picture.losses),
         "cost": {
             "hits_per_s": _rounded(cost.hits_per_s, 1),
@@ -88,6 +89,7 @@ def _site(site: Site, now: float) -> dict[str, Any]:
         "growth_bytes_per_s": _rounded(site.growth, 1),
         "complete": site.at.complete,
         "guessed": site.at.guessed,
+        "end": site.at.end,
         "frames": [_frame(frame) for frame in site.at.frames],
     }
 

@@ -27,6 +27,7 @@ def lines(picture: Picture, selection: Selection) -> Iterator[str]:
         yield f"    {wording.resident(target)}"
     yield f"  tracked  {wording.tracked(picture)}"
     yield f"  calls    {wording.traffic(picture.totals)}"
+    yield f"  stacks   {wording.stacks(picture)}"
     yield from (f"  {line}" for line in _losses(picture))
     yield f"  cost     {wording.price(picture.cost)}"
     yield ""

@@ -47,6 +47,7 @@ MAPS = (
     "losses",
     "hits",
     "walks",
+    "asides",
     "programs",
 )
 PROGRAMS = ("enter", "leave", "leave_aside", "on_thread_exit", "on_exec", "on_new_task")

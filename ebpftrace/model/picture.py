@@ -13,6 +13,8 @@ from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Address, Pid, Slot, StackId, Tid
 from ebpftrace.model.losses import Losses
 
+_CUT = ("stack_cut", "stack_unreadable", "stacks_full")
+
 
 class Counts(NamedTuple):
     """Blocks and bytes by what happened to them.
@@ -42,7 +44,9 @@ class CallSite(NamedTuple):
     """Where allocations come from: a stack, the allocator function it ended in, an address space.
 
     `frames` run from the allocation outward; empty, as `family` and `allocator` are None, until the
-    stack has come. `complete`: they reach the start of the thread. None for `guessed`: not known.
+    stack has come. `complete`: they reach the start of the thread. `guessed`: a frame on the way is
+    of code without unwind information, found by the frame pointer that it may have. `end` says why
+    they end there: outermost, no_rule, unsupported, unreadable, truncated.
     """
 
     id: str
@@ -54,6 +58,22 @@ class CallSite(NamedTuple):
     complete: bool
     guessed: bool | None
     frames: tuple[Frame, ...]
+    end: str | None = None
+
+
+class Stacks(NamedTuple):
+    """How the stacks of all `allocations` (and adoptions) were walked, in numbers of them.
+
+    `whole` ones lead to the start of their thread, and rest on no guess. `depth` frames are followed
+    at most.
+    """
+
+    depth: int
+    allocations: int
+    whole: int
+    guessed: int
+    truncated: int
+    cut: int
 
 
 class Site(NamedTuple):
@@ -124,6 +144,18 @@ class Picture:
     mode: str = "full"
     final: bool = False
     filters: tuple[str, ...] = ()
+    stack_depth: int = 127
+
+    @property
+    def stacks(self) -> Stacks:
+        """How whole the stacks are; those that were not kept at all count as cut."""
+        guessed, truncated = (
+            self.losses[name] or 0 for name in ("stack_guessed", "stack_truncated")
+        )
+        cut = sum(self.losses[name] or 0 for name in _CUT)
+        allocations = self.totals.allocated_blocks + self.totals.adopted_blocks
+        whole = max(0, allocations - guessed - truncated - cut)
+        return Stacks(self.stack_depth, allocations, whole, guessed, truncated, cut)
 
 
 class Block(NamedTuple):

@@ -40,6 +40,8 @@ from ebpftrace.target.relatives import shares_memory_with
 
 log = logging.getLogger(__name__)
 
+_PROGRAMS_END_S = 0.002  # some microseconds, unless they are preempted
+
 
 class Session:
     """See `open`; afterwards a PictureSource until `stop`, and `close` at the very end."""
@@ -300,12 +302,14 @@ class Session:
     def _draw(self, final: bool) -> Picture:
         if final:
             self._tracer.disarm()
+            time.sleep(_PROGRAMS_END_S)
         else:
             self._find_ended_anchors()
         self._read_cohorts()
         losses = self._tracer.losses()
         # A stack is sent before the first block is counted under it, so now all of them are known.
         self._on_events(self._tracer.poll_events(0))
+        self._unwinding.on_idle()
         self._unwinding.look(self._since_attach(), final=final)
         freed = self._sweeper.step()
         if freed is not None:
@@ -324,6 +328,7 @@ class Session:
             cost=self._cost.read(totals, len(self._book), len(self._stacks)),
             final=final,
             filters=self._options.filters(),
+            stack_depth=self._tracer.stack_depth,
         )
 
     def _losses(self, losses: list[int | None]) -> Losses:

@@ -38,6 +38,8 @@ class Unwinding:
         self._spaces = spaces
         self._unwinders: dict[Slot, Unwinder] = {}
         self._joiner = Joiner(book, stacks)
+        self._early: list[Miss] = []
+        """Whose stump has not come: a record before it is not written to its end."""
         self._losses = dict.fromkeys(("stack_cut", "stack_truncated", "stack_guessed"), 0)
 
     def begin(self, traced: Traced) -> None:
@@ -83,9 +85,13 @@ class Unwinding:
 
     def on_misses(self, events: Sequence[bytes]) -> None:
         """Finish the walks of some births, and credit each to the site it belongs to."""
-        misses = [Miss.of(event) for event in events]
-        for miss, stack in zip(misses, self._finish(misses), strict=True):
+        misses = self._early + [Miss.of(event) for event in events]
+        late, self._early = len(self._early), []
+        for number, (miss, stack) in enumerate(zip(misses, self._finish(misses), strict=True)):
             owner = miss.stump
+            if number >= late and self._stacks.get(owner) is None:
+                self._early.append(miss)
+                continue
             self._count(stack)
             if stack is not None:
                 owner = self._stacks.put(stack)
@@ -112,7 +118,10 @@ class Unwinding:
     def _finished(self, miss: Miss) -> Stack | None:
         """The whole stack, or a longer stump where what was sent does not lead to its end."""
         stump, unwinder = self._stacks.get(miss.stump), self._unwinders.get(miss.slot)
-        if stump is None or unwinder is None:
+        if unwinder is None:
+            return None
+        if stump is None:
+            unwinder.finish(miss, self._tracer.stack_depth)  # for the rules
             return None
         # What a guess led to is no part of the stump until a rule says that it is code.
         head = () if stump.pcs[-1:] == (miss.pc,) else (miss.pc,)
@@ -148,6 +157,8 @@ class Unwinding:
 
     def on_idle(self) -> None:
         """At least every 50 ms."""
+        if self._early:
+            self.on_misses(())
         for unwinder in self._unwinders.values():
             unwinder.look_for_unknown()
 

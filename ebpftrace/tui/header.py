@@ -15,7 +15,8 @@ def header_lines(picture: Picture, shown: int, late_s: float | None, most: int) 
     `shown` sites are rows of the table; `late_s` is how long no picture has come, if too long.
     """
     tracked = line(Span("tracked  ", "label"), Span(wording.tracked(picture), "strong"))
-    calls = line(Span("calls    ", "label"), wording.traffic(picture.totals))
+    whole = f"  stacks {wording.stacks(picture)}"
+    calls = line(Span("calls    ", "label"), wording.traffic(picture.totals), Span(whole, "label"))
     watch = _watch(picture, shown, late_s)
     if most <= 1:
         return [watch if picture.final else tracked]

@@ -42,6 +42,7 @@ def site(name: str = "leak_here", **given: Any) -> Site:
         "growth": 0.0,
         "complete": True,
         "guessed": None,
+        "end": None,
         "frames": (frame(name),),
     }
     values.update(given)

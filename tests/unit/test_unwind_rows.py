@@ -68,8 +68,14 @@ def test_a_row_holds_from_its_address_to_the_next():
 def test_an_address_that_no_function_covers_is_guessed():
     frames = Frames([Fde(size=16), Fde(start=64, size=16)])
     assert found_at(frames, 15) == (AT_ENTRY, "")
-    for offset in (16, 63, 80, -1):
+    for offset in (16, 62, 80, -2):
         assert found_at(frames, offset) == (GUESSED, "no FDE")
+
+
+def test_a_return_address_at_which_a_function_starts_is_the_outermost_if_nothing_covers_the_byte_before():
+    frames = Frames([Fde(size=16), Fde(start=16, size=16), Fde(start=64, size=16)])
+    assert found_at(frames, 63) == (OUTERMOST, "")
+    assert found_at(frames, 15) == (AT_ENTRY, "")  # a call that does not return ends its function
 
 
 def test_a_file_without_tables_is_guessed_throughout():
