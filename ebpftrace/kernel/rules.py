@@ -49,12 +49,17 @@ class RuleTable:
                 self._more.update(_WORD.pack(key), _WORD.pack(rule))
             except OSError:  # E2BIG: full
                 self.full += 1
+                self.refuse(slot, pc)
                 return
         self._held[slot][pc] = at
 
     def refuse(self, slot: Slot, pc: Address) -> None:
         """No rule can be made for `pc`: nothing is mapped there to run. Walks report it no more."""
         self._reported.update(_WORD.pack(slot_key(slot, pc)), _REFUSED)
+
+    def allow(self, slot: Slot, pc: Address) -> None:
+        """Something is mapped at `pc` now: walks may report it again."""
+        self._reported.delete(_WORD.pack(slot_key(slot, pc)))
 
     def remove(self, slot: Slot, start: Address, end: Address) -> None:
         """Drop the rules of `slot` for [start, end): something else may be mapped there."""

@@ -9,6 +9,7 @@ kernel's counters stay as they are, and nothing is counted twice.
 """
 
 import platform
+from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ FRESH_S = 0.05
 SOON_S = 0.005
 """And where it met an address that is no code by them: a library may have come a moment ago."""
 MOST_TABLES = 512
+MOST_REFUSED = 4096
 
 
 class Miss(NamedTuple):
@@ -75,6 +77,7 @@ class Unwinder:
         self._slot = slot
         self._rules: dict[Address, Rule] = {}
         self._unknown: set[Address] = set()
+        self._refused: deque[Address] = deque(maxlen=MOST_REFUSED)
         self._dropped = 0
         self._tables: dict[int, tuple[ElfImage, UnwindTable]] = {}
         space.listen(self._on_change)
@@ -84,9 +87,12 @@ class Unwinder:
         start = Registers(miss.pc, miss.sp, miss.fp)
         return finish(start, miss.word, self.rule_at, most, platform.machine())
 
-    def reread(self, older_than_s: float) -> None:
-        """Read the maps unless they are younger, and drop the rules of what is gone."""
-        self._space.refresh_if_older_than(older_than_s)
+    def reread(self, older_than_s: float, share: float = 0.2) -> None:
+        """Read the maps unless they are younger, and drop the rules of what is gone.
+
+        Reading takes at most that `share` of the time.
+        """
+        self._space.refresh_if_older_than(older_than_s, share)
 
     def rule_at(self, pc: Address) -> Rule | None:
         """The rule for a return address, installed; None where no code is mapped, or not known."""
@@ -111,10 +117,14 @@ class Unwinder:
             return False
         unknown, self._unknown = self._unknown, set()
         for pc in unknown:
-            mapping = self._space.find(Address(pc - 1))
-            if mapping is None or not mapping.executable:
+            if not self._is_code(pc):
                 self._installed.refuse(self._slot, pc)
+                self._refused.append(pc)
         return bool(unknown) or self._dropped != before
+
+    def _is_code(self, pc: Address) -> bool:
+        mapping = self._space.find(Address(pc - 1))
+        return mapping is not None and mapping.executable
 
     def look_for_unknown(self) -> None:
         """Do that where it was too early before."""
@@ -146,6 +156,9 @@ class Unwinder:
         return held[1]
 
     def _on_change(self, changes: Changes) -> None:
+        for pc in [pc for pc in self._refused if self._is_code(pc)]:
+            self._installed.allow(self._slot, pc)
+            self._refused.remove(pc)
         for start, end in changes.gone:
             self._installed.remove(self._slot, start, end)
             gone = [pc for pc in self._rules if start <= pc < end]

@@ -19,6 +19,7 @@ REREAD_S = 5.0
 """So often the maps of a living target are read for code that is gone; more rarely where that takes long."""
 
 LEARN_S = 0.15
+_REREAD_SHARE = 0.002
 _POLL_MS, _IDLE_POLLS = 10, 2
 
 _LOSS = {loss.name: number for number, loss in enumerate(LOSSES)}
@@ -165,7 +166,7 @@ class Unwinding:
     def look(self, since_attach: float, *, final: bool) -> None:
         """Before each picture: what was unmapped, and stumps that can be joined by now."""
         for unwinder in self._unwinders.values():
-            unwinder.reread(REREAD_S)
+            unwinder.reread(REREAD_S, _REREAD_SHARE)
         self._joiner.look(since_attach, final=final)
 
     def correct(self, losses: list[int | None]) -> None:

@@ -21,7 +21,6 @@ REREAD_SECONDS = 0.05
 """The maps are read again at most this often, however many addresses lie outside the known ones."""
 HANGS_SECONDS = 60.0
 """And so much later where that hung, because the memory of the process is locked for good."""
-_READING_SHARE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +120,12 @@ class AddressSpace:
         """
         return self._read() or _UNCHANGED
 
-    def refresh_if_older_than(self, seconds: float) -> bool:
+    def refresh_if_older_than(self, seconds: float, share: float = 0.2) -> bool:
         """Were the maps read now? Not if it was tried less than `seconds` ago, nor after a hang.
 
-        Nor where that would take more than a fifth of the time: 10,000 mappings take 50 ms.
+        Nor where that would take more than a `share` of the time: 10,000 mappings take 50 ms.
         """
-        least = max(seconds, _READING_SHARE * self._took)
+        least = max(seconds, self._took / share)
         return self._clock() - self._read_at >= least and self._read() is not None
 
     def freeze(self) -> None:
