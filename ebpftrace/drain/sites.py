@@ -204,6 +204,7 @@ class SiteBook:
         for cohort in [one for one in self._cohorts.values() if one.site.slot == slot]:
             self._forget(cohort)
             yield
+        self.settle()
         for key in [key for key in self.sites if key[0] == slot]:
             del self.sites[key]
         for key in [key for key in self._owners if key[0] == slot]:

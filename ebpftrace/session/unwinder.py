@@ -122,6 +122,11 @@ class Unwinder:
                 self._refused.append(pc)
         return bool(unknown) or self._dropped != before
 
+    @property
+    def waits(self) -> bool:
+        """Was an address met that is no code by maps that could not be read again yet?"""
+        return bool(self._unknown)
+
     def _is_code(self, pc: Address) -> bool:
         mapping = self._space.find(Address(pc - 1))
         return mapping is not None and mapping.executable

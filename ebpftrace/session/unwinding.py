@@ -20,6 +20,7 @@ REREAD_S = 5.0
 
 LEARN_S = 0.15
 _REREAD_SHARE = 0.002
+_MOST_TRIES = 8  # one at least every 50 ms
 _POLL_MS, _IDLE_POLLS = 10, 2
 
 _LOSS = {loss.name: number for number, loss in enumerate(LOSSES)}
@@ -39,8 +40,8 @@ class Unwinding:
         self._spaces = spaces
         self._unwinders: dict[Slot, Unwinder] = {}
         self._joiner = Joiner(book, stacks)
-        self._early: list[Miss] = []
-        """Whose stump has not come: a record before it is not written to its end."""
+        self._held: list[tuple[Miss, int]] = []
+        """Misses that are tried again, and how often they were."""
         self._losses = dict.fromkeys(("stack_cut", "stack_truncated", "stack_guessed"), 0)
 
     def begin(self, traced: Traced) -> None:
@@ -86,20 +87,31 @@ class Unwinding:
 
     def on_misses(self, events: Sequence[bytes]) -> None:
         """Finish the walks of some births, and credit each to the site it belongs to."""
-        misses = self._early + [Miss.of(event) for event in events]
-        late, self._early = len(self._early), []
-        for number, (miss, stack) in enumerate(zip(misses, self._finish(misses), strict=True)):
-            owner = miss.stump
-            if number >= late and self._stacks.get(owner) is None:
-                self._early.append(miss)
+        held, self._held = self._held, []
+        tries = [*(tried + 1 for _, tried in held), *[0] * len(events)]
+        misses = [*(miss for miss, _ in held), *map(Miss.of, events)]
+        for miss, tried, stack in zip(misses, tries, self._finish(misses), strict=True):
+            if tried < _MOST_TRIES and self._is_early(miss, stack):
+                self._held.append((miss, tried))
                 continue
             self._count(stack)
+            owner = miss.stump
             if stack is not None:
                 owner = self._stacks.put(stack)
                 self._name(miss.slot, stack)
             if stack is None or stack.is_stump:
                 self._joiner.met(owner)
             self._book.credit(miss.slot, miss.ticket, owner)
+
+    def _is_early(self, miss: Miss, stack: Stack | None) -> bool:
+        """Has its stump not come, as a record before that is not written to its end, or did it meet
+        code that had just been mapped, too soon to read the maps once more?
+        """
+        unwinder = self._unwinders.get(miss.slot)
+        if unwinder is None:
+            return False
+        astray = stack is None or stack.end == End.UNREADABLE
+        return self._stacks.get(miss.stump) is None or (astray and unwinder.waits)
 
     def _finish(self, misses: Sequence[Miss]) -> list[Stack | None]:
         """The stacks, and at once the rules that were missing: every moment more walks miss them.
@@ -158,7 +170,7 @@ class Unwinding:
 
     def on_idle(self) -> None:
         """At least every 50 ms."""
-        if self._early:
+        if self._held:
             self.on_misses(())
         for unwinder in self._unwinders.values():
             unwinder.look_for_unknown()

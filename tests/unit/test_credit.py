@@ -103,6 +103,18 @@ def test_a_slot_that_ended_takes_its_credits_along():
     assert book.counted_as(SLOT, WHOLE) == {WHOLE}
 
 
+def test_what_is_credited_when_its_slot_has_ended_still_moves():
+    table = FakeTable()
+    book, drawing = drawing_of(table)
+    table.cohort(TICKET, 1, 0, 1, 10)
+    book.poll(0)
+    book.credit(SLOT, TICKET, WHOLE)
+    for _ in book.forget_slot(SLOT):
+        pass
+    (site,) = drawing.draw(1.0)
+    assert (site.at.stack, site.counts.blocks) == (WHOLE, 1)
+
+
 class Joining:
     """Sites of one slot by their stacks, and looks at them SETTLED_S apart."""
 
