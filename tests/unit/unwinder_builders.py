@@ -87,7 +87,7 @@ class Walks:
         self.book = book_of(self.table)
         self.stacks = StackBook()
         self.named: list[tuple[int, ...]] = []
-        spaces = {SLOT: Space(SLOT, Pid(42), self._name)}
+        spaces: dict[int, Space] = {SLOT: Space(SLOT, Pid(42), self._name)}
         self.unwinding = Unwinding(cast(Any, self.tracer), self.book, self.stacks, spaces)
         traced = SimpleNamespace(slot=SLOT, space=mapped)
         self.unwinding.begin(cast(Traced, traced))
