@@ -14,20 +14,21 @@ COUNTS = {"blocks", "bytes"} | {
 }
 KEYS: dict[str, set[str]] = {
     "": {"schema", "final", "time", "since_attach_s", "mode", "targets", "totals", "sites"}
-    | {"others", "losses", "cost"},
+    | {"others", "stacks", "losses", "cost"},
     "targets": {"pid", "comm", "exe", "alive", "slot", "allocators", "rss_bytes"}
     | {"rss_growth_bytes"},
     "totals": COUNTS,
     "sites": COUNTS
     | {"id", "pid", "family", "allocator", "oldest_s", "growth_bytes_per_s", "complete"}
-    | {"guessed", "frames"},
+    | {"guessed", "end", "frames"},
     "frames": {"function", "file", "line", "column", "inlined", "module", "build_id", "offset"}
     | {"address"},
     "others": {"sites", "blocks", "bytes"},
+    "stacks": {"depth", "allocations", "whole", "guessed", "truncated", "cut"},
     "losses": {"blocks_full", "cohorts_full", "stacks_full", "rules_full", "in_flight_full"}
     | {"ringbuf_full", "map_busy", "probe_missed", "return_missed", "call_lost", "missed_free"}
     | {"unmatched_free", "nested", "nested_free", "out_param_unreadable", "stack_unreadable"}
-    | {"stack_truncated", "stack_guessed", "shared_vm_child", "filtered"},
+    | {"stack_truncated", "stack_guessed", "stack_cut", "shared_vm_child", "filtered"},
     "cost": {"hits_per_s", "target_cpu_percent", "tool_cpu_percent", "tool_rss_bytes"}
     | {"kernel_bytes", "map_fill_percent"},
 }
@@ -95,6 +96,33 @@ def test_blocks_are_allocated_and_adopted_less_freed(watch: list[Picture]):
             for unit in ("blocks", "bytes"):
                 came = counts[f"allocated_{unit}"] + counts[f"adopted_{unit}"]
                 assert counts[unit] == came - counts[f"freed_{unit}"]
+
+
+def test_every_allocation_has_a_whole_stack_or_is_counted_by_why_it_has_none(
+    watch: list[Picture],
+):
+    for picture in watch:
+        stacks = picture.raw["stacks"]
+        kinds = [stacks[name] for name in ("whole", "guessed", "truncated", "cut")]
+        assert min(kinds) >= 0
+        assert sum(kinds) == stacks["allocations"] == picture.allocated[0] + picture.adopted[0]
+        assert stacks["guessed"] == picture.loss("stack_guessed")
+        assert stacks["truncated"] == picture.loss("stack_truncated")
+        assert stacks["cut"] == sum(
+            picture.loss(name) for name in ("stack_cut", "stack_unreadable", "stacks_full")
+        )
+        assert stacks["depth"] in (32, 48, 64, 96, 127)
+    assert watch[-1].raw["stacks"]["whole"] > 0
+
+
+def test_a_stack_is_complete_where_it_ends_outermost_and_says_what_else_ends_it(
+    watch: list[Picture],
+):
+    ends = {"outermost", "no_rule", "unsupported", "unreadable", "truncated"}
+    for picture in watch:
+        for site in picture.sites:
+            assert site.raw["end"] in ends | {None}
+            assert site.complete is (site.raw["end"] == "outermost")
 
 
 def test_sites_have_distinct_ids_and_sort_by_bytes(watch: list[Picture]):

@@ -22,6 +22,7 @@ TOP_KEYS = [
     "totals",
     "sites",
     "others",
+    "stacks",
     "losses",
     "cost",
 ]
@@ -42,6 +43,7 @@ SITE_KEYS = [
     "growth_bytes_per_s",
     "complete",
     "guessed",
+    "end",
     "frames",
 ]
 
@@ -95,6 +97,21 @@ def test_a_line_of_json_has_every_key_and_ends_there():
     assert said["time"] == "2026-11-20T12:00:00.123Z"
 
 
+def test_a_line_of_json_says_how_whole_the_stacks_are_and_why_one_ends():
+    losses = Losses({"stack_cut": 2, "stack_truncated": 1})
+    cut = site(counts=counts(9), complete=False, end="unreadable")
+    said = jsonl.as_object(picture(cut, losses=losses, stack_depth=96), Selection())
+    assert said["stacks"] == {
+        "depth": 96,
+        "allocations": 9,
+        "whole": 6,
+        "guessed": 0,
+        "truncated": 1,
+        "cut": 2,
+    }
+    assert said["sites"][0]["end"] == "unreadable"
+
+
 def test_what_is_not_known_is_null_and_never_0():
     said = jsonl.as_object(
         picture(site(oldest_at=None, growth=None), targets=(target(rss_bytes=None),)), Selection()
@@ -137,6 +154,11 @@ def test_tracked_growth_stands_beside_the_growth_of_resident_memory():
 def test_a_stack_that_ends_early_is_marked():
     assert "…" in report(site(complete=False))
     assert "…" not in report(site(complete=True))
+
+
+def test_the_report_says_how_whole_the_stacks_are():
+    said = report(site(counts=counts(4)), losses=Losses({"stack_guessed": 1}))
+    assert "  stacks   75.00 % whole, 25.00 % guessed\n" in said
 
 
 def test_a_site_without_a_stack_says_so():

@@ -1,0 +1,108 @@
+"""How whole the stacks of a picture are, in numbers and in words."""
+
+import pytest
+
+from ebpftrace.analysis import wording
+from ebpftrace.model.ids import StackId
+from ebpftrace.model.losses import Losses
+from ebpftrace.model.picture import Counts
+from ebpftrace.unwind.rules import End
+from tests.unit.builders import picture, site
+
+
+def lossy(allocated: int = 100, adopted: int = 0, depth: int = 127, **losses: int):
+    """A picture after so many allocations, of which these were lost or cut."""
+    totals = Counts(allocated, 10 * allocated, 0, 0, adopted, 10 * adopted)
+    return picture(totals=totals, losses=Losses(losses), stack_depth=depth)
+
+
+@pytest.mark.parametrize(
+    "part, whole, said",
+    [
+        (0, 0, "0 %"),
+        (0, 5, "0 %"),
+        (5, 5, "100 %"),
+        (1, 2, "50.00 %"),
+        (1, 3, "33.33 %"),
+        (2, 3, "66.67 %"),
+        (1, 10_000, "0.01 %"),
+        (1, 10**9, "0.01 %"),
+        (10**9 - 1, 10**9, "99.99 %"),
+        (9_999, 10_000, "99.99 %"),
+        (6, 5, "99.99 %"),
+    ],
+)
+def test_a_percentage_is_all_or_nothing_only_where_it_is(part, whole, said):
+    assert wording.percent(part, whole) == said
+
+
+def test_what_is_neither_guessed_nor_cut_nor_too_deep_is_whole():
+    losses = {"stack_guessed": 5, "stack_truncated": 3, "stack_cut": 2}
+    assert lossy(90, adopted=10, depth=96, **losses).stacks == (96, 100, 90, 5, 3, 2)
+
+
+@pytest.mark.parametrize("name", ["stack_cut", "stack_unreadable", "stacks_full"])
+def test_a_stack_that_was_not_kept_counts_as_cut(name):
+    stacks = lossy(10, **{name: 4}).stacks
+    assert (stacks.cut, stacks.whole) == (4, 6)
+
+
+@pytest.mark.parametrize("name", ["filtered", "missed_free", "rules_full", "blocks_full"])
+def test_other_losses_are_no_matter_of_stacks(name):
+    assert lossy(10, **{name: 4}).stacks.whole == 10
+
+
+def test_losses_that_are_ahead_of_the_allocations_leave_none_whole():
+    stacks = lossy(3, stack_cut=5).stacks
+    assert (stacks.whole, stacks.allocations) == (0, 3)
+
+
+def test_before_the_first_allocation_there_is_no_percentage():
+    assert wording.stacks(picture()) == "no stack yet"
+
+
+def test_where_all_stacks_are_whole_nothing_else_is_said():
+    assert wording.stacks(lossy()) == "100 % whole"
+
+
+@pytest.mark.parametrize(
+    "loss, said",
+    [
+        ("stack_guessed", "75.00 % whole, 25.00 % guessed"),
+        ("stack_truncated", "75.00 % whole, 25.00 % deeper than 96 frames"),
+        ("stack_cut", "75.00 % whole, 25.00 % cut short"),
+    ],
+)
+def test_each_reason_why_a_stack_is_not_whole_is_named_with_its_share(loss, said):
+    assert wording.stacks(lossy(4, depth=96, **{loss: 1})) == said
+
+
+def test_a_single_stack_that_is_not_whole_is_on_the_screen():
+    assert wording.stacks(lossy(10**6, stack_cut=1)) == "99.99 % whole, 0.01 % cut short"
+    assert wording.stacks(lossy(5, stack_cut=5)) == "0 % whole, 100 % cut short"
+
+
+def test_a_whole_and_certain_stack_ends_without_a_word():
+    assert wording.stack_end(site(complete=True, guessed=False, end="outermost")) is None
+
+
+def test_a_whole_stack_that_rests_on_a_guess_says_so():
+    said = wording.stack_end(site(complete=True, guessed=True, end="outermost"))
+    assert said == "(guessed: some code has no unwind information)"
+
+
+def test_every_other_end_of_a_walk_has_a_reason_of_its_own():
+    ends = [end.name.lower() for end in End if end != End.OUTERMOST]
+    said = [str(wording.stack_end(site(complete=False, guessed=True, end=end))) for end in ends]
+    assert len(set(said)) == len(ends)
+    assert all(one.startswith("…") and "the stack ends early" not in one for one in said)
+
+
+def test_an_end_of_later_years_is_an_end():
+    for end in (None, "paused"):
+        assert wording.stack_end(site(complete=False, end=end)) == "…  (the stack ends early)"
+
+
+def test_a_stack_that_is_not_kept_and_one_that_has_not_come_are_told_apart():
+    assert wording.stack_end(site(stack=StackId(0), frames=())) == "(stack not kept)"
+    assert wording.stack_end(site(frames=(), complete=False)) == "(stack not here yet)"
