@@ -50,7 +50,6 @@ class StubRules:
     def __init__(self) -> None:
         self.now: dict[int, int] = {}
         self.refused: list[int] = []
-        self.removed: list[tuple[int, int]] = []
         self.installs = self.full = 0
 
     def install(self, slot: Slot, pc: int, rule: int) -> None:
@@ -63,7 +62,6 @@ class StubRules:
         self.refused.append(pc)
 
     def remove(self, slot: Slot, start: int, end: int) -> None:
-        self.removed.append((start, end))
         self.now = {pc: rule for pc, rule in self.now.items() if not start <= pc < end}
 
     def remove_slot(self, slot: Slot) -> None:
