@@ -206,6 +206,15 @@ def test_an_aside_is_as_deep_as_the_walks_beside_it(verifier, loader):
     assert verifier.loads[-1] == ("leave_aside", ATTACH_TYPES["multi"], 48)
 
 
+def test_walks_stay_as_deep_as_they_are_where_only_an_aside_has_to_be_shallower(verifier, loader):
+    verifier.refuses = lambda name, depth: above(96)(name, depth) if name == "leave_aside" else 0
+    there = loader(127)
+    there.uprobe(placement())
+    there.load_asides()
+    assert verifier.loads[-1] == ("leave_aside", ATTACH_TYPES["multi"], 96)
+    assert there.depth == 127
+
+
 def test_an_aside_that_the_kernel_refuses_leaves_the_programs_in_place(verifier, loader):
     there = loader(127)
     fd = there.uprobe(placement())
