@@ -191,3 +191,9 @@ def test_what_comes_where_a_rule_was_dropped_may_be_reported_anew(maps: Maps):
     maps.reported.update(packed(PC), struct.pack("<I", 64))
     maps.rules.remove(SLOT, PC, Address(PC + 1))
     assert maps.reports(PC) is None
+
+
+def test_a_slot_that_ended_leaves_no_refusal_to_the_program_that_gets_it_next(maps: Maps):
+    maps.rules.refuse(SLOT, PC)
+    maps.rules.remove_slot(SLOT)
+    assert maps.reports(PC) is None
