@@ -138,7 +138,9 @@ class Programs:
             if attach_type in self._aside or attach_type not in self._program_arrays:
                 continue
             code = with_maps(self._compiled.code["leave_aside"], self._maps_for(attach_type))
+            depth = self.depth
             fd = self._load_walk("leave_aside", code, attach_type)
+            self.depth = depth  # of nearly all walks
             self._aside[attach_type] = fd
             Table(self._program_arrays[attach_type], 4, 4).update(
                 struct.pack("<I", _LEAVE_ASIDE), struct.pack("<I", fd)

@@ -15,6 +15,7 @@ from ebpftrace.model.ids import Address, Slot
 
 _ENTRY_WORDS = 2  # key, rule
 _WORD = struct.Struct("<Q")
+_MOST_REFUSED = 4096
 _REFUSED = struct.pack("<I", 0xFFFFFFFF)
 
 
@@ -30,6 +31,7 @@ class RuleTable:
         self._more = more
         self._reported = reported
         self._held: defaultdict[Slot, dict[Address, int]] = defaultdict(dict)
+        self._refused: defaultdict[Slot, set[Address]] = defaultdict(set)
         self.full = 0
 
     def __len__(self) -> int:
@@ -55,10 +57,18 @@ class RuleTable:
 
     def refuse(self, slot: Slot, pc: Address) -> None:
         """No rule can be made for `pc`: nothing is mapped there to run. Walks report it no more."""
-        self._reported.update(_WORD.pack(slot_key(slot, pc)), _REFUSED)
+        refused = self._refused[slot]
+        if len(refused) < _MOST_REFUSED:  # the map forgets the oldest, too
+            refused.add(pc)
+            self._reported.update(_WORD.pack(slot_key(slot, pc)), _REFUSED)
+
+    def refused(self, slot: Slot) -> tuple[Address, ...]:
+        """What is not reported any more."""
+        return tuple(self._refused[slot])
 
     def allow(self, slot: Slot, pc: Address) -> None:
         """Something is mapped at `pc` now: walks may report it again."""
+        self._refused[slot].discard(pc)
         self._reported.delete(_WORD.pack(slot_key(slot, pc)))
 
     def remove(self, slot: Slot, start: Address, end: Address) -> None:
@@ -71,6 +81,8 @@ class RuleTable:
         """Drop all rules of an ended slot."""
         for pc, at in self._held.pop(slot, {}).items():
             self._drop(slot_key(slot, pc), at)
+        for pc in self._refused.pop(slot, set()):
+            self._reported.delete(_WORD.pack(slot_key(slot, pc)))
 
     def _drop(self, key: int, at: int) -> None:
         if at < 0:

@@ -59,7 +59,7 @@ def find(module: Module) -> Found | None:
         return None
     every = image.symbols(ALL_NAMES)
     symbols = [symbol for symbol in every if symbol.bind in ("global", "weak")]
-    if symbols and image.type in ("executable", "shared") and not image.interpreted:
+    if symbols and not (image.interpreted or image.needed() or image.soname()):
         known = {symbol.name for symbol in symbols}
         symbols += [symbol for symbol in every if symbol.name not in known]
     family = family_of(symbols)

@@ -9,7 +9,6 @@ kernel's counters stay as they are, and nothing is counted twice.
 """
 
 import platform
-from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -28,7 +27,6 @@ FRESH_S = 0.05
 SOON_S = 0.005
 """And where it met an address that is no code by them: a library may have come a moment ago."""
 MOST_TABLES = 512
-MOST_REFUSED = 4096
 
 
 class Miss(NamedTuple):
@@ -77,7 +75,6 @@ class Unwinder:
         self._slot = slot
         self._rules: dict[Address, Rule] = {}
         self._unknown: set[Address] = set()
-        self._refused: deque[Address] = deque(maxlen=MOST_REFUSED)
         self._dropped = 0
         self._tables: dict[int, tuple[ElfImage, UnwindTable]] = {}
         space.listen(self._on_change)
@@ -98,7 +95,8 @@ class Unwinder:
         """The rule for a return address, installed; None where no code is mapped, or not known."""
         rule = self._rules.get(pc)
         if rule is None:
-            rule = self._made(Address(pc - 1))
+            # A trampoline is the first byte of its mapping, and no call is before it.
+            rule = unknown() if self.is_trampoline(pc) else self._made(Address(pc - 1))
             if rule is None:
                 self._unknown.add(pc)
                 return None
@@ -119,7 +117,6 @@ class Unwinder:
         for pc in unknown:
             if not self._is_code(pc):
                 self._installed.refuse(self._slot, pc)
-                self._refused.append(pc)
         return bool(unknown) or self._dropped != before
 
     @property
@@ -161,12 +158,12 @@ class Unwinder:
         return held[1]
 
     def _on_change(self, changes: Changes) -> None:
-        for pc in [pc for pc in self._refused if self._is_code(pc)]:
-            self._installed.allow(self._slot, pc)
-            self._refused.remove(pc)
-        for start, end in changes.gone:
-            self._installed.remove(self._slot, start, end)
-            gone = [pc for pc in self._rules if start <= pc < end]
+        for pc in self._installed.refused(self._slot):
+            if self._is_code(pc):
+                self._installed.allow(self._slot, pc)
+        for start, end in changes.gone:  # of calls, which are before their return addresses
+            self._installed.remove(self._slot, Address(start + 1), Address(end + 1))
+            gone = [pc for pc in self._rules if start < pc <= end]
             self._dropped += len(gone)
             for pc in gone:
                 del self._rules[pc]

@@ -146,7 +146,9 @@ class Unwinding:
             # Another tracer's return probe: the address is not in the slice. The kernel's walk knows it.
             pcs, end = pcs[:-1], End.NO_RULE
         elif end == End.NO_RULE:  # nothing is mapped there to run: the walk went astray
-            pcs, end = pcs[:-1], End.UNREADABLE
+            if pcs and unwinder.rule_at(pcs[-1]) is None:  # behind a guess it is left out already
+                pcs = pcs[:-1]
+            end = End.UNREADABLE
         elif end not in _FINAL:  # the end of the slice
             end = End.NO_RULE
         if not pcs and end not in _FINAL:

@@ -49,7 +49,7 @@ class StubRules:
 
     def __init__(self) -> None:
         self.now: dict[int, int] = {}
-        self.refused: list[int] = []
+        self.reported_no_more: list[int] = []
         self.installs = self.full = 0
 
     def install(self, slot: Slot, pc: int, rule: int) -> None:
@@ -59,7 +59,15 @@ class StubRules:
 
     def refuse(self, slot: Slot, pc: int) -> None:
         assert slot == SLOT
-        self.refused.append(pc)
+        self.reported_no_more.append(pc)
+
+    def refused(self, slot: Slot) -> tuple[int, ...]:
+        assert slot == SLOT
+        return tuple(self.reported_no_more)
+
+    def allow(self, slot: Slot, pc: int) -> None:
+        assert slot == SLOT
+        self.reported_no_more.remove(pc)
 
     def remove(self, slot: Slot, start: int, end: int) -> None:
         self.now = {pc: rule for pc, rule in self.now.items() if not start <= pc < end}
@@ -120,6 +128,12 @@ class Walks:
         """Is the block of `ticket` counted at the very stack that the kernel knows by this id?"""
         number = StackId(stack_event(*pcs, end=end, guessed=guessed)[0])
         return ticket in self.book.counted_as(SLOT, number) and self.stacks.get(number) is not None
+
+    def wait(self) -> None:
+        """Until nothing is held back any more."""
+        for _ in range(10):
+            self.clock.now += 0.05
+            self.unwinding.on_idle()
 
     def losses(self, **kernel: int) -> dict[str, int]:
         """What is lost, after the kernel counted this."""
