@@ -178,7 +178,13 @@ class Unwinding:
             unwinder.look_for_unknown()
 
     def look(self, since_attach: float, *, final: bool) -> None:
-        """Before each picture: what was unmapped, and stumps that can be joined by now."""
+        """Before each picture: what was unmapped, and stumps that can be joined by now.
+
+        Before the `final` one nothing is held back any more.
+        """
+        if final:
+            self._held = [(miss, _MOST_TRIES) for miss, _ in self._held]
+            self.on_misses(())
         for unwinder in self._unwinders.values():
             unwinder.reread(REREAD_S, _REREAD_SHARE)
         self._joiner.look(since_attach, final=final)

@@ -102,8 +102,13 @@ def test_ten_thousand_stacks_are_ten_thousand_sites():
         Workload("many_sites", 10_000, 2) as target,
         Tracer(target, options=("--top", 0), interval=2) as tracer,
     ):
-        target.phases(2)
+        target.phases(1)
+        tracer.settled()  # the rules are there; what was born before that may be under a stump
+        target.phases(1)
         ended = tracer.finish()
     assert ended.final.held == (40_000, 40_000 * 64)
-    assert [site.held for site in ended.final.sites] == [(4, 256)] * 10_000
-    assert ended.final.faults == {}
+    whole = [site.held[0] for site in ended.final.sites if site.complete]
+    assert (len(whole), set(whole) <= {2, 3, 4}) == (10_000, True)
+    cut = sum(site.held[0] for site in ended.final.sites if not site.complete)
+    assert sum(whole) + cut == 40_000
+    assert ended.final.faults == ({"stack_cut": cut} if cut else {})
