@@ -6,16 +6,18 @@ That is forced: the scratch says from outside that somebody is in it.
 import ctypes
 import os
 import struct
+import time
 
 import pytest
 
 from ebpftrace.kernel import syscalls
 from ebpftrace.kernel.tables import possible_cpus
-from tests.kernel.harness import Tracer, Workload, wait_until
+from tests.kernel.harness import TIME_SCALE, Tracer, Workload
 from tests.kernel.stacks import assert_whole
 from tests.kernel.test_exactness import pairs_of
 from tests.kernel.test_killed import bpf_objects
 
+LOADED_S = 0.6 * TIME_SCALE  # what such walks run is loaded behind the first picture
 _MAP_GET_FD_BY_ID = 14
 _INFO = struct.Struct("<6I16s")  # struct bpf_map_info, as far as it is asked for
 
@@ -63,8 +65,7 @@ def test_walks_beside_another_one_are_exact_and_whole_and_leave_its_scratch_alon
     before = bpf_objects()
     with Workload("threads", 4, 8000) as target, Tracer(target, options=("--top", 0)) as tracer:
         scratch = Scratch(before)
-        wait_until(lambda: len(bpf_objects() - before) > 0, "programs")
-        tracer.settled()  # what such walks run is loaded behind the first picture
+        time.sleep(LOADED_S)
         scratch.occupy()
         target.phases()
         final = tracer.finish().final
@@ -84,7 +85,7 @@ def test_walks_beside_another_one_without_a_program_for_them_cost_the_stack_and_
     before = bpf_objects()
     with Workload("chain") as target, Tracer(target, options=("--top", 0)) as tracer:
         scratch = Scratch(before)
-        tracer.settled()
+        time.sleep(LOADED_S)
         scratch.occupy()
         _forget_leave_aside(before)
         target.phases()

@@ -26,7 +26,6 @@ def chain(request: pytest.FixtureRequest) -> Iterator[Picture]:
         yield tracer.finish().final
 
 
-@pytest.mark.oldkernel
 def test_calls_without_frame_pointers_are_followed_to_the_start_of_the_program(chain: Picture):
     assert_chain_counts(chain)
     assert_whole(chain.site("leak_in_chain"), *IN_CHAIN)
