@@ -128,9 +128,10 @@ class Session:
         # with the defaults each picture is followed by a full collection of 200 to 400 ms.
         gc.freeze()
         gc.set_threshold(250_000, 20, 50)
-        self._unwinding.learn()
+        meanwhile = self._unwinding.learn()
         self._tracer.arm()
         self._tracer.end_calibration()
+        self._on_events(meanwhile)
         for traced in self._living():
             self._replace_if_it_was(traced)
         self._rest.start()

@@ -66,12 +66,14 @@ class Unwinding:
                 self._unwinders[slot].reread(SOON_S)
             self._name(slot, stack)
 
-    def learn(self) -> None:
+    def learn(self) -> list[bytes]:
         """Make the rules for what the targets do just now: nearly all, in about 0.1 s.
 
-        Births that are counted from then on have whole stacks from the first.
+        Births that are counted from then on have whole stacks from the first. Returns the events
+        that came meanwhile and are somebody else's.
         """
         self._tracer.learn()
+        others = []
         end = time.monotonic() + LEARN_S
         idle = 0
         while idle < _IDLE_POLLS and time.monotonic() < end:
@@ -82,8 +84,11 @@ class Unwinding:
                     self.on_stack(event)
                 elif kind == layout.EVENT_MISS:
                     misses.append(Miss.of(event))
+                else:
+                    others.append(event)
             self._finish(misses)
             idle = 0 if misses else idle + 1
+        return others
 
     def on_misses(self, events: Sequence[bytes]) -> None:
         """Finish the walks of some births, and credit each to the site it belongs to."""
@@ -121,10 +126,8 @@ class Unwinding:
         """
         finished = [self._finished(miss) for miss in misses]
         slots = {miss.slot for miss in misses} & self._unwinders.keys()
-        changed = [
-            self._unwinders[slot].look_again() for slot in slots
-        ]  # of all, not up to the first
-        if any(changed):
+        changed = [self._unwinders[slot].look_again() for slot in slots]
+        if any(changed):  # all of them have looked, not only up to the first
             finished = [self._finished(miss) for miss in misses]
         return finished
 

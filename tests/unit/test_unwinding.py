@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ebpftrace.kernel.layout import EVENT, EVENT_FORK
 from ebpftrace.model.ids import StackId
 from ebpftrace.session.unwinder import FRESH_S, SOON_S
 from ebpftrace.session.unwinding import REREAD_S
@@ -260,6 +261,12 @@ def test_a_miss_of_a_slot_that_has_ended_is_credited_to_its_stump(there):
     there.miss(C, LAST, ticket=StackId(8))
     assert there.is_credited(A, end=End.NO_RULE, ticket=StackId(8))
     assert not there.rules.now
+
+
+def test_learning_hands_on_the_events_that_are_somebody_else_s(there):
+    fork = EVENT.pack(EVENT_FORK, 0, 0, SLOT, 2, 0, 0)
+    there.polls.append([fork])
+    assert there.unwinding.learn() == [fork]
 
 
 def test_learning_makes_the_rules_and_credits_nothing(there):
