@@ -243,8 +243,13 @@ class Session:
 
     def _on_idle(self) -> bool:
         """Notice what sent no event; False once every target has ended."""
-        for traced in self._living():
-            if traced.process.ended():
+        ended = [traced for traced in self._living() if traced.process.ended()]
+        if (
+            ended
+        ):  # what it did at last: its walks can be finished as long as its slot has not ended
+            self._on_events(self._tracer.poll_events(0))
+        for traced in ended:
+            if traced.ended is None:
                 self._end(traced, "exited")
         self._unwinding.on_idle()
         for traced in self._upkeep.tick(self._living()):

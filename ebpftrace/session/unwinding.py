@@ -50,6 +50,7 @@ class Unwinding:
 
     def end(self, slot: Slot) -> None:
         """The slot has ended: drop its rules."""
+        self._hold_no_more()
         unwinder = self._unwinders.pop(slot, None)
         if unwinder is not None:
             unwinder.close()
@@ -107,6 +108,11 @@ class Unwinding:
             if stack is None or stack.is_stump:
                 self._joiner.met(owner)
             self._book.credit(miss.slot, miss.ticket, owner)
+
+    def _hold_no_more(self) -> None:
+        if self._held:
+            self._held = [(miss, _MOST_TRIES) for miss, _ in self._held]
+            self.on_misses(())
 
     def _is_early(self, miss: Miss, stack: Stack | None) -> bool:
         """Has its stump not come, as a record before that is not written to its end, or did it meet
@@ -186,8 +192,7 @@ class Unwinding:
         Before the `final` one nothing is held back any more.
         """
         if final:
-            self._held = [(miss, _MOST_TRIES) for miss, _ in self._held]
-            self.on_misses(())
+            self._hold_no_more()
         for unwinder in self._unwinders.values():
             unwinder.reread(REREAD_S, _REREAD_SHARE)
         self._joiner.look(since_attach, final=final)

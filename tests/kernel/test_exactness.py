@@ -111,4 +111,4 @@ def test_ten_thousand_stacks_are_ten_thousand_sites():
     assert (len(whole), set(whole) <= {2, 3, 4}) == (10_000, True)
     cut = sum(site.held[0] for site in ended.final.sites if not site.complete)
     assert sum(whole) + cut == 40_000
-    assert ended.final.faults == ({"stack_cut": cut} if cut else {})
+    assert (ended.final.loss("stack_cut"), ended.final.faults) == (cut, {})
