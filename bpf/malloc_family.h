@@ -111,9 +111,15 @@ int leave(struct pt_regs *ctx)
 	struct in_flight *call;
 	struct walk *walk;
 
-	count_hit(ctx, cookie, 1);
 	call = returning_call(ctx);
-	if (!call || COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie) ||
+	if (!call) {
+		count_hit(ctx, cookie, 1);
+		return 0;
+	}
+	if (!cookie) /* where the kernel has none: one such program serves all returns */
+		cookie = call->cookie;
+	count_hit(ctx, cookie, 1);
+	if (COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie) ||
 	    !counts(cookie, CONTROL_ARMED | CONTROL_LEARNING))
 		return 0;
 	walk = take_scratch();

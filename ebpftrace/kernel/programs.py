@@ -111,7 +111,9 @@ class Programs:
     def _uprobe(self, placement: Placement) -> int:
         attach_type = ATTACH_TYPES[placement.backend]
         known = self.cookies_are_known or attach_type  # links came later, with cookies
-        cookie = None if known else placement.cookies[0]
+        # A return goes by the cookie of its entry: to verify the walk once for each probe takes seconds.
+        own = 0 if placement.program == "leave" else placement.cookies[0]
+        cookie = None if known else own
         key = (placement.program, attach_type, cookie)
         if key not in self._loaded:
             code = with_maps(self._code(placement.program), self._maps_for(attach_type))
