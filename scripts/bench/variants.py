@@ -124,17 +124,16 @@ VARIANTS = (
             (
                 (
                     "\tstruct in_flight *call;\n\tstruct walk *walk;\n\n"
-                    "\tcount_hit(ctx, cookie, 1);\n\tcall = returning_call(ctx);\n"
+                    "\tcall = returning_call(ctx);\n\tif (!call) {\n"
                 ),
                 (
                     "\tstruct in_flight *call, kept = {};\n\tstruct walk *walk;\n\n"
-                    "\tcount_hit(ctx, cookie, 1);\n"
                     "\tif (COOKIE_SHAPE(cookie) == SHAPE_MALLOC) {\n"
                     f"\t\tkept.size = *((u64 * (*)(void *)){_SESSION_COOKIE_MARK:#x})(ctx);\n"
                     "\t\tkept.entered = bpf_ktime_get_ns();\n"
                     "\t\tkept.cookie = cookie;\n"
                     "\t\tcall = &kept;\n"
-                    "\t} else {\n\t\tcall = returning_call(ctx);\n\t}\n"
+                    "\t} else {\n\t\tcall = returning_call(ctx);\n\t}\n\tif (!call) {\n"
                 ),
             ),
         ),

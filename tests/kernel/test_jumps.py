@@ -49,7 +49,7 @@ def test_the_same_call_again_after_a_jump_counts_for_itself(jumps: list[Picture]
 
 
 def test_an_old_jumped_call_does_not_swallow_what_runs_further_down(jumps: list[Picture]):
-    assert jumps[4].site("malloc_after_jump_down").held == (100, 6400)
+    assert jumps[4].held_in("malloc_after_jump_down") == (100, 6400)
     assert lost(jumps, 4) == 1
 
 

@@ -26,11 +26,13 @@
  * return with SIGILL (uprobe_handle_trampoline). `jumps lower` does that, for whoever wants to see it. */
 #define _GNU_SOURCE
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <ucontext.h>
 #include "protocol.h"
 
 static volatile enum { LEAVE_BY_LONGJMP, RETURN, SWAP, SWAP_TO_MAIN } how;
+static bool warming_up;
 static jmp_buf back;
 static ucontext_t on_main, on_coroutine;
 static char coroutine_stack[256 * 1024] __attribute__((aligned(16)));
@@ -87,16 +89,27 @@ static NOINLINE void valloc_twice(void)
     sink = valloc(300);
 }
 
+/* Below further_down, whose frame is larger than what a tracer may see of the stack at the first births:
+ * a first round, of blocks that are freed, lets it learn the way out. */
+static inline __attribute__((always_inline)) void hundred_mallocs(void)
+{
+    for (int i = 0; i < 100; i++) {
+        sink = malloc(64);
+        if (warming_up) {
+            free(sink);
+            sleep_ms(2);
+        }
+    }
+}
+
 static NOINLINE void malloc_after_jump_down(void)
 {
-    for (int i = 0; i < 100; i++)
-        sink = malloc(64);
+    hundred_mallocs();
 }
 
 static NOINLINE void malloc_at_once(void)
 {
-    for (int i = 0; i < 100; i++)
-        sink = malloc(64);
+    hundred_mallocs();
 }
 
 static NOINLINE void malloc_on_coroutine(void)
@@ -146,6 +159,10 @@ int main(int argc, char **argv)
         return 0;
     }
     ready();
+    warming_up = true;
+    further_down(malloc_after_jump_down);
+    further_down(malloc_at_once);
+    warming_up = false;
     how = LEAVE_BY_LONGJMP;
     if (setjmp(back) == 0)
         further_down(jump);
