@@ -112,45 +112,16 @@ int leave(struct pt_regs *ctx)
 	struct walk *walk;
 
 	call = returning_call(ctx);
-	if (!call) {
-		count_hit(ctx, cookie, 1);
-		return 0;
-	}
-	if (!cookie) /* where the kernel has none: one such program serves all returns */
+	if (call && !cookie) /* where the kernel has none: one such program serves all returns */
 		cookie = call->cookie;
 	count_hit(ctx, cookie, 1);
-	if (COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie) ||
+	if (!call || COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie) ||
 	    !counts(cookie, CONTROL_ARMED | CONTROL_LEARNING))
 		return 0;
 	walk = take_scratch();
-	if (!walk) {
-		programs.call(ctx, LEAVE_ASIDE);
-		finish_call(ctx, call, NULL);
-		return 0;
-	}
 	finish_call(ctx, call, walk);
-	give_back(walk);
-	return 0;
-}
-
-/* `leave` while another walk is in the scratch of this cpu. */
-int leave_aside(struct pt_regs *ctx)
-{
-	u32 zero = 0, thread = bpf_get_current_pid_tgid();
-	struct in_flight *call = returning_call(ctx);
-	struct walk *walk = walks.lookup(&zero);
-
-	if (!call || !walk || !counts(call->cookie, CONTROL_ARMED | CONTROL_LEARNING))
-		return 0;
-	asides.update(&thread, walk); /* whatever is in it: each walk begins anew */
-	walk = asides.lookup(&thread);
-	if (!walk) {
-		programs.call(ctx, NO_PROGRAM); /* see count_hit */
-		finish_call(ctx, call, NULL);
-		return 0;
-	}
-	finish_call(ctx, call, walk);
-	asides.delete(&thread);
+	if (walk)
+		give_back(walk);
 	return 0;
 }
 

@@ -57,18 +57,14 @@ BPF_F_TABLE("hash", u64, u64, more_rules, MORE_RULES, HASH_FLAGS);
  * forgotten, and may be reported again. */
 BPF_TABLE("lru_hash", u64, u32, reported, 8192);
 
-/* Where a stack is put together; see stack.h. */
-BPF_PERCPU_ARRAY(walks, struct walk, 1);
+#define SPARE_WALKS 64
 
-/* The same for a thread that found the scratch of its cpu in use. Written by `leave_aside`, which removes
- * it again; allocated in advance, as no kernel makes so large an entry on demand. Full: the allocation
- * has no stack, `stack_unreadable`. */
-BPF_TABLE("hash", u32, struct walk, asides, 64);
+/* Where stacks are put together, see stack.h: by cpu, and further ones for who finds that in use. All in
+ * use: the allocation has no stack, `stack_unreadable`. */
+BPF_ARRAY(walks, struct walk, CPUS + SPARE_WALKS);
 
-/* What is tail-called. Written by the loader, never full. */
-#define NO_PROGRAM 0 /* stays empty; see count_hit */
-#define LEAVE_ASIDE 1
-BPF_PROG_ARRAY(programs, 2);
+/* What could be tail-called: nothing, ever; see count_hit. */
+BPF_PROG_ARRAY(programs, 1);
 
 /* Per cpu and yet atomic: a probe can be preempted between its load and its store. */
 static __always_inline void lose(u32 reason)
@@ -91,7 +87,7 @@ static __always_inline void count_hit(void *ctx, u32 cookie, u32 returns)
 	if (count)
 		__sync_fetch_and_add(count, 1);
 	else
-		programs.call(ctx, NO_PROGRAM);
+		programs.call(ctx, 0);
 }
 
 static __always_inline int is_armed(void)
@@ -102,8 +98,8 @@ static __always_inline int is_armed(void)
 	return switches && switches->flags & CONTROL_ARMED;
 }
 
-/* Is one of `flags` set, does the slot still stand for the program that the probe was attached to, and is this the
- * attachment that counts? */
+/* Is one of `flags` set, does the slot still stand for the program that the probe was attached to, and
+ * is this the attachment that counts? */
 static __always_inline int counts(u32 cookie, u32 flags)
 {
 	u32 zero = 0, slot = COOKIE_SLOT(cookie);

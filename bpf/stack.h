@@ -4,8 +4,7 @@
  * ends at a missing rule with what is needed to finish it.
  *
  * uprobe programs can be preempted on PREEMPT kernels, and then another walk may begin on this cpu. Only
- * a walk that finds nobody else in the scratch uses it: whoever comes later sees that, and takes an entry
- * of its thread's own (the tail-called `leave_aside`).
+ * a walk that finds nobody else in a scratch uses it: whoever comes later sees that, and takes a spare one.
  */
 #define FIRST_BYTES 1024 /* read at once; most stacks of ten frames fit */
 /* Of one missing rule: reports with a long slice at one stack pointer, and at all; further ones are short. */
@@ -183,11 +182,10 @@ static __always_inline u64 stack_in(struct walk *walk, struct pt_regs *ctx, stru
 	return ticket;
 }
 
-/* The scratch of this cpu; NULL while another walk is in it. */
-static __always_inline struct walk *take_scratch(void)
+/* The scratch at `index`; NULL while another walk is in it. */
+static __always_inline struct walk *take_scratch_at(u32 index)
 {
-	u32 zero = 0;
-	struct walk *walk = walks.lookup(&zero);
+	struct walk *walk = walks.lookup(&index);
 
 	if (!walk)
 		return NULL;
@@ -196,6 +194,17 @@ static __always_inline struct walk *take_scratch(void)
 		return walk;
 	__sync_fetch_and_add(&walk->users, -1);
 	return NULL;
+}
+
+/* The scratch of this cpu, or a spare one; NULL where all are in use. */
+static __always_inline struct walk *take_scratch(void)
+{
+	u32 thread = bpf_get_current_pid_tgid();
+	struct walk *walk = take_scratch_at(bpf_get_smp_processor_id());
+
+	for (u32 i = 0; i < SPARE_WALKS && !walk; i++)
+		walk = take_scratch_at(CPUS + (thread + i) % SPARE_WALKS);
+	return walk;
 }
 
 static __always_inline void give_back(struct walk *walk)

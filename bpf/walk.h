@@ -11,7 +11,7 @@
 
 /* Laid out as the event that carries it. */
 struct walk {
-	u64 users; /* of the scratch of this cpu, see stack.h */
+	u64 users; /* of this scratch, see stack.h */
 	struct event event;
 	u64 pcs[STACK_DEPTH];
 	u64 pc, sp; /* the frame that comes next */

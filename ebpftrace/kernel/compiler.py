@@ -47,10 +47,9 @@ MAPS = (
     "losses",
     "hits",
     "walks",
-    "asides",
     "programs",
 )
-PROGRAMS = ("enter", "leave", "leave_aside", "on_thread_exit", "on_exec", "on_new_task")
+PROGRAMS = ("enter", "leave", "on_thread_exit", "on_exec", "on_new_task")
 _LENGTH = struct.Struct("<I")
 _WORDS = 64 << 10
 _LIMIT_S = 60.0

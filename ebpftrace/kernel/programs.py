@@ -5,8 +5,6 @@ import errno
 import logging
 import os
 import platform
-import struct
-import threading
 from collections.abc import Callable
 
 from ebpftrace.errors import CannotAttach
@@ -24,7 +22,7 @@ from ebpftrace.kernel.instructions import (
     with_maps,
 )
 from ebpftrace.kernel.sizes import MapSizes
-from ebpftrace.kernel.tables import Table
+from ebpftrace.kernel.tables import possible_cpus
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +31,6 @@ _LOG_BYTES = 1 << 20
 _TOO_MUCH = (errno.E2BIG, errno.ENOMEM, errno.ENOSPC)  # for the verifier
 _OF_THE_VERIFIER = (errno.EINVAL, errno.EACCES, errno.E2BIG, errno.ENOSPC)
 _MAP_TYPE_PROG_ARRAY = 3
-_PROGRAMS, _LEAVE_ASIDE = 2, 1  # of the map `programs`: its size, and a place in it
 _SHALLOWER = (96, 64, 48, 32)
 
 
@@ -57,6 +54,7 @@ def start_compiling(
             "RING_PAGES": sizes.ring_pages,
             "MISS_PAGES": sizes.miss_pages,
             "STACK_DEPTH": stack_depth,
+            "CPUS": possible_cpus(),
             "RULE_SHIFT": 64 - (sizes.rules.bit_length() - 1),
             "MORE_RULES": sizes.more_rules,
             "MIN_SIZE": f"{min_size}ULL",
@@ -82,9 +80,6 @@ class Programs:
         self._compiled = compiled
         self._loaded: dict[tuple[str, int, int | None], int] = {}
         self._program_arrays = {0: compiled.maps["programs"]}
-        self._aside: dict[int, int] = {}
-        self._asides_are_due = False
-        self._loading = threading.Lock()
         self.depth = stack_depth
         self.cookies_are_known = features.attach_cookies()
 
@@ -105,10 +100,6 @@ class Programs:
 
         Where the kernel knows no cookies it is a copy in which the cookie is a constant.
         """
-        with self._loading:
-            return self._uprobe(placement)
-
-    def _uprobe(self, placement: Placement) -> int:
         attach_type = ATTACH_TYPES[placement.backend]
         known = self.cookies_are_known or attach_type  # links came later, with cookies
         # A return goes by the cookie of its entry: to verify the walk once for each probe takes seconds.
@@ -120,33 +111,7 @@ class Programs:
             if cookie is not None:
                 code = with_constant_cookie(code, cookie)
             self._loaded[key] = self._load_walk(placement.program, code, attach_type)
-            if self._asides_are_due:
-                self._load_asides()
         return self._loaded[key]
-
-    def load_asides(self) -> None:
-        """Load what `leave` calls while it finds its scratch in use, for every attach type.
-
-        Later than all others: it takes the verifier 0.15 s, and is called on preemptible kernels
-        only. Until then such an allocation has no stack, `stack_unreadable`. Any thread may do
-        this. CannotAttach.
-        """
-        with self._loading:
-            self._asides_are_due = True
-            self._load_asides()
-
-    def _load_asides(self) -> None:
-        for attach_type in {attach_type for _, attach_type, _ in self._loaded}:
-            if attach_type in self._aside or attach_type not in self._program_arrays:
-                continue
-            code = with_maps(self._compiled.code["leave_aside"], self._maps_for(attach_type))
-            depth = self.depth
-            fd = self._load_walk("leave_aside", code, attach_type)
-            self.depth = depth  # of nearly all walks
-            self._aside[attach_type] = fd
-            Table(self._program_arrays[attach_type], 4, 4).update(
-                struct.pack("<I", _LEAVE_ASIDE), struct.pack("<I", fd)
-            )
 
     def _load_walk(self, name: str, code: bytes, attach_type: int) -> int:
         """A program that may walk, as deep as the verifier lets it."""
@@ -183,7 +148,7 @@ class Programs:
         """
         if attach_type not in self._program_arrays:
             try:
-                own = syscalls.create_map(_MAP_TYPE_PROG_ARRAY, 4, 4, _PROGRAMS, 0)
+                own = syscalls.create_map(_MAP_TYPE_PROG_ARRAY, 4, 4, 1, 0)
             except OSError as error:
                 raise refusal(error, "map", "A BPF map (prog_array) cannot be created") from error
             self._program_arrays[attach_type] = own
@@ -197,7 +162,7 @@ class Programs:
 
     def loaded(self) -> tuple[int, ...]:
         """The descriptors of every loaded program."""
-        return (*self._loaded.values(), *self._aside.values())
+        return tuple(self._loaded.values())
 
     def descriptors(self) -> tuple[int, ...]:
         """Those of every map and loaded program."""
@@ -209,7 +174,6 @@ class Programs:
         for fd in self.loaded():
             os.close(fd)
         self._loaded.clear()
-        self._aside.clear()
         for attach_type, fd in self._program_arrays.items():
             if attach_type:
                 os.close(fd)

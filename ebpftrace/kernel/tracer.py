@@ -252,10 +252,6 @@ class Tracer:
         """Frames of a stack at most: what was asked for, or less where the kernel wants it so."""
         return self._programs.depth
 
-    def load_rest(self) -> None:
-        """What may come later than the first picture; any thread may do this. See `Programs`."""
-        self._programs.load_asides()
-
     def memory_bytes(self) -> int:
         """What the kernel charges for all maps and programs."""
         return sum(charged_bytes(fd) for fd in self._programs.descriptors())

@@ -6,7 +6,6 @@ disarm, read the last picture, and only then remove the probes.
 
 import gc
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -62,7 +61,6 @@ class Session:
         self._removals = Removals()
         self._upkeep = Upkeep(tracer, self._removals)
         self._closer = EpochCloser()
-        self._rest = threading.Thread(target=self._load_rest, name="loading", daemon=True)
         self._poller = Poller(
             options.interval,
             options.first_interval or options.interval,
@@ -134,7 +132,6 @@ class Session:
         self._on_events(meanwhile)
         for traced in self._living():
             self._replace_if_it_was(traced)
-        self._rest.start()
         self._poller.start()
 
     # --- PictureSource ----------------------------------------------------------------------------
@@ -178,15 +175,7 @@ class Session:
         for traced in self._traced:
             traced.close()
         self._removals.wait()
-        if self._rest.ident is not None:
-            self._rest.join()
         self._tracer.close()
-
-    def _load_rest(self) -> None:
-        try:
-            self._tracer.load_rest()
-        except CannotAttach as error:
-            log.warning("Stacks of allocations that interrupt another are lost: %s", error)
 
     # --- on the poller's thread -------------------------------------------------------------------
 

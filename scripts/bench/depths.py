@@ -21,16 +21,14 @@ _COOKIE = 0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One load: s until probes can be placed, s of what comes behind the first picture.
+    """One load: s until probes can be placed.
 
-    `verified`: instructions that the verifier went through, for each of the two; None where the
-    kernel does not tell. `depth`: frames that it let walks have.
+    `verified`: instructions that the verifier went through; None where the kernel does not tell.
+    `depth`: frames that it let walks have.
     """
 
-    first_s: float
-    aside_s: float
+    load_s: float
     verified: int | None
-    verified_aside: int | None
     depth: int
 
 
@@ -57,18 +55,8 @@ def _load(backend: Backend, depth: int) -> Load:
         start = time.monotonic()
         for name in _names(backend):
             programs.uprobe(Placement(backend, name, -1, (), (_COOKIE,), name))
-        middle = time.monotonic()
-        first = programs.loaded()
-        programs.load_asides()
         end = time.monotonic()
-        aside = [fd for fd in programs.loaded() if fd not in first]
-        return Load(
-            middle - start,
-            end - middle,
-            verified_instructions(first),
-            verified_instructions(aside),
-            programs.depth,
-        )
+        return Load(end - start, verified_instructions(programs.loaded()), programs.depth)
     finally:
         programs.close()
 
@@ -86,21 +74,18 @@ def measure(times: int, back_ends: Sequence[str]) -> Section:
         (
             f"{backend}, {depth}",
             str(loads[-1].depth),
-            wide(_first(loads), 2),
+            wide(_load_s(loads), 2),
             _count(loads[-1].verified),
-            wide(_aside(loads), 2),
-            _count(loads[-1].verified_aside),
         )
         for (backend, depth), loads in found.items()
     ]
-    heads = ("asked for", "got", "s to load", "instructions", "s, later", "instructions")
+    heads = ("asked for", "got", "s to load", "instructions")
     head = "Frames of a stack at most, and what the verifier takes for them"
     figures = [
         {
             "backend": backend,
             "frames": depth,
-            "load_s": as_figures(_first(loads)),
-            "aside_s": as_figures(_aside(loads)),
+            "load_s": as_figures(_load_s(loads)),
             "loads": [asdict(load) for load in loads],
         }
         for (backend, depth), loads in found.items()
@@ -108,12 +93,8 @@ def measure(times: int, back_ends: Sequence[str]) -> Section:
     return Section("depths", f"{head}\n{table(heads, rows)}", figures)
 
 
-def _first(loads: Sequence[Load]) -> Spread | None:
-    return Spread.of(load.first_s for load in loads)
-
-
-def _aside(loads: Sequence[Load]) -> Spread | None:
-    return Spread.of(load.aside_s for load in loads)
+def _load_s(loads: Sequence[Load]) -> Spread | None:
+    return Spread.of(load.load_s for load in loads)
 
 
 def _count(instructions: int | None) -> str:

@@ -124,7 +124,7 @@ VARIANTS = (
             (
                 (
                     "\tstruct in_flight *call;\n\tstruct walk *walk;\n\n"
-                    "\tcall = returning_call(ctx);\n\tif (!call) {\n"
+                    "\tcall = returning_call(ctx);\n\tif (call && !cookie)"
                 ),
                 (
                     "\tstruct in_flight *call, kept = {};\n\tstruct walk *walk;\n\n"
@@ -133,7 +133,7 @@ VARIANTS = (
                     "\t\tkept.entered = bpf_ktime_get_ns();\n"
                     "\t\tkept.cookie = cookie;\n"
                     "\t\tcall = &kept;\n"
-                    "\t} else {\n\t\tcall = returning_call(ctx);\n\t}\n\tif (!call) {\n"
+                    "\t} else {\n\t\tcall = returning_call(ctx);\n\t}\n\tif (call && !cookie)"
                 ),
             ),
         ),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ebpftrace.errors import CannotAttach, HostRefuses
-from ebpftrace.kernel import features, programs, syscalls
+from ebpftrace.kernel import features, syscalls
 from ebpftrace.kernel.backends import ATTACH_TYPES, Backend, Placement, ProgramName
 from ebpftrace.kernel.compiler import Compiled
 from ebpftrace.kernel.instructions import RETURN_0, helper_call, instruction
@@ -26,7 +26,6 @@ class Verifier:
         self.loads: list[tuple[str, int, int]] = []
         """(program, attach type, frames) of each try."""
         self.refuses: Callable[[str, int], int] = lambda name, depth: 0
-        self.elements: list[tuple[int, bytes, bytes]] = []
         self.says = ""
 
     def load(self, kind, instructions, name, log=None, attach_type=0):
@@ -48,17 +47,9 @@ class Verifier:
 def verifier(monkeypatch: pytest.MonkeyPatch) -> Verifier:
     found = Verifier()
 
-    class Elements:
-        def __init__(self, fd, key_size, value_size):
-            self.fd = fd
-
-        def update(self, key, value):
-            found.elements.append((self.fd, key, value))
-
     monkeypatch.setattr(syscalls, "load_program", found.load)
     monkeypatch.setattr(syscalls, "create_map", lambda *_: os.open("/dev/null", os.O_RDONLY))
     monkeypatch.setattr(features, "attach_cookies", lambda: True)
-    monkeypatch.setattr(programs, "Table", Elements)
     return found
 
 
@@ -67,7 +58,7 @@ def loader(verifier: Verifier) -> Iterator[Callable[[int], Programs]]:
     made: list[Programs] = []
 
     def of(depth: int) -> Programs:
-        code = {"enter": WALK, "leave": WALK, "leave_aside": WALK}
+        code = {"enter": WALK, "leave": WALK}
         maps = {"programs": os.open("/dev/null", os.O_RDONLY)}
         made.append(Programs(Compiled(maps, code, "0.26"), depth, lambda name: None))
         return made[-1]
@@ -162,64 +153,3 @@ def test_the_depth_is_a_constant_of_the_code_and_the_rest_is_left_as_it_is(
     monkeypatch.setattr(syscalls, "load_program", load)
     loader(33).uprobe(placement())
     assert seen == [instruction(0xB4, 0, 0, 33) + RETURN_0]
-
-
-# --- Asides ---
-
-
-def test_there_is_an_aside_for_each_way_of_attaching_in_the_place_that_leave_calls(
-    verifier, loader
-):
-    there = loader(127)
-    for backend in ("multi", "perf"):
-        there.uprobe(placement(backend=backend))
-    there.load_asides()
-    asides = [(kind, depth) for name, kind, depth in verifier.loads if name == "leave_aside"]
-    assert sorted(asides) == [(0, 127), (ATTACH_TYPES["multi"], 127)]
-    assert [key for _, key, _ in verifier.elements] == [struct.pack("<I", 1)] * 2
-    held = {struct.unpack("<I", value)[0] for _, _, value in verifier.elements}
-    assert held < set(there.loaded())
-
-
-def test_asides_are_loaded_once_and_for_ways_of_attaching_that_come_later(verifier, loader):
-    there = loader(127)
-    there.load_asides()
-    assert not verifier.loads
-    there.uprobe(placement())
-    there.load_asides()
-    there.uprobe(placement("enter"))
-    there.uprobe(placement(backend="perf"))
-    asides = [kind for name, kind, _ in verifier.loads if name == "leave_aside"]
-    assert asides == [ATTACH_TYPES["multi"], 0]
-
-
-def test_before_asides_are_due_none_is_loaded(verifier, loader):
-    loader(127).uprobe(placement())
-    assert [name for name, _, _ in verifier.loads] == ["leave"]
-
-
-def test_an_aside_is_as_deep_as_the_walks_beside_it(verifier, loader):
-    verifier.refuses = above(48)
-    there = loader(127)
-    there.uprobe(placement())
-    there.load_asides()
-    assert verifier.loads[-1] == ("leave_aside", ATTACH_TYPES["multi"], 48)
-
-
-def test_walks_stay_as_deep_as_they_are_where_only_an_aside_has_to_be_shallower(verifier, loader):
-    verifier.refuses = lambda name, depth: above(96)(name, depth) if name == "leave_aside" else 0
-    there = loader(127)
-    there.uprobe(placement())
-    there.load_asides()
-    assert verifier.loads[-1] == ("leave_aside", ATTACH_TYPES["multi"], 96)
-    assert there.depth == 127
-
-
-def test_an_aside_that_the_kernel_refuses_leaves_the_programs_in_place(verifier, loader):
-    there = loader(127)
-    fd = there.uprobe(placement())
-    verifier.refuses = lambda name, depth: errno.EACCES if name == "leave_aside" else 0
-    with pytest.raises(CannotAttach, match="leave_aside"):
-        there.load_asides()
-    assert there.uprobe(placement()) == fd
-    assert there.loaded() == (fd,)
