@@ -42,6 +42,7 @@ def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
             "bytes": chosen.others.bytes,
         },
         "stacks": picture.stacks._asdict(),
+        "naming": {**picture.naming._asdict(), "notes": list(picture.naming.notes)},
         "losses": dict(picture.losses),
         "cost": {
             "hits_per_s": _rounded(cost.hits_per_s, 1),
@@ -105,4 +106,5 @@ def _frame(frame: Frame) -> dict[str, Any]:
         "build_id": frame.build_id,
         "offset": frame.offset,
         "address": frame.address,
+        "source": frame.source,
     }

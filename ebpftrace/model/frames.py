@@ -9,7 +9,8 @@ class Frame:
 
     `address` is the pc in the process, a return address; `offset` the same as the module's file
     states it, with the load bias taken off. `inlined`: the function is part of the next frame's
-    code. `module` is a path, or a name of the kernel's such as `[vdso]`.
+    code. `module` is a path, or a name of the kernel's such as `[vdso]`. `source` is the text of the
+    line, without its indentation, where the file was there to be read.
     """
 
     function: str | None
@@ -21,3 +22,4 @@ class Frame:
     build_id: str | None
     offset: int | None
     address: int
+    source: str | None = None

@@ -76,6 +76,18 @@ class Stacks(NamedTuple):
     cut: int
 
 
+class Naming(NamedTuple):
+    """How far the look-up of files and lines is.
+
+    `wanted` places in the code are, or were, to be looked up; `pending` of them still are. `notes`
+    say in sentences what keeps some without.
+    """
+
+    wanted: int = 0
+    pending: int = 0
+    notes: tuple[str, ...] = ()
+
+
 class Site(NamedTuple):
     """A call site and what became of its allocations so far.
 
@@ -145,6 +157,7 @@ class Picture:
     final: bool = False
     filters: tuple[str, ...] = ()
     stack_depth: int = 127
+    naming: Naming = Naming()
 
     @property
     def stacks(self) -> Stacks:
