@@ -14,7 +14,7 @@ COMPILE = """
 import sys
 from ebpftrace.kernel.compiler import Compilation
 sizes = {name: 1024 for name in ("MAX_THREADS", "MAX_BLOCKS", "MAX_COHORTS", "MAX_STACKS")}
-sizes |= {"RING_PAGES": 16, "MISS_PAGES": 16, "RULE_SHIFT": 52, "MORE_RULES": 512}
+sizes |= {"CPUS": 2, "RING_PAGES": 16, "MISS_PAGES": 16, "RULE_SHIFT": 52, "MORE_RULES": 512}
 compiled = Compilation({"EBPFTRACE_BPF": 1, sys.argv[1]: 1, "HASH_FLAGS": 0,
                         "STACK_DEPTH": 127, "MIN_SIZE": "0ULL", "MAX_SIZE": "~0ULL", **sizes}).result()
 print(len(compiled.maps), *sorted(name for name, code in compiled.code.items() if len(code) > 16))
