@@ -18,6 +18,8 @@ class Status:
     """The pid in each pid namespace, from that of the /proc that was read inwards."""
     features: tuple[str, ...] = ()
     """What x86 protects of its threads, "shstk" among them (0ee44885fe9c, 6.6)."""
+    uids: tuple[int, ...] = ()
+    """Real, effective, saved and of the file system, as our own user namespace has them."""
 
 
 def parse(text: str) -> Status:
@@ -30,6 +32,7 @@ def parse(text: str) -> Status:
         _number(seccomp[0], 10) if seccomp else None,
         tuple(int(pid) for pid in fields.get("NSpid", []) if pid.isdecimal()),
         tuple(fields.get("x86_Thread_features", [])),
+        tuple(int(uid) for uid in fields.get("Uid", []) if uid.isdecimal()),
     )
 
 

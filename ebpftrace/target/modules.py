@@ -6,7 +6,6 @@ the file to `elf` and [vdso], which no file holds, to `vdso`.
 """
 
 import os
-import stat
 from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby, pairwise
 
@@ -15,6 +14,7 @@ from ebpftrace.model.ids import Address, FileOffset, ImageAddress
 from ebpftrace.target.elf import BadElf, ElfImage
 from ebpftrace.target.maps import Mapping
 from ebpftrace.target.process import Process
+from ebpftrace.target.regular import NotRegular, open_regular
 from ebpftrace.text import clean
 
 MOST_OPEN = 512
@@ -208,8 +208,8 @@ def _open(process: Process, key: ModuleKey, mappings: tuple[Mapping, ...]) -> Mo
             # map_files exists per process only, but /proc answers for any thread's number, and a
             # dead leader has no mappings. A number used again shows in the range: no such link.
             base = f"/proc/{process.anchor()}/map_files"
-            return Module(key, mappings, _open_regular(f"{base}/{part.start:x}-{part.end:x}"), "")
-        except _NotRegular as error:
+            return Module(key, mappings, open_regular(f"{base}/{part.start:x}-{part.end:x}"), "")
+        except NotRegular as error:
             return Module(key, mappings, -1, str(error))
         except CannotAttach as error:
             return Module(key, mappings, -1, str(error))
@@ -218,18 +218,3 @@ def _open(process: Process, key: ModuleKey, mappings: tuple[Mapping, ...]) -> Mo
         except OSError as error:
             why = f"it cannot be opened: {error.strerror}"
     return Module(key, mappings, -1, why)
-
-
-class _NotRegular(Exception):
-    """What is mapped is no regular file; opening it could do something."""
-
-
-def _open_regular(path: str) -> int:
-    """A descriptor for reading; O_PATH first, as opening a device or a FIFO acts on it. OSError."""
-    handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise _NotRegular("it is a device, not a regular file")
-        return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
-    finally:
-        os.close(handle)
