@@ -1,27 +1,33 @@
 """The functions of one ELF file by address.
 
 Owns which of several symbols names an address. Kept as arrays rather than objects: a program with
-its symbols has hundreds of thousands. Leaves the file to `target.elf`, processes to `symbolizer`.
+its symbols has hundreds of thousands. Leaves the file to `target.elf`, processes to `symbolizer`,
+and readable names to `demangling`.
 """
 
 from array import array
 from bisect import bisect_left, bisect_right
+from itertools import islice
 from typing import Final, NamedTuple
 
 from ebpftrace.model.ids import ImageAddress
+from ebpftrace.symbols import plt
+from ebpftrace.symbols.minidebug import mini_debug_image
 from ebpftrace.target.elf import ElfImage
 from ebpftrace.target.elf_symbols import Bind, name_at
 
 _MOST_OUTER = 16  # starts looked back over for a function that encloses the address
 _MOST_ALIASES = 64  # names for one address that are compared
-_INDEX_BITS = 20  # two tables of MOST_FUNCTIONS fit
+_INDEX_BITS = 20
+_MOST_ENTRIES = 1 << _INDEX_BITS  # four tables of MOST_FUNCTIONS fit
+_MOST_IMAGES = 32  # five tables each are numbered in a byte
 _MOST_SIZE = (1 << 32) - 1
 _RANKS: Final[dict[Bind, int]] = {"global": 0, "weak": 1, "other": 2, "local": 3}
 _LOCAL = _RANKS["local"]
 
 
 class Named(NamedTuple):
-    """The function that an address lies in, and its first byte."""
+    """The function that an address lies in, and its first byte. `name` is still mangled."""
 
     name: str
     start: ImageAddress
@@ -30,27 +36,55 @@ class Named(NamedTuple):
 class SymbolTable:
     """The functions of one file, sorted by address. Holds no descriptor."""
 
-    def __init__(self, image: ElfImage) -> None:
-        """Read and sort both symbol tables of `image`; empty where it has none."""
-        values, sizes, names = array("Q"), array("I"), array("I")
-        ranks, tables = bytearray(), bytearray()
+    def __init__(self, image: ElfImage, *more: ElfImage) -> None:
+        """Read and sort both symbol tables of `image`, and what else says where functions are.
+
+        That is its PLT, the symbols it brings along packed, and those of `more`, images that state
+        the same addresses: of separate debug files. Empty where there is nothing.
+        """
+        self._values, self._sizes, self._names = array("Q"), array("I"), array("I")
         self._strings: list[bytes] = []
-        for number, table in enumerate(image.raw_symbols()):
-            self._strings.append(table.strings())
-            for entry in table.entries():
-                values.append(entry.value)
-                sizes.append(min(entry.size, _MOST_SIZE))
-                names.append(entry.name)
-                ranks.append(_RANKS[entry.bind])
-                tables.append(number)
+        self._suffixes: list[str] = []
+        ranks, tables = bytearray(), bytearray()
+        for one in (image, *more)[:_MOST_IMAGES]:
+            self._read(one, ranks, tables)
+            self._read_plt(one, ranks, tables)
+            with mini_debug_image(one) as inner:
+                if inner is not None:
+                    self._read(inner, ranks, tables)
         # The index rides in the low bits: sorting by a key would hold a second list as long.
-        mask = (1 << _INDEX_BITS) - 1
-        order = sorted(value << _INDEX_BITS | at for at, value in enumerate(values))
+        mask = _MOST_ENTRIES - 1
+        order = sorted(value << _INDEX_BITS | at for at, value in enumerate(self._values))
         self._values = array("Q", (key >> _INDEX_BITS for key in order))
-        self._sizes = array("I", (sizes[key & mask] for key in order))
-        self._names = array("I", (names[key & mask] for key in order))
+        self._sizes = array("I", (self._sizes[key & mask] for key in order))
+        self._names = array("I", (self._names[key & mask] for key in order))
         self._ranks = bytes(ranks[key & mask] for key in order)
         self._tables = bytes(tables[key & mask] for key in order)
+
+    def _read(self, image: ElfImage, ranks: bytearray, tables: bytearray) -> None:
+        for table in image.raw_symbols():
+            self._strings.append(table.strings())
+            self._suffixes.append("")
+            number = len(self._strings) - 1
+            for entry in islice(table.entries(), _MOST_ENTRIES - len(self)):
+                self._values.append(entry.value)
+                self._sizes.append(min(entry.size, _MOST_SIZE))
+                self._names.append(entry.name)
+                ranks.append(_RANKS[entry.bind])
+                tables.append(number)
+
+    def _read_plt(self, image: ElfImage, ranks: bytearray, tables: bytearray) -> None:
+        dynamic = next((table for table in image.raw_symbols() if table.table == "dynsym"), None)
+        found = list(islice(plt.plt_entries(image), _MOST_ENTRIES - len(self)))
+        if dynamic is None or not found:
+            return
+        self._strings.append(dynamic.strings())
+        self._suffixes.append(plt.SUFFIX)
+        self._values.extend(entry.value for entry in found)
+        self._sizes.extend(entry.size for entry in found)
+        self._names.extend(entry.name for entry in found)
+        ranks.extend([_RANKS["global"]] * len(found))
+        tables.extend([len(self._strings) - 1] * len(found))
 
     def __len__(self) -> int:
         return len(self._values)
@@ -87,7 +121,10 @@ class SymbolTable:
         return min(self._preference(at) for at in group)[-1]
 
     def _preference(self, at: int) -> tuple[bool, bool, int, int, int, str]:
-        name = name_at(self._strings[self._tables[at]], self._names[at])
+        table = self._tables[at]
+        name = name_at(self._strings[table], self._names[at])
+        if name:
+            name += self._suffixes[table]
         rank = self._ranks[at]
         underscores = len(name) - len(name.lstrip("_"))
         return not name, rank == _LOCAL, underscores, rank, len(name), name
