@@ -13,10 +13,10 @@ ROOT, NOTHING = (1 << 41) - 1, 0
 CAP_SYS_ADMIN = 1 << 21
 
 
-def test_a_status_file_tells_capabilities_filter_pids_and_shadow_stack():
-    text = "Name:\tx\nCapEff:\t000001ffffffffff\nSeccomp:\t2\nNSpid:\t700\t3\n"
+def test_a_status_file_tells_capabilities_filter_pids_shadow_stack_and_users():
+    text = "Name:\tx\nUid:\t1000\t0\t0\t0\nCapEff:\t000001ffffffffff\nSeccomp:\t2\nNSpid:\t700\t3\n"
     found = status.parse(text + "x86_Thread_features:\tshstk wrss\n")
-    assert found == status.Status(ROOT, 2, (700, 3), ("shstk", "wrss"))
+    assert found == status.Status(ROOT, 2, (700, 3), ("shstk", "wrss"), (1000, 0, 0, 0))
 
 
 @pytest.mark.parametrize("text", ["", "CapEff:\n", "CapEff:\tzz\nSeccomp:\tmany\nNSpid:\t-\n"])
