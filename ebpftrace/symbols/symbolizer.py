@@ -1,7 +1,7 @@
 """The frames of one process.
 
 Owns turning a pc into a function, a module and an offset, also after the process has ended. Leaves
-what is mapped where to `target.space` and stacks to `model`.
+what is mapped where to `target.space`, the names of JIT code to `perfmap` and stacks to `model`.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Address
 from ebpftrace.symbols.cache import TableCache
+from ebpftrace.symbols.demangling import demangled
+from ebpftrace.symbols.perfmap import PerfMap
 from ebpftrace.symbols.table import SymbolTable
+from ebpftrace.target import vdso
 from ebpftrace.target.elf import ElfImage
 from ebpftrace.target.maps import Mapping
 from ebpftrace.target.modules import Module
@@ -19,12 +22,19 @@ from ebpftrace.text import clean
 MOST_FRAMES = 100_000
 """Frames kept by pc; a large program's stacks hold some thousands of pcs."""
 
+_KERNELS = frozenset({vdso.NAME, "[vsyscall]", "[uprobes]"})
+
 
 class Symbolizer:
     """Names the pcs of one process. Not for two threads at once."""
 
-    def __init__(self, space: AddressSpace, tables: TableCache | None = None) -> None:
-        """`space` stays the caller's to close, after the last call here.
+    def __init__(
+        self,
+        space: AddressSpace,
+        tables: TableCache | None = None,
+        perf_map: PerfMap | None = None,
+    ) -> None:
+        """`space` and `perf_map` stay the caller's to close, after the last call here.
 
         `tables` is shared between processes.
         """
@@ -32,6 +42,9 @@ class Symbolizer:
         self._tables = TableCache() if tables is None else tables
         self._frames: dict[Address, Frame] = {}
         self._generation = space.generation
+        self._perf_map = perf_map
+        self._jit: dict[Address, Frame] = {}
+        self._jit_generation = perf_map.generation if perf_map else 0
         self._vdso: tuple[ElfImage, SymbolTable] | None = None
 
     def frames(self, pcs: Sequence[Address]) -> tuple[Frame, ...]:
@@ -41,12 +54,16 @@ class Symbolizer:
         ago has its name; where the process has ended or they were just read it stays unnamed.
         """
         self._forget_what_moved()
-        return tuple(self._frames.get(pc) or self._frame(pc) for pc in pcs)
+        return tuple(self._frames.get(pc) or self._jit.get(pc) or self._frame(pc) for pc in pcs)
 
     def _forget_what_moved(self) -> None:
+        if self._perf_map and self._jit_generation != self._perf_map.generation:
+            self._jit.clear()
+            self._jit_generation = self._perf_map.generation
         if self._generation != self._space.generation:
             # What was mapped at an address may be something else now.
             self._frames.clear()
+            self._jit.clear()
             self._generation = self._space.generation
 
     def _frame(self, pc: Address) -> Frame:
@@ -58,11 +75,33 @@ class Symbolizer:
                 return _unknown(pc, None)
             self._forget_what_moved()
             mapping = self._space.find(call)
+        if self._perf_map is not None and mapping is not None and self._may_be_jit(mapping):
+            return self._jit_frame(self._perf_map, mapping, pc, call)
         # Code is mapped before it runs, so a pc outside maps read later is no code: that is kept.
         frame = self._frame_in(mapping, pc, call) if mapping else _unknown(pc, None)
         if len(self._frames) >= MOST_FRAMES:
             self._frames.clear()
         self._frames[pc] = frame
+        return frame
+
+    def _may_be_jit(self, mapping: Mapping) -> bool:
+        """Is it executable, and neither of an ELF file nor the kernel's own?"""
+        kernels = mapping.path in _KERNELS
+        return mapping.executable and not kernels and self._space.image_at(mapping) is None
+
+    def _jit_frame(self, perf_map: PerfMap, mapping: Mapping, pc: Address, call: Address) -> Frame:
+        # What is known of the address may be of code that was there before.
+        if perf_map.refresh():
+            self._forget_what_moved()
+        function = perf_map.find(call)
+        if function is None:
+            # Its name may be written a moment later, so this is asked again.
+            return _unknown(pc, clean(mapping.path) or "[anon]")
+        module = clean(mapping.path) or "[JIT]"
+        frame = Frame(function, None, None, None, False, module, None, None, pc)
+        if len(self._jit) >= MOST_FRAMES:
+            self._jit.clear()
+        self._jit[pc] = frame
         return frame
 
     def _frame_in(self, mapping: Mapping, pc: Address, call: Address) -> Frame:
@@ -75,7 +114,7 @@ class Symbolizer:
         table = self._table(module, image)
         named = table.find(address) if table else None
         return Frame(
-            function=named.name or None if named else None,
+            function=demangled(named.name) or None if named else None,
             file=None,
             line=None,
             column=None,

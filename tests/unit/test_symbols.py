@@ -5,14 +5,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
 from ebpftrace.model.ids import Address, ImageAddress
 from ebpftrace.symbols.cache import TableCache
+from ebpftrace.symbols.perfmap import PerfMap
 from ebpftrace.symbols.symbolizer import Symbolizer
 from ebpftrace.symbols.table import SymbolTable
 from ebpftrace.target.elf import ElfImage
+from ebpftrace.target.maps import Mapping
 from ebpftrace.target.modules import Module, open_modules
 from ebpftrace.target.process import Process
 from ebpftrace.target.space import AddressSpace
@@ -172,6 +175,103 @@ def test_the_oldest_tables_go_when_they_take_too_much():
         first = cache.table(one)
         cache.table(other)
         assert cache.table(one) is not first
+
+
+def test_names_are_shown_as_in_their_source():
+    plain, shadow = Sym("_ZN3Foo3barEv"), Sym("__ZN3Foo3barEv_alias")
+    with module_of(Elf([shadow, plain]), mapping()) as module:
+        (frame,) = symbolizer(StubProcess(), module).frames([Address(BASE + 8)])
+    assert frame.function == "Foo::bar()"
+
+
+def test_a_separate_debug_file_names_what_the_file_itself_does_not():
+    debug = Elf([Sym("hidden", 32, bind=LOCAL, table="symtab"), Sym("__f", table="symtab")])
+    with opened(Elf([Sym("f")])) as image, opened(debug) as other:
+        table = SymbolTable(image, other)
+    found = [table.find(ImageAddress(TEXT_ADDRESS + at)) for at in (8, 40)]
+    assert [named.name if named else None for named in found] == ["f", "hidden"]
+
+
+class StubPerfMap:
+    """Names by address, of which those in `coming` are there after the next refresh."""
+
+    def __init__(self, **names: int) -> None:
+        self.generation = 0
+        self.refreshes = 0
+        self.now = {address: name for name, address in names.items()}
+        self.coming: dict[int, str] = {}
+
+    def find(self, address: int) -> str | None:
+        return self.now.get(address)
+
+    def refresh(self) -> bool:
+        self.refreshes += 1
+        changed = bool(self.coming)
+        self.now |= self.coming
+        self.coming = {}
+        self.generation += changed
+        return changed
+
+
+def jit_symbolizer(names: StubPerfMap, *maps: Mapping) -> Symbolizer:
+    mapped = space(StubProcess(*maps))
+    mapped.refresh()
+    return Symbolizer(mapped, perf_map=cast(PerfMap, names))
+
+
+@pytest.mark.parametrize(
+    "path, inode, module",
+    [
+        ("", 0, "[JIT]"),
+        ("[anon:v8]", 0, "[anon:v8]"),
+        ("/memfd:doublemapper (deleted)", 5, "/memfd:doublemapper (deleted)"),
+        ("/dev/zero (deleted)", 5, "/dev/zero (deleted)"),
+    ],
+)
+def test_code_of_no_file_has_the_name_that_its_runtime_wrote(path, inode, module):
+    names = jit_symbolizer(StubPerfMap(f=BASE + 7), mapping(path=path, inode=inode))
+    (frame,) = names.frames([Address(BASE + 8)])
+    assert (frame.function, frame.module, frame.offset) == ("f", module, None)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [mapping(path="", inode=0, perms="rw-p"), mapping(path="[uprobes]", inode=0)],
+    ids=["data", "the kernel's"],
+)
+def test_what_is_no_jit_code_is_not_asked_for(where):
+    written = StubPerfMap(f=BASE + 7)
+    assert jit_symbolizer(written, where).frames([Address(BASE + 8)])[0].function is None
+    assert written.refreshes == 0
+
+
+def test_code_of_a_file_has_its_own_names_only():
+    written = StubPerfMap(wrong=BASE + 7)
+    with module_of(Elf([Sym("f")]), mapping()) as module:
+        mapped = space(StubProcess(), module)
+        (frame,) = Symbolizer(mapped, perf_map=cast(PerfMap, written)).frames([Address(BASE + 8)])
+    assert frame.function == "f"
+
+
+def test_an_unknown_jit_function_is_asked_for_again():
+    written = StubPerfMap()
+    names = jit_symbolizer(written, mapping(path="", inode=0))
+    (frame,) = names.frames([Address(BASE + 8)])
+    assert (frame.function, frame.module) == (None, "[anon]")
+    written.coming = {BASE + 7: "f"}
+    assert names.frames([Address(BASE + 8)])[0].function == "f"
+
+
+def test_jit_code_that_was_compiled_again_has_its_new_name():
+    written = StubPerfMap(old=BASE + 7)
+    names = jit_symbolizer(written, mapping(path="", inode=0))
+    assert names.frames([Address(BASE + 8)])[0].function == "old"
+    refreshes = written.refreshes
+    assert names.frames([Address(BASE + 8)])[0].function == "old"
+    assert written.refreshes == refreshes
+    written.coming = {BASE + 7: "new"}
+    names.frames([Address(BASE + 64)])
+    assert names.frames([Address(BASE + 8)])[0].function == "new"
 
 
 CHILD = """
