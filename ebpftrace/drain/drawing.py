@@ -1,26 +1,18 @@
 """From counters and stacks to the sites of a picture; what did not change is drawn once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from itertools import takewhile
-from typing import NamedTuple
 
+from ebpftrace.drain.refining import Refining
 from ebpftrace.drain.sites import SiteBook, SiteCounters
+from ebpftrace.drain.space import Space
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.model.frames import Frame
-from ebpftrace.model.ids import Address, Pid
 from ebpftrace.model.picture import CallSite, Counts, Site
 from ebpftrace.probes.families import FAMILIES, FUNCTIONS
 from ebpftrace.unwind.rules import End
 
 MARK_SECONDS = 5.0
-
-
-class Space(NamedTuple):
-    """What drawing needs to know of a traced address space; `number`: the how many-th it is."""
-
-    number: int
-    pid: Pid
-    frames: Callable[[Sequence[Address]], tuple[Frame, ...]]
 
 
 class Drawing:
@@ -32,11 +24,15 @@ class Drawing:
         self._spaces = spaces
         self._drawn: list[Site | None] = []
         """None where a site became part of another one."""
+        self._refining = Refining(spaces)
         self._mark_at = self._older_mark_at = 0.0
         self._mark = self._older_mark = 0
 
-    def draw(self, now: float) -> tuple[Site, ...]:
-        """All sites that ever held a block, `now` in seconds since attach."""
+    def draw(self, now: float, *, idle: bool = True) -> tuple[Site, ...]:
+        """All sites that ever held a block, `now` in seconds since attach.
+
+        `idle`: files and lines of further sites may be looked up.
+        """
         if now - self._mark_at >= MARK_SECONDS:
             self._book.move_marks()
             self._older_mark_at, self._mark_at = self._mark_at, now
@@ -50,6 +46,7 @@ class Drawing:
         self._book.merged.clear()
         make = tuple.__new__  # Site(...) and Counts(...) take twice as long, for the same tuples
         unsettled: dict[SiteCounters, None] = {}
+        changed: list[tuple[int, int]] = []
         for counters in self._book.unsettled:
             if counters.row is None and not (counters.sums[0] or counters.sums[4]):
                 continue
@@ -58,17 +55,21 @@ class Drawing:
             at = before.at if before is not None else self._call_site(counters)
             if at.allocator is None and row is not None and counters.stack:
                 at = self._call_site(counters)  # perhaps its stack has come
+                self._refining.forget(row)
             grown = counters.tracked_growth
             growth = (grown - counters.older_mark) / window
             site = make(Site, (at, make(Counts, counters.sums), counters.oldest_at, growth))
             if row is None:
-                counters.row = len(drawn)
+                row = counters.row = len(drawn)
                 drawn.append(site)
             else:
                 drawn[row] = site
+            changed.append((site.counts.bytes, row))
             if not grown == counters.mark == counters.older_mark or at.allocator is None:
                 unsettled[counters] = None
         self._book.unsettled = unsettled
+        self._refining.refine(drawn)
+        self._refining.ask(drawn, changed, idle=idle)
         return tuple(filter(None, drawn))
 
     def growth(self, totals: Counts, now: float) -> float | None:

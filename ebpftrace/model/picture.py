@@ -88,6 +88,9 @@ class Naming(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+_NOTHING_NAMED = Naming()
+
+
 class Site(NamedTuple):
     """A call site and what became of its allocations so far.
 
@@ -157,7 +160,7 @@ class Picture:
     final: bool = False
     filters: tuple[str, ...] = ()
     stack_depth: int = 127
-    naming: Naming = Naming()
+    naming: Naming = _NOTHING_NAMED
 
     @property
     def stacks(self) -> Stacks:

@@ -1,13 +1,16 @@
 """What watching costs, measured from one picture to the next."""
 
 import os
+import resource
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.picture import Cost, Counts
+from ebpftrace.symbols.lines import Lines
 
 LEAST_S = 0.2
 _CPUCLOCK_SCHED = 2  # of the clock of a process, include/linux/posix-timers.h
@@ -27,8 +30,10 @@ class CostMeter:
     They are not known yet in the first moment, and what the start has taken is not in them.
     """
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, lines: Lines | None = None) -> None:
+        """`tracer` and `lines` have processes of their own, whose price is the tool's."""
         self._tracer = tracer
+        self._lines = lines
         self._readings: deque[_Reading] = deque()
         self.stepped: frozenset[int] = frozenset()
         """Functions that are stepped through somewhere."""
@@ -77,20 +82,25 @@ class CostMeter:
         )
 
     def _cpu_now(self) -> float:
-        """Seconds of this process and of its worker."""
-        clock = ~self._tracer.worker_pid << 3 | _CPUCLOCK_SCHED
-        try:
-            return time.process_time() + time.clock_gettime(clock)
-        except OSError:  # it has ended
-            return time.process_time()
+        """Seconds of this process and of its children, those that have ended too."""
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = time.process_time() + ended.ru_utime + ended.ru_stime
+        for pid in self._children():
+            with suppress(OSError):  # it ends just now
+                seconds += time.clock_gettime(~pid << 3 | _CPUCLOCK_SCHED)
+        return seconds
 
     def _rss(self) -> int | None:
-        """Of both; what they share counts twice."""
+        """Of all of them; what they share counts more than once."""
         own = _fields("self", "statm")
         if not own:
             return None
-        pages = int(own[1]) + sum(map(int, _fields(self._tracer.worker_pid, "statm")[1:2]))
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        theirs = sum(int(pages) for pid in self._children() for pages in _fields(pid, "statm")[1:2])
+        return (int(own[1]) + theirs) * os.sysconf("SC_PAGE_SIZE")
+
+    def _children(self) -> list[int]:
+        reader = self._lines.resolver_pid if self._lines is not None else None
+        return [self._tracer.worker_pid, *([] if reader is None else [reader])]
 
 
 def _fields(process: int | str, name: str) -> list[str]:

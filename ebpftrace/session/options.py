@@ -19,6 +19,10 @@ class CaptureOptions:
     max_size: int | None = None
     backend: Backend | None = None
     """How the probes are held; None: the best way that this host has."""
+    dwarf: bool = True
+    """Look up files, lines and inlined functions."""
+    debuginfod: bool = False
+    """And ask the servers of DEBUGINFOD_URLS for what describes them."""
 
     def filters(self) -> tuple[str, ...]:
         """The filters that act in the kernel, as the header names them."""

@@ -13,9 +13,10 @@ from datetime import datetime, timezone
 
 from ebpftrace.drain.blocks import read_blocks
 from ebpftrace.drain.closing import EpochCloser
-from ebpftrace.drain.drawing import Drawing, Space
+from ebpftrace.drain.drawing import Drawing
 from ebpftrace.drain.poller import Poller
 from ebpftrace.drain.sites import SiteBook
+from ebpftrace.drain.space import Space
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
 from ebpftrace.errors import CannotAttach
@@ -25,7 +26,7 @@ from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Slot
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
-from ebpftrace.model.picture import Block, Picture, Site
+from ebpftrace.model.picture import Block, Naming, Picture, Site
 from ebpftrace.session import hazards
 from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.options import CaptureOptions
@@ -34,12 +35,14 @@ from ebpftrace.session.removals import Removals
 from ebpftrace.session.traced import Traced
 from ebpftrace.session.unwinding import Unwinding
 from ebpftrace.session.upkeep import Upkeep
+from ebpftrace.symbols.lines import standard_lines
 from ebpftrace.target.process import Process
 from ebpftrace.target.relatives import shares_memory_with
 
 log = logging.getLogger(__name__)
 
 _PROGRAMS_END_S = 0.002  # some microseconds, unless they are preempted
+_LINES_END_S = 1.0  # that the last picture waits for lines that are looked up
 
 
 class Session:
@@ -56,7 +59,8 @@ class Session:
         self._drawing = Drawing(self._book, self._stacks, self._spaces)
         self._unwinding = Unwinding(tracer, self._book, self._stacks, self._spaces)
         self._sweeper = Sweeper(tracer.blocks, self._book)
-        self._cost = CostMeter(tracer)
+        self._lines = standard_lines(debuginfod=options.debuginfod) if options.dwarf else None
+        self._cost = CostMeter(tracer, self._lines)
         self._drawn_ns = time.monotonic_ns()
         self._removals = Removals()
         self._upkeep = Upkeep(tracer, self._removals)
@@ -172,6 +176,8 @@ class Session:
         except Exception:
             log.debug("the poller had failed", exc_info=True)
         self._tracer.disarm()
+        if self._lines is not None:
+            self._lines.close()
         for traced in self._traced:
             traced.close()
         self._removals.wait()
@@ -191,7 +197,7 @@ class Session:
             raise
         self._traced.append(traced)
         self._cost.stepped |= stepped_functions(traced.plan.probes)
-        self._spaces[slot] = Space(len(self._traced), traced.process.pid, traced.frames)
+        self._spaces[slot] = traced.drawn_as(len(self._traced), self._lines)
         self._unwinding.begin(traced)
 
     def _backend_for(self, traced: Traced) -> Backend:
@@ -233,9 +239,8 @@ class Session:
     def _on_idle(self) -> bool:
         """Notice what sent no event; False once every target has ended."""
         ended = [traced for traced in self._living() if traced.process.ended()]
-        if (
-            ended
-        ):  # what it did at last: its walks can be finished as long as its slot has not ended
+        if ended:
+            # What it did at last: its walks can be finished as long as its slot has not ended.
             self._on_events(self._tracer.poll_events(0))
         for traced in ended:
             if traced.ended is None:
@@ -298,6 +303,8 @@ class Session:
         if final:
             self._tracer.disarm()
             time.sleep(_PROGRAMS_END_S)
+            if self._lines is not None:
+                self._lines.settle(_LINES_END_S)
         else:
             self._find_ended_anchors()
         self._read_cohorts()
@@ -311,7 +318,7 @@ class Session:
             self._free_slots.insert(0, freed)
         since = self._since_attach()
         totals = self._book.totals()
-        sites = self._drawing.draw(since)
+        sites = self._drawing.draw(since, idle=not self._naming().pending)
         return Picture(
             time=datetime.now(timezone.utc),
             since_attach_s=since,
@@ -324,7 +331,11 @@ class Session:
             final=final,
             filters=self._options.filters(),
             stack_depth=self._tracer.stack_depth,
+            naming=self._naming(),
         )
+
+    def _naming(self) -> Naming:
+        return self._lines.naming() if self._lines is not None else Naming()
 
     def _losses(self, losses: list[int | None]) -> Losses:
         """`losses`: the kernel's, in the order of LOSSES."""

@@ -1,20 +1,24 @@
 """One traced address space: a process as one program, its slot, its probes, its names."""
 
 import logging
-from collections.abc import Sequence
 
+from ebpftrace.drain.space import Space
 from ebpftrace.errors import CannotAttach
+from ebpftrace.host import status
 from ebpftrace.kernel.attach import Attachment
 from ebpftrace.kernel.backends import Backend
 from ebpftrace.kernel.tracer import Tracer
-from ebpftrace.model.frames import Frame
-from ebpftrace.model.ids import Address, Slot, Tid
+from ebpftrace.model.ids import Slot, Tid
 from ebpftrace.model.picture import Target
 from ebpftrace.probes.plan import Plan, plan
 from ebpftrace.session.forks import Forks
+from ebpftrace.symbols.line_frames import LineFrames
+from ebpftrace.symbols.lines import Lines
+from ebpftrace.symbols.perfmap import PerfMap
 from ebpftrace.symbols.symbolizer import Symbolizer
 from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
+from ebpftrace.target.root import TargetRoot
 from ebpftrace.target.space import AddressSpace
 
 log = logging.getLogger(__name__)
@@ -33,7 +37,10 @@ class Traced:
         except BaseException:
             self.space.close()
             raise
-        self._symbolizer = Symbolizer(self.space)
+        self._root = TargetRoot.open(process)
+        self._perf_map = None if self._root is None else PerfMap.of(process, self._root)
+        self._symbolizer = Symbolizer(self.space, perf_map=self._perf_map)
+        self._users = status.of(process.pid).uids
         self._first_rss = process.rss_bytes()
         self._last_rss = self._first_rss
         self.slot = Slot(0)
@@ -93,6 +100,8 @@ class Traced:
         if self.ended is None:
             self.ended = how
             self.space.freeze()
+            if how == "exec" and self._perf_map is not None:
+                self._perf_map.freeze()
             tracer.retire_slot(self.slot)
             tracer.unwatch(self.process.pid)
 
@@ -106,6 +115,10 @@ class Traced:
         if self.attachment is not None:
             self.attachment.close()
         self.space.close()
+        if self._perf_map is not None:
+            self._perf_map.close()
+        if self._root is not None:
+            self._root.close()
         self.process.close()
 
     def anchor_ended(self) -> bool:
@@ -114,9 +127,13 @@ class Traced:
             return False
         return not self.process.has_thread(self.attachment.thread)
 
-    def frames(self, pcs: Sequence[Address]) -> tuple[Frame, ...]:
-        """Names for return addresses; still right when the process has ended."""
-        return self._symbolizer.frames(pcs)
+    def drawn_as(self, number: int, lines: Lines | None) -> Space:
+        """As views see it; its names are still right when the process has ended."""
+        frames, pid = self._symbolizer.frames, self.process.pid
+        if lines is None:
+            return Space(number, pid, frames)
+        refining = LineFrames(self._symbolizer, self.space, lines, self._root, self._users)
+        return Space(number, pid, frames, refining.refined, refining.arrived)
 
     def as_target(self) -> Target:
         """How it stands now."""

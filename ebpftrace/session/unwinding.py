@@ -3,9 +3,9 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from ebpftrace.drain.drawing import Space
 from ebpftrace.drain.joining import Joiner
 from ebpftrace.drain.sites import SiteBook
+from ebpftrace.drain.space import Space
 from ebpftrace.drain.stacks import Stack, StackBook
 from ebpftrace.kernel import layout
 from ebpftrace.kernel.tracer import Tracer

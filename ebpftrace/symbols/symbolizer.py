@@ -22,6 +22,8 @@ from ebpftrace.text import clean
 MOST_FRAMES = 100_000
 """Frames kept by pc; a large program's stacks hold some thousands of pcs."""
 
+_MOST_NAMELESS = 10_000
+
 _KERNELS = frozenset({vdso.NAME, "[vsyscall]", "[uprobes]"})
 
 
@@ -44,6 +46,8 @@ class Symbolizer:
         self._generation = space.generation
         self._perf_map = perf_map
         self._jit: dict[Address, Frame] = {}
+        self._nameless: dict[Address, Frame] = {}
+        """JIT code whose name was not written yet when it was asked for."""
         self._jit_generation = perf_map.generation if perf_map else 0
         self._vdso: tuple[ElfImage, SymbolTable] | None = None
 
@@ -56,6 +60,19 @@ class Symbolizer:
         self._forget_what_moved()
         return tuple(self._frames.get(pc) or self._jit.get(pc) or self._frame(pc) for pc in pcs)
 
+    def awaits_name(self, frame: Frame) -> bool:
+        """Is it of JIT code whose name may come, by `named`?"""
+        return self._nameless.get(Address(frame.address)) == frame
+
+    def named(self) -> dict[Frame, Frame]:
+        """Nameless frames of JIT code, and what they are by the names that have been written since."""
+        if self._perf_map is None or not self._nameless or not self._perf_map.refresh():
+            return {}
+        before = self._nameless
+        self._nameless = {}
+        now = zip(before.values(), self.frames(tuple(before)), strict=True)
+        return {frame: better for frame, better in now if better.function is not None}
+
     def _forget_what_moved(self) -> None:
         if self._perf_map and self._jit_generation != self._perf_map.generation:
             self._jit.clear()
@@ -64,6 +81,7 @@ class Symbolizer:
             # What was mapped at an address may be something else now.
             self._frames.clear()
             self._jit.clear()
+            self._nameless.clear()
             self._generation = self._space.generation
 
     def _frame(self, pc: Address) -> Frame:
@@ -96,7 +114,10 @@ class Symbolizer:
         function = perf_map.find(call)
         if function is None:
             # Its name may be written a moment later, so this is asked again.
-            return _unknown(pc, clean(mapping.path) or "[anon]")
+            frame = _unknown(pc, clean(mapping.path) or "[anon]")
+            if len(self._nameless) < _MOST_NAMELESS:
+                self._nameless[pc] = frame
+            return frame
         module = clean(mapping.path) or "[JIT]"
         frame = Frame(function, None, None, None, False, module, None, None, pc)
         if len(self._jit) >= MOST_FRAMES:

@@ -6,8 +6,9 @@ The tables here are dictionaries: what is tested is arithmetic. tests/kernel has
 import struct
 
 from ebpftrace.drain.closing import EpochCloser
-from ebpftrace.drain.drawing import Drawing, Space
+from ebpftrace.drain.drawing import Drawing
 from ebpftrace.drain.sites import SiteBook
+from ebpftrace.drain.space import Space
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
 from ebpftrace.kernel.layout import (

@@ -7,7 +7,7 @@ from itertools import chain
 from types import SimpleNamespace
 from typing import Any, cast
 
-from ebpftrace.drain.drawing import Space
+from ebpftrace.drain.space import Space
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.kernel import layout
 from ebpftrace.model.ids import Pid, Slot, StackId

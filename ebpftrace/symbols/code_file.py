@@ -1,0 +1,53 @@
+"""One mapped file as the look-up of lines needs it: held open on its own, whatever becomes of processes."""
+
+import os
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+
+from ebpftrace.symbols.debug_files import debug_files
+from ebpftrace.symbols.source_text import SourceText
+from ebpftrace.symbols.store import key_of
+from ebpftrace.target.modules import Module
+from ebpftrace.target.root import TargetRoot
+
+Identity = tuple[int, int, int, int]
+"""Device, inode, size and time of the last change, as `Module.identity`."""
+
+
+class CodeFile:
+    """Holds a descriptor of the file. `key`: under which its lines are stored; None: not at all."""
+
+    def __init__(
+        self, module: Module, identity: Identity, root: TargetRoot | None, users: Collection[int]
+    ) -> None:
+        """`root`: the file tree of a process that maps it, of `users`. OSError."""
+        self.identity = identity
+        self.name = module.name
+        self._path = module.path
+        self._root = root
+        self._image = module.image
+        self.build_id = module.build_id
+        self.fd = os.dup(module.fd)
+        self.key = key_of(self.fd, self.build_id)
+        self.source = None if root is None else SourceText(root.open_file, users)
+        self._candidates: Sequence[int] | None = None
+
+    @property
+    def path(self) -> str:
+        """As its process knows it."""
+        return self._path
+
+    def files(self) -> list[int]:
+        """Its descriptor, then those of files in its process's own tree that may describe it."""
+        if self._candidates is None:
+            self._candidates = ()
+            if self._root is not None and not self._root.is_ours and self._image is not None:
+                with suppress(OSError):
+                    self._candidates = debug_files(self._image, self._path, self._root.open_file)
+        return [self.fd, *self._candidates]
+
+    def close(self) -> None:
+        """Let go of them."""
+        for fd in (self.fd, *(self._candidates or ())):
+            os.close(fd)
+        self._candidates = ()

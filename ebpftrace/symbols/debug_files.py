@@ -1,0 +1,67 @@
+"""Separate debug files of a program that has a file tree of its own: a container's.
+
+Those of the host's tree drgn finds itself. What is found here is only offered: the build id or the
+checksum decides, where it is read.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import PurePosixPath
+
+from ebpftrace.model.ids import FileOffset
+from ebpftrace.symbols.source_text import Opener
+from ebpftrace.target.elf import BadElf, ElfImage
+
+_DIRECTORY = PurePosixPath("/usr/lib/debug")
+_MOST_NAME = 4096
+
+
+def debug_files(image: ElfImage, path: str, opener: Opener) -> list[int]:
+    """Descriptors of files that may describe `image`, mapped from `path`, and of their dwz files.
+
+    Where binutils and elfutils look: by build id, then by the name in .gnu_debuglink.
+    """
+    found: list[int] = []
+    for place in _places(image, PurePosixPath(path.removesuffix(" (deleted)"))):
+        with suppress(OSError, ValueError):
+            found.append(opener(str(place)))
+            found += _supplementary(found[-1], place, opener)
+            break
+    return found
+
+
+def _places(image: ElfImage, path: PurePosixPath) -> Iterator[PurePosixPath]:
+    if image.build_id:
+        yield _by_build_id(image.build_id)
+    link = _named(image, b".gnu_debuglink")
+    if link is not None and "/" not in link[0]:
+        for directory in (path.parent, path.parent / ".debug"):
+            yield directory / link[0]
+        if path.is_absolute():
+            yield _DIRECTORY / path.parent.relative_to("/") / link[0]
+
+
+def _supplementary(fd: int, place: PurePosixPath, opener: Opener) -> list[int]:
+    """The file that dwz moved what several debug files share to."""
+    with suppress(BadElf, OSError, ValueError):
+        link = _named(ElfImage.open(fd), b".gnu_debugaltlink")
+        if link is not None:
+            for path in (place.parent / link[0], _by_build_id(link[1].hex())):
+                with suppress(OSError):
+                    return [opener(str(path))]
+    return []
+
+
+def _by_build_id(build_id: str) -> PurePosixPath:
+    return _DIRECTORY / ".build-id" / build_id[:2] / f"{build_id[2:]}.debug"
+
+
+def _named(image: ElfImage, section_name: bytes) -> tuple[str, bytes] | None:
+    """The name that such a section begins with, and what follows behind its NUL."""
+    section = image.section(section_name)
+    if section is None:
+        return None
+    content = image.read(FileOffset(section.offset), min(section.size, _MOST_NAME))
+    name, end, rest = content.partition(b"\0")
+    return (os.fsdecode(name), rest) if name and end else None

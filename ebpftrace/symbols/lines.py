@@ -1,0 +1,273 @@
+"""Files and lines of places in the code, looked up in a thread of its own.
+
+Who asks never waits: names from symbol tables are there at once, lines come when they come. What was
+found once is kept on disk. A file whose debug information cannot be read has no lines, and nothing else
+happens.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import NamedTuple
+
+from ebpftrace.model.ids import ImageAddress
+from ebpftrace.model.picture import Naming
+from ebpftrace.symbols.code_file import CodeFile, Identity
+from ebpftrace.symbols.demangling import demangled
+from ebpftrace.symbols.locations import Location, Locations
+from ebpftrace.symbols.resolver.client import ModuleFailed, Place, Resolver, ResolverGone
+from ebpftrace.symbols.store import LineStore, StoreUnusable, default_directory
+from ebpftrace.text import clean
+
+log = logging.getLogger(__name__)
+
+_BATCH = 64
+_MOST_FILES = 512
+_MOST_PLACES = 200_000
+_MOST_NOTES = 20
+_BURST_S = 2.0
+"""So long it works without a pause; then `_SHARE` of the time."""
+_SHARE = 0.15
+_END_S = 2.0
+
+
+class Line(NamedTuple):
+    """A location, and the text of that line where its file was there to be read."""
+
+    location: Location
+    source: str | None
+
+
+def standard_lines(*, debuginfod: bool = False) -> "Lines":
+    """Kept in the user's cache directory; `debuginfod`: servers may be asked for debug files."""
+    directory = default_directory()
+    fetched = None if directory is None else directory / "debuginfod"
+    return Lines(
+        Resolver(debuginfod=debuginfod, cache=fetched),
+        lambda: None if directory is None else LineStore.open(directory),
+    )
+
+
+class Lines:
+    """One for all processes: they share files. Any thread may ask."""
+
+    def __init__(self, resolver: Resolver, open_store: Callable[[], LineStore | None]) -> None:
+        """`open_store`: where lines are kept; called on the thread that uses it. StoreUnusable."""
+        self._resolver = resolver
+        self._open_store = open_store
+        self._store: LineStore | None = None
+        self._files: dict[Identity, CodeFile | None] = {}
+        self._queues: dict[Identity, deque[ImageAddress]] = {}
+        self._found: dict[tuple[Identity, ImageAddress], tuple[Line, ...]] = {}
+        self._numbers: dict[Identity, int] = {}
+        self._asked: set[tuple[Identity, ImageAddress]] = set()
+        self._empty: set[Identity] = set()
+        """Files without lines: no debug information, or none that can be read."""
+        self._arrived: list[tuple[Identity, ImageAddress]] = []
+        self._notes: dict[str, None] = {}
+        self._pending = 0
+        self._gone = False
+        self._stopped = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
+
+    # --- whoever asks -----------------------------------------------------------------------------
+
+    def want(
+        self,
+        identity: Identity,
+        addresses: Iterable[ImageAddress],
+        make: Callable[[], CodeFile],
+    ) -> None:
+        """Look up `addresses` of the file `identity`, after what was asked for before.
+
+        `make` opens the file, on the first question about it. What is known, or was asked for
+        already, costs nothing.
+        """
+        with self._changed:
+            if self._stopped or identity in self._empty:
+                return
+            if not self._knows(identity, make):
+                self._empty.add(identity)
+                return
+            queue = self._queues.setdefault(identity, deque())
+            for address in addresses:
+                place = identity, address
+                if place not in self._asked and len(self._asked) < _MOST_PLACES:
+                    self._asked.add(place)
+                    queue.append(address)
+                    self._pending += 1
+            if not self._thread.ident and self._pending:
+                self._thread.start()
+            self._changed.notify_all()
+
+    def _knows(self, identity: Identity, make: Callable[[], CodeFile]) -> bool:
+        if identity not in self._files and len(self._files) < _MOST_FILES:
+            self._files[identity] = None
+            with suppress(OSError):
+                self._files[identity] = make()
+        return self._files.get(identity) is not None
+
+    def find(self, identity: Identity, address: ImageAddress) -> tuple[Line, ...] | None:
+        """The lines of a place, the innermost inlined function first.
+
+        Empty where there are none, None as long as it is pending.
+        """
+        known = self._found.get((identity, address))
+        if known is not None:
+            return known
+        place = identity, address
+        return None if place in self._asked and identity not in self._empty else ()
+
+    def arrived(self, since: int) -> list[tuple[Identity, ImageAddress]]:
+        """The places that were looked up, from the how many-th on."""
+        return self._arrived[since:]
+
+    def naming(self) -> Naming:
+        """How far it is."""
+        with self._changed:
+            return Naming(len(self._asked), self._pending, tuple(self._notes))
+
+    def settle(self, limit_s: float) -> None:
+        """Wait until nothing is pending, `limit_s` seconds at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._pending, limit_s)
+
+    @property
+    def resolver_pid(self) -> int | None:
+        """The process that reads debug information, while there is one: its price is ours."""
+        return self._resolver.pid
+
+    def close(self) -> None:
+        """Stop, in the middle of whatever it does."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        if self._thread.ident:
+            self._resolver.interrupt()
+            self._thread.join(_END_S)
+        if self._thread.is_alive():  # in a file system that hangs; it uses the files
+            return
+        for file in self._files.values():
+            if file is not None:
+                file.close()
+        self._files.clear()
+
+    # --- its thread -------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._store = self._open_store()
+        except StoreUnusable as error:
+            log.info("lines are not kept: %s", error)
+        busy = 0.0
+        while (batch := self._next()) is not None:
+            start = time.monotonic()
+            self._publish(batch[0].identity, batch[1], self._look_up(*batch))
+            took = time.monotonic() - start
+            busy += took
+            if busy > _BURST_S:
+                self._pause(took * (1 / _SHARE - 1))
+        self._resolver.stop()
+        if self._store is not None:
+            self._store.close()
+
+    def _next(self) -> tuple[CodeFile, list[ImageAddress]] | None:
+        """Places of the file that was asked about first; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._stopped)
+            if self._stopped:
+                return None
+            identity, queue = next((i, q) for i, q in self._queues.items() if q)
+            file = self._files[identity]
+            assert file is not None, "else nothing is asked of it"
+            return file, [queue.popleft() for _ in range(min(len(queue), _BATCH))]
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped, seconds)
+
+    def _publish(
+        self,
+        identity: Identity,
+        batch: list[ImageAddress],
+        found: dict[ImageAddress, tuple[Line, ...]],
+    ) -> None:
+        with self._changed:
+            for address in batch:
+                self._found[identity, address] = found.get(address, ())
+                self._arrived.append((identity, address))
+            self._pending -= len(batch)
+            self._changed.notify_all()
+
+    def _look_up(
+        self, file: CodeFile, batch: list[ImageAddress]
+    ) -> dict[ImageAddress, tuple[Line, ...]]:
+        """What is known of these places; those of which nothing is are left out."""
+        found: dict[ImageAddress, Locations] = {}
+        if self._store is not None and file.key is not None:
+            known = self._store.find(file.key, batch)
+            found = {ImageAddress(address): known[address] for address in known}
+        missing = [address for address in batch if address not in found]
+        if missing and not self._gone and file.identity not in self._empty:
+            fresh = self._resolve(file, missing)
+            found |= fresh
+            if fresh and self._store is not None and file.key is not None:
+                self._store.add(file.key, {int(address): fresh[address] for address in fresh})
+        return {
+            address: tuple(Line(one, self._source(file, one)) for one in locations)
+            for address, locations in found.items()
+            if locations
+        }
+
+    def _source(self, file: CodeFile, location: Location) -> str | None:
+        return file.source.line(location.file, location.line) if file.source is not None else None
+
+    def _resolve(
+        self, file: CodeFile, addresses: list[ImageAddress]
+    ) -> dict[ImageAddress, Locations]:
+        number = self._numbers.setdefault(file.identity, len(self._numbers))
+        try:
+            if not self._resolver.is_open(number):
+                opened = self._resolver.open(number, file.path, file.files(), file.build_id)
+                for path in opened.refused:
+                    self._note(
+                        f"{clean(path)} is not the debug file of {file.name}: its build id or "
+                        "checksum is another one. It is not used."
+                    )
+                if opened.unanswered is not None:
+                    self._note(
+                        f"No debug file was fetched: {clean(opened.unanswered)} (debuginfod). No "
+                        "server is asked again."
+                    )
+                if not opened.has_debug_info:
+                    self._empty.add(file.identity)
+                    return {}
+            places = self._resolver.find(number, addresses)
+        except ModuleFailed as error:
+            self._empty.add(file.identity)
+            self._note(f"{file.name} has no files and lines: {clean(str(error))}.")
+            return {}
+        except ResolverGone as error:
+            self._gone = True
+            self._note(clean(str(error)))
+            return {}
+        return {
+            address: tuple(map(_location, found))
+            for address, found in zip(addresses, places, strict=True)
+        }
+
+    def _note(self, sentence: str) -> None:
+        log.info("%s", sentence)
+        with self._changed:
+            if not self._stopped and len(self._notes) < _MOST_NOTES:
+                self._notes[sentence] = None
+
+
+def _location(place: Place) -> Location:
+    linkage, name, file, line, column = place
+    function = demangled(linkage.partition("@")[0]) if linkage else name and demangled(name)
+    return Location(function, file and clean(file), line, column)

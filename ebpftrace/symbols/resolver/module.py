@@ -1,0 +1,179 @@
+"""One file's debug information, by drgn: found, opened, and asked for places in the code."""
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import drgn
+
+from ebpftrace.symbols.locations import MOST_INLINED, MOST_NAME
+from ebpftrace.symbols.resolver.linkage import LinkageNames
+from ebpftrace.target.elf import BadElf, ElfImage
+
+_ADDRESSES = (1 << 64) - 1
+_RANGE = (0, 1 << 47)  # where its first segment lies is what the bias is against
+_MOST_WORDS = 64
+_REFUSED = re.compile(r": (?P<path>/.*?):? (?P<what>CRC 0x[0-9a-f]+|build ID) does not match")
+# Of a server that has no such file it says "No such file or directory".
+_UNANSWERED = re.compile(
+    r"couldn't download debug info from debuginfod: (?P<why>(?!No such file).*)"
+)
+
+Place = tuple[str | None, str | None, str | None, int | None, int | None]
+"""Linkage name, plain name, file, line, column of one function that covers a place."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What became of the search.
+
+    `mapped_bytes`: of debug files. `refused`: files that claim to be the debug file and are not. `unanswered`: why no server of
+    debug files could be asked.
+    """
+
+    has_debug_info: bool
+    mapped_bytes: int = 0
+    refused: list[str] = field(default_factory=list)
+    unanswered: str | None = None
+
+
+class DebugModule:
+    """A mapped file and what describes it. drgn.Program holds one such only: closing frees it."""
+
+    def __init__(
+        self, name: str, files: Sequence[int], build_id: str | None, *, debuginfod: bool
+    ) -> None:
+        """`files`: the mapped file, then files that may describe it; this takes them over.
+
+        `name` is its path, as it is told in `Found`. OSError, LookupError, ValueError and drgn's
+        own exceptions where it cannot be read.
+        """
+        self._program = drgn.Program()
+        self._module = self._program.extra_module(name, 0, create=True)
+        self._module.address_range = _RANGE
+        if build_id is not None:
+            self._module.build_id = bytes.fromhex(build_id)
+        self._files = list(files)
+        self._linkage: LinkageNames | None = None
+        with _listening() as words:
+            for fd in files:
+                if self._module.wants_loaded_file() or self._module.wants_debug_file():
+                    self._module.try_file(f"/proc/self/fd/{fd}", fd=os.dup(fd))
+            if self._module.wants_debug_file():
+                self._program.find_standard_debug_info([self._module])
+            if self._module.wants_debug_file() and debuginfod:
+                self._program.set_enabled_debug_info_finders(["debuginfod"])
+                with suppress(drgn.MissingDebugInfoError):
+                    self._program.load_module_debug_info(self._module)
+        path = self._module.debug_file_path
+        self.found = Found(
+            has_debug_info=not self._module.wants_debug_file(),
+            refused=[] if path else [m["path"] for m in map(_REFUSED.search, words) if m],
+            unanswered=next((m["why"] for m in map(_UNANSWERED.search, words) if m), None),
+        )
+        if path is not None:
+            with suppress(OSError):
+                self.found.mapped_bytes = Path(path).stat().st_size
+        if self.found.has_debug_info:
+            with suppress(OSError):
+                self._linkage = self._open_linkage()
+
+    def _open_linkage(self) -> LinkageNames:
+        """OSError where the file that drgn has chosen cannot be opened here once more."""
+        wanted = self._module.build_id
+        paths = self._module.debug_file_path, self._module.supplementary_debug_file_path
+        fds = [None if path is None else self._open_again(path) for path in paths]
+        image = None
+        if fds[0] is not None:
+            with suppress(BadElf):
+                image = ElfImage.open(fds[0])
+        if image is None or (wanted is not None and image.build_id != wanted.hex()):
+            raise OSError("the path leads to another file by now")
+        return LinkageNames(fds[0] or 0, fds[1])
+
+    def _open_again(self, path: str) -> int:
+        held = {os.path.realpath(f"/proc/self/fd/{fd}"): fd for fd in self._files}
+        if path in held:
+            return held[path]
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        self._files.append(fd)
+        return fd
+
+    def places(self, address: int) -> list[Place]:
+        """The functions that cover `address` of the file, the innermost inlined one first.
+
+        The last one's linkage name may be from a symbol table. Empty where nothing is told.
+        """
+        bias = self._module.loaded_file_bias or 0
+        try:
+            locations = self._program.source_location((address + bias) & _ADDRESSES)
+        except LookupError:
+            symbol = self._symbol((address + bias) & _ADDRESSES)
+            return [] if symbol is None else [(symbol, None, None, None, None)]
+        told = [locations[n] for n in range(min(len(locations), MOST_INLINED))]
+        names = self._linkage_names(address)
+        if len(names) != len(locations):  # they were not found, or another way
+            names = [None] * len(locations)
+        places = [
+            (
+                _clipped(name),
+                _clipped(one.name()),
+                _clipped(one.filename or None),
+                one.line or None,
+                one.column or None,
+            )
+            for one, name in zip(told, names, strict=False)
+        ]
+        if len(told) == len(locations) and places:
+            symbol = self._symbol((address + bias) & _ADDRESSES)
+            places[-1] = (symbol or places[-1][0], *places[-1][1:])
+        return places
+
+    def _symbol(self, address: int) -> str | None:
+        """Of the symbol table of the debug file, for the mapped one may have none."""
+        try:
+            return _clipped(self._program.symbol(address).name)
+        except LookupError:
+            return None
+
+    def _linkage_names(self, address: int) -> list[str | None]:
+        if self._linkage is None:
+            return []
+        bias = (self._module.loaded_file_bias or 0) - (self._module.debug_file_bias or 0)
+        return self._linkage.names((address + bias) & _ADDRESSES)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if self._linkage is not None:
+            self._linkage.close()
+        for fd in self._files:
+            os.close(fd)
+        self._files.clear()
+
+
+def _clipped(name: str | None) -> str | None:
+    return None if name is None else name[:MOST_NAME]
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """What drgn says meanwhile, in its order."""
+    words: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if len(words) < _MOST_WORDS:
+                words.append(record.getMessage()[:MOST_NAME])
+
+    logger, listener = logging.getLogger("drgn"), Listener()
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(listener)
+    logger.propagate = False
+    try:
+        yield words
+    finally:
+        logger.removeHandler(listener)
