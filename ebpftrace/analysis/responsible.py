@@ -1,0 +1,84 @@
+"""Which frame of a stack is to blame: the first that is no wrapper of an allocator or a run time."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+
+from ebpftrace.analysis import wrappers
+from ebpftrace.analysis.names import bare
+from ebpftrace.model.frames import Frame
+
+_KNOWN = 1 << 14
+
+
+class _Blame(IntEnum):
+    """What speaks against a frame, the least first."""
+
+    NOTHING = 0
+    WRAPPER = 1
+    ENTRY = 2
+    NAMELESS = 3
+    SKIPPED = 4
+
+
+def _any_of(patterns: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.DOTALL)
+
+
+_FUNCTIONS = _any_of(wrappers.FUNCTIONS)
+_ENTRIES = _any_of(wrappers.ENTRIES)
+_FILES = _any_of(wrappers.FILES)
+_MODULES = _any_of(wrappers.MODULES)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which frames are not to blame: those of `wrappers`, and what the user wants skipped."""
+
+    skipped: tuple[re.Pattern[str], ...] = ()
+
+    @classmethod
+    def standard(cls) -> "Rules":
+        return cls()
+
+    def with_skipped(self, patterns: Sequence[str]) -> "Rules":
+        """These rules, and no function in which one of the `patterns` is found. re.error is raised."""
+        return Rules(self.skipped + tuple(re.compile(pattern) for pattern in patterns))
+
+
+def responsible(frames: Sequence[Frame], rules: Rules) -> int | None:
+    """The index of the frame to blame; None where there is none, or all of them are skipped.
+
+    Where all are wrappers it is the outermost one, for that was asked by nobody else: one with a
+    name if possible, and not what only starts programs and threads.
+    """
+    outermost: dict[_Blame, int] = {}
+    for index, frame in enumerate(frames):
+        blame = _blame(rules.skipped, frame.function, frame.file, frame.module)
+        if blame is _Blame.NOTHING:
+            return index
+        outermost[blame] = index
+    outermost.pop(_Blame.SKIPPED, None)
+    return outermost[min(outermost)] if outermost else None
+
+
+@lru_cache(maxsize=_KNOWN)
+def _blame(
+    skipped: tuple[re.Pattern[str], ...], function: str | None, file: str | None, module: str | None
+) -> _Blame:
+    """Code without a name is judged by where it lies."""
+    name = bare(function) if function is not None else None
+    if function is not None and any(pattern.search(function) for pattern in skipped):
+        return _Blame.SKIPPED
+    if name is not None and _ENTRIES.fullmatch(name):
+        return _Blame.ENTRY
+    if (
+        (name is not None and _FUNCTIONS.fullmatch(name))
+        or (file is not None and _FILES.fullmatch(file))
+        or (module is not None and _MODULES.fullmatch(os.path.basename(module)))
+    ):
+        return _Blame.WRAPPER if name is not None else _Blame.NAMELESS
+    return _Blame.NOTHING
