@@ -1,9 +1,10 @@
 """Which sites of a picture a view shows, in which order; the rest becomes one line."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from ebpftrace.analysis.responsible import Rules
 from ebpftrace.model.picture import Picture, Site
 
 SortKey = Literal["bytes", "blocks", "growth", "age"]
@@ -19,11 +20,15 @@ _KEYS: dict[SortKey, Callable[[Site], float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`top` 0 is all; `older` in seconds: only sites that hold a block at least that old."""
+    """`top` 0 is all; `older` in seconds: only sites that hold a block at least that old.
+
+    `rules` say which frame of a site is shown first.
+    """
 
     sort: SortKey = "bytes"
     top: int = 50
     older: float | None = None
+    rules: Rules = field(default_factory=Rules.standard)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,13 @@ Layout, labels and colours belong to the views.
 """
 
 import os
+from typing import NamedTuple
 
+from ebpftrace.analysis.names import short
+from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.losses import Loss, Losses
-from ebpftrace.model.picture import Cost, Counts, Picture, Site, Target
+from ebpftrace.model.picture import Cost, Counts, Naming, Picture, Site, Target
 from ebpftrace.units import format_bytes, format_count, format_seconds
 
 _ENDINGS = {"exited": "ended", "exec": "replaced by exec", "lost": "no longer traced"}
@@ -125,14 +128,51 @@ def function(frame: Frame) -> str:
     return f"{frame.offset if frame.offset is not None else frame.address:#x}"
 
 
-def module(frame: Frame) -> str:
-    return f" [{os.path.basename(frame.module)}]" if frame.module else ""
+def title(frame: Frame) -> str:
+    """A frame in few words: `app::Cache<…>::put cache.cpp:42`, `session_create [server]`."""
+    if frame.file is not None:
+        return f"{caller(frame)} {_line(os.path.basename(frame.file), frame)}"
+    return f"{caller(frame)}{_module(frame, ' ')}"
+
+
+def caller(frame: Frame) -> str:
+    """The function alone, as short as in a title."""
+    return function(frame) if frame.function is None else short(frame.function)
 
 
 def place(frame: Frame) -> str:
-    """One line of a stack."""
-    source = f" at {frame.file}:{frame.line}" if frame.function and frame.file else ""
-    return f"{function(frame)}{source}{module(frame)}"
+    """One line of a stack: all that is known of a frame but the column."""
+    source = f"  {_line(frame.file, frame)}" if frame.file is not None else ""
+    inlined = "  (inlined)" if frame.inlined else ""
+    return f"{function(frame)}{source}{_module(frame, '  ')}{inlined}"
+
+
+def _line(file: str, frame: Frame) -> str:
+    """Line 0 stands for code of no line (DWARF 5, 6.2.2)."""
+    return f"{file}:{frame.line}" if frame.line else file
+
+
+def _module(frame: Frame, apart: str) -> str:
+    return f"{apart}[{os.path.basename(frame.module)}]" if frame.module else ""
+
+
+class Chain(NamedTuple):
+    """The title of a site, then its callers outward, which tell sites of the same function apart."""
+
+    title: str
+    callers: tuple[str, ...]
+
+
+def chain(site: Site, rules: Rules, most: int) -> Chain:
+    """At most so many callers; they start at the responsible frame, or at the first with a name."""
+    frames = site.at.frames
+    if not frames:
+        return Chain(stack_end(site) or "", ())
+    first = responsible(frames, rules)
+    if first is None:
+        first = next((n for n, frame in enumerate(frames) if frame.function is not None), 0)
+    callers = frames[first + 1 : first + 1 + most]
+    return Chain(title(frames[first]), tuple(caller(frame) for frame in callers))
 
 
 def stack_end(site: Site) -> str | None:
@@ -166,3 +206,12 @@ def percent(part: int, whole: int) -> str:
     if part in (0, whole):
         return "100 %" if part else "0 %"
     return f"{min(max(100 * part / whole, 0.01), 99.99):.2f} %"
+
+
+def looked_up(naming: Naming) -> list[str]:
+    """How far the look-up of files and lines is, until it is done, and what keeps it from some."""
+    words = []
+    if naming.pending > 0:
+        done = format_count(naming.wanted - naming.pending)
+        words.append(f"{done} of {many(naming.wanted, 'place')} looked up")
+    return [*words, *dict.fromkeys(naming.notes)]

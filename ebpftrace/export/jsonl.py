@@ -7,6 +7,7 @@ renamed.
 import json
 from typing import Any, TextIO
 
+from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.analysis.selection import Selection, select
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Counts, Picture, Site, Target
@@ -35,7 +36,7 @@ def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
         "filters": list(picture.filters),
         "targets": [_target(target) for target in picture.targets],
         "totals": _counts(picture.totals),
-        "sites": [_site(site, picture.since_attach_s) for site in chosen.sites],
+        "sites": [_site(site, picture.since_attach_s, selection.rules) for site in chosen.sites],
         "others": {
             "sites": chosen.others.sites,
             "blocks": chosen.others.blocks,
@@ -79,7 +80,7 @@ def _counts(counts: Counts) -> dict[str, Any]:
     return {"blocks": counts.blocks, "bytes": counts.bytes, **counts._asdict()}
 
 
-def _site(site: Site, now: float) -> dict[str, Any]:
+def _site(site: Site, now: float, rules: Rules) -> dict[str, Any]:
     return {
         "id": site.at.id,
         "pid": site.at.pid,
@@ -91,6 +92,7 @@ def _site(site: Site, now: float) -> dict[str, Any]:
         "complete": site.at.complete,
         "guessed": site.at.guessed,
         "end": site.at.end,
+        "responsible": responsible(site.at.frames, rules),
         "frames": [_frame(frame) for frame in site.at.frames],
     }
 

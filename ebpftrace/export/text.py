@@ -4,16 +4,22 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from ebpftrace.analysis import wording
+from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.analysis.selection import Selection, select
 from ebpftrace.model.picture import Picture, Site, Target
 from ebpftrace.units import format_bytes
 
-_MOST_FRAMES = 24
+_MOST_CALLERS = 3
+_IN_ASCII = str.maketrans({"▸": ">", "│": "|", "←": "<-", "…": "..."})
 
 
 def write(picture: Picture, selection: Selection, out: TextIO) -> None:
-    """Write the report of one picture and flush it."""
-    out.write("\n".join(lines(picture, selection)) + "\n\n")
+    """Write the report of one picture and flush it; `?` is what `out` cannot encode."""
+    report = "\n".join(lines(picture, selection)) + "\n\n"
+    encoding = out.encoding or "utf-8"
+    if encoding.lower().replace("-", "") != "utf8":
+        report = report.translate(_IN_ASCII).encode(encoding, "replace").decode(encoding)
+    out.write(report)
     out.flush()
 
 
@@ -28,6 +34,7 @@ def lines(picture: Picture, selection: Selection) -> Iterator[str]:
     yield f"  tracked  {wording.tracked(picture)}"
     yield f"  calls    {wording.traffic(picture.totals)}"
     yield f"  stacks   {wording.stacks(picture)}"
+    yield from (f"  lines    {words}" for words in wording.looked_up(picture.naming))
     yield from (f"  {line}" for line in _losses(picture))
     yield f"  cost     {wording.price(picture.cost)}"
     yield ""
@@ -37,7 +44,9 @@ def lines(picture: Picture, selection: Selection) -> Iterator[str]:
         yield "  no site holds anything" if picture.sites else "  no allocation since the attach"
     several = len(picture.targets) > 1
     for number, site in enumerate(holding, 1):
-        yield from _site(number, site, picture.since_attach_s, several)
+        yield _head(number, site, selection.rules)
+        yield f"      {wording.holding(site, picture.since_attach_s, several)}"
+        yield from _stack(site, selection.rules)
     others = len(picture.sites) - len(holding)
     if others:
         yield (
@@ -62,13 +71,18 @@ def _losses(picture: Picture) -> Iterator[str]:
         yield "seen     " + ", ".join(wording.counted(loss, n) for loss, n in facts)
 
 
-def _site(number: int, site: Site, now: float, several: bool) -> Iterator[str]:
-    yield f"  #{number}  {wording.holding(site, now, several)}"
-    for frame in site.at.frames[:_MOST_FRAMES]:
-        yield f"        {wording.place(frame)}"
-    hidden = len(site.at.frames) - _MOST_FRAMES
-    if hidden > 0:
-        yield f"        … {hidden} more frames"
+def _head(number: int, site: Site, rules: Rules) -> str:
+    chain = wording.chain(site, rules, _MOST_CALLERS)
+    return " ← ".join((f"  #{number}  {chain.title}", *chain.callers))
+
+
+def _stack(site: Site, rules: Rules) -> Iterator[str]:
+    """All of it: --stack-depth is what keeps it short."""
+    blamed = responsible(site.at.frames, rules)
+    for index, frame in enumerate(site.at.frames):
+        yield f"      {'▸' if index == blamed else ' '} {wording.place(frame)}"
+        if index == blamed and frame.source:
+            yield f"          │ {frame.source}"
     end = wording.stack_end(site)
     if end is not None:
         yield f"        {end}"

@@ -202,7 +202,10 @@ class Dashboard(App[None]):
             self.pane.show_titled("no site", lambda _: nothing_lines(picture), from_top)
         else:
             title = f"site {self.table.position + 1} of {len(self.table.rows)}"
-            self.pane.show_titled(title, lambda width: stack_lines(site, picture, width), from_top)
+            rules = self.view.selection.rules
+            self.pane.show_titled(
+                title, lambda width: stack_lines(site, picture, rules, width), from_top
+            )
 
     def on_resize(self) -> None:
         self._show_edges()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ebpftrace.analysis import wording
+from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.selection import SortKey
 from ebpftrace.model.picture import Picture, Site
 from ebpftrace.tui.glyphs import Glyphs
@@ -88,7 +89,13 @@ def heading(columns: Sequence[Column], view: View, width: int, glyphs: Glyphs) -
 
 
 def row(
-    site: Site, columns: Sequence[Column], moment: Moment, here: bool, width: int, glyphs: Glyphs
+    site: Site,
+    columns: Sequence[Column],
+    moment: Moment,
+    rules: Rules,
+    here: bool,
+    width: int,
+    glyphs: Glyphs,
 ) -> Line:
     """One site; `here` marks the row that the cursor is on."""
     cells = [glyphs.cursor if here else " "]
@@ -96,8 +103,8 @@ def row(
         glyphs.fit(column.text(site, moment), column.width, column.right) for column in columns
     ]
     front, left = " ".join(cells) + " ", width - _taken(columns)
-    name, callers = _chain(site, glyphs)
-    shown = glyphs.fit(name + callers, left)
+    name, callers = wording.chain(site, rules, _MOST_CALLERS)
+    shown = glyphs.fit(f" {glyphs.caller} ".join((name, *callers)), left)
     if here:
         return (Span(front + shown, "cursor"),)
     end = len(glyphs.safe(name, left))
@@ -116,17 +123,3 @@ def sort_at(columns: Sequence[Column], x: int) -> SortKey | None:
 
 def _taken(columns: Sequence[Column]) -> int:
     return 2 + sum(column.width + 1 for column in columns)
-
-
-def _chain(site: Site, glyphs: Glyphs) -> tuple[str, str]:
-    """The first function with a name and its module, then its callers outward.
-
-    Many sites of a program share their innermost function: the callers tell them apart.
-    """
-    frames = site.at.frames
-    if not frames:
-        return wording.stack_end(site) or "", ""
-    first = next((n for n, frame in enumerate(frames) if frame.function is not None), 0)
-    name = wording.function(frames[first]) + wording.module(frames[first])
-    callers = frames[first + 1 : first + 1 + _MOST_CALLERS]
-    return name, "".join(f" {glyphs.caller} {wording.function(caller)}" for caller in callers)

@@ -10,7 +10,9 @@ from ebpftrace.text import clean
 # A cell takes one character, and a few that combine with it. What is beyond can never be seen, and
 # looking at it costs: a name may have 100 kB.
 _CHARACTERS_PER_CELL = 4
-_IN_ASCII = str.maketrans({"…": "...", "·": "?", "−": "-", "\N{NO-BREAK SPACE}": " "})
+_IN_ASCII = str.maketrans(
+    {"…": "...", "·": "?", "−": "-", "▸": ">", "│": "|", "\N{NO-BREAK SPACE}": " "}
+)
 
 
 @dataclass(frozen=True, slots=True)

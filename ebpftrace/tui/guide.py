@@ -44,7 +44,7 @@ def guide_lines(picture: Picture, notes: Iterable[str], width: int) -> Iterator[
     for name, percent in picture.cost.map_fill_percent.items():
         yield line(f"  the map of {name} is {percent:.1f} % full")
     yield _title("Notes")
-    for note in notes or ("none",):
+    for note in (*notes, *dict.fromkeys(picture.naming.notes)) or ("none",):
         yield from wrapped(f"  {note}", width, _MOST_LINES)
 
 

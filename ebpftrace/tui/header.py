@@ -1,7 +1,7 @@
 """What stands at the top: the watch, its targets, the totals."""
 
 from ebpftrace.analysis import wording
-from ebpftrace.model.picture import Picture, Target
+from ebpftrace.model.picture import Naming, Picture, Target
 from ebpftrace.tui.lines import Line, Span, line
 from ebpftrace.units import format_seconds
 
@@ -22,13 +22,14 @@ def header_lines(picture: Picture, shown: int, late_s: float | None, most: int) 
         return [watch if picture.final else tracked]
     if most == 2:
         return [watch, tracked]
-    targets = _targets(picture.targets, max(1, min(_MOST_TARGETS, most - 3)))
-    return [watch, *targets, tracked, calls][:most]
+    lines = _lines(picture.naming)
+    targets = _targets(picture.targets, max(1, min(_MOST_TARGETS, most - 3 - len(lines))))
+    return [watch, *targets, tracked, calls, *lines][:most]
 
 
 def wanted(picture: Picture) -> int:
     """How many lines it would like to have."""
-    return 3 + min(len(picture.targets), _MOST_TARGETS)
+    return 3 + min(len(picture.targets), _MOST_TARGETS) + len(_lines(picture.naming))
 
 
 def target_line(target: Target) -> Line:
@@ -37,6 +38,12 @@ def target_line(target: Target) -> Line:
     spans += [Span(f"  {words}", "alarm") for words in wording.trouble(target)]
     spans.append(Span(f"  {wording.resident(target)}  {'+'.join(target.allocators)}  {target.exe}"))
     return tuple(spans)
+
+
+def _lines(naming: Naming) -> list[Line]:
+    """One line as long as places are looked up, or where something keeps some without a line."""
+    words = wording.looked_up(naming)
+    return [line(Span("lines    ", "label"), "; ".join(words))] if words else []
 
 
 def _watch(picture: Picture, shown: int, late_s: float | None) -> Line:

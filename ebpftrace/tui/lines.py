@@ -23,7 +23,9 @@ def line(*spans: Span | str) -> Line:
     return tuple(Span(span) if isinstance(span, str) else span for span in spans)
 
 
-def wrapped(text: str, width: int, most: int, indent: str = "    ") -> Iterator[Line]:
+def wrapped(
+    text: str, width: int, most: int, indent: str = "    ", role: Role = "plain"
+) -> Iterator[Line]:
     """`text` over at most `most` lines of `width`; the last one is cut where it is drawn.
 
     Characters may take two cells each as soon as one of them is not ASCII.
@@ -32,9 +34,9 @@ def wrapped(text: str, width: int, most: int, indent: str = "    ") -> Iterator[
     for _ in range(most - 1):
         if len(text) <= step:
             break
-        yield line(text[:step])
+        yield line(Span(text[:step], role))
         text = indent + text[step:]
-    yield line(text)
+    yield line(Span(text, role))
 
 
 def flowed(label: Span, items: Iterable[Span], width: int, most: int) -> list[Line]:

@@ -92,8 +92,8 @@ class SiteTable(Canvas, can_focus=True):
         index = y - 1 + self._top
         if index >= len(self.rows):
             return ()
-        here = index == self._cursor
-        return row(self.rows[index], self._columns, self._moment, here, width, self.glyphs)
+        here, rules = index == self._cursor, self._view.selection.rules
+        return row(self.rows[index], self._columns, self._moment, rules, here, width, self.glyphs)
 
     def action_move(self, rows: int) -> None:
         self._go_to(self._cursor + rows)

@@ -84,7 +84,8 @@ def dashboard(folder: Path, target: Workload, *options: str, **environment: str)
 
 def names(screen: str) -> list[str]:
     """The functions in the rows of the table, from the top."""
-    return re.findall(r"(\w+) \[leaking_server\] ", screen.partition(" site ")[0])
+    title = r"(\w+) (?:\[leaking_server\]|leaking_server\.c:\d+) "
+    return re.findall(title, screen.partition(" site ")[0])
 
 
 @pytest.fixture
@@ -111,7 +112,8 @@ def test_the_dashboard_shows_the_leaks_obeys_its_keys_and_leaves_nothing(tmp_pat
         assert "q quit" in screen.splitlines()[HEIGHT - 1]
         assert "1.0 MiB in 1 024 blocks" in screen  # the site under the cursor
         assert "500 KiB" in screen
-        assert "render_page [leaking_server]" in screen
+        assert re.search(r"^ *▸ cache_insert  ", screen, re.MULTILINE)
+        assert re.search(r"^ *render_page  ", screen, re.MULTILINE)
 
         terminal.press("r")
         terminal.until(lambda screen: names(screen)[0] == "log_format")

@@ -28,7 +28,7 @@ def test_hostile_names_are_text_everywhere(glyphs):
                 assert glyphs is UNICODE or row.isascii()
             await pilot.press("down")
             await pilot.pause()
-        assert "[abi:cxx11] [app]" in said(app)
+        assert "[abi:cxx11] [abi:cxx11]:1" in said(app)
         assert "x[/]y" in said(app)
         assert "[bold]·[2J (pid 42)" in said(app).replace("?", "·")
         await pilot.press("question_mark")
@@ -60,7 +60,7 @@ def test_a_resize_draws_the_stack_for_the_new_width():
             await pilot.resize_terminal(*size)
             await pilot.pause(0.05)
             assert len(screen(app)) == size[1]
-        assert "  big [app]" in said(app)
+        assert "▸ big  [app]" in said(app)
         assert "lost nothing" in said(app)
 
     play(scene)

@@ -3,17 +3,16 @@
 import pytest
 from rich.cells import cell_len
 
+from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.selection import SORT_KEYS, Selection
 from ebpftrace.model.ids import Pid, StackId
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
-from ebpftrace.model.picture import Cost, Counts
+from ebpftrace.model.picture import Cost, Counts, Naming
 from ebpftrace.tui.columns import COLUMNS, Moment, choose, heading, row, sort_at
 from ebpftrace.tui.glyphs import ASCII, UNICODE, glyphs_for
-from ebpftrace.tui.guide import guide_lines
 from ebpftrace.tui.header import ENDED, header_lines, wanted
 from ebpftrace.tui.room import room
 from ebpftrace.tui.rows import View, arrange, index_of
-from ebpftrace.tui.stack import nothing_lines, stack_lines
 from ebpftrace.tui.status import status_lines
 from tests.unit.builders import counts, frame, picture, site, target
 from tests.unit.pilot import named
@@ -32,6 +31,7 @@ HOSTILE = [
     "z\u0301\u0301\u0301algo",
 ]
 VIEW = View(Selection(top=0))
+RULES = Rules.standard()
 
 
 def plain(line):
@@ -146,7 +146,7 @@ def test_a_site_is_found_by_its_id():
 
 def shown(one, width=100, several=False, glyphs=UNICODE, here=False):
     moment = Moment(12.0, 1000)
-    return plain(row(one, choose(width, several), moment, here, width, glyphs))
+    return plain(row(one, choose(width, several), moment, RULES, here, width, glyphs))
 
 
 def test_a_row_has_every_figure_and_who_called():
@@ -158,10 +158,34 @@ def test_a_row_has_every_figure_and_who_called():
     assert "leak [app] ← serve ← main" in shown(one)
 
 
-def test_the_first_frame_with_a_name_names_the_site():
-    one = site(frames=(frame(None), frame("wrapper", module="/lib/libx.so")))
-    assert "wrapper [libx.so]" in shown(one)
-    assert "0x1234 [app]" in shown(site(frames=(frame(None),)))
+def test_the_responsible_frame_names_the_site_and_its_callers_follow():
+    frames = (
+        frame("xmalloc"),
+        frame("std::vector<int>::reserve(unsigned long)", module="/lib/libx.so"),
+        frame("app::Cache<int>::put(int)", file="/src/cache.cpp", line=42),
+        frame("app::serve(app::Job const&)", file="/src/serve.cpp", line=7),
+        frame("main"),
+    )
+    assert "  app::Cache<…>::put cache.cpp:42 ← app::serve ← main" in shown(
+        site(frames=frames), 140
+    )
+    ascii_row = shown(site(frames=frames), 140, glyphs=ASCII)
+    assert "  app::Cache<...>::put cache.cpp:42 <- app::serve <- main" in ascii_row
+
+
+def test_code_without_a_name_is_its_offset():
+    one = site(frames=(frame(None), frame("outer", module="/lib/libx.so")))
+    assert "  0x1234 [app] ← outer" in shown(one)
+
+
+def test_what_the_user_skips_names_no_site():
+    rules = RULES.with_skipped(["^pool_"])
+    one = site(frames=(frame("pool_get"), frame("serve")))
+    columns = choose(100, False)
+    assert "  serve [app]" in plain(row(one, columns, Moment(1.0, 1), rules, False, 100, UNICODE))
+    only = site(frames=(frame("pool_get"), frame("pool_run")))
+    said = plain(row(only, columns, Moment(1.0, 1), rules, False, 100, UNICODE))
+    assert "  pool_get [app] ← pool_run" in said
 
 
 def test_what_is_not_known_is_a_question_mark():
@@ -237,6 +261,16 @@ def test_the_last_line_left_is_the_totals():
     assert len(header(site(), most=2)) == 2
 
 
+def test_the_header_says_how_many_places_are_looked_up_until_all_are():
+    some = Naming(wanted=5_678, pending=4_444, notes=("no debug files", "no debug files"))
+    said = header(site(), naming=some)
+    assert said[-1] == "lines    1 234 of 5 678 places looked up; no debug files"
+    assert wanted(picture(naming=some)) == 5
+    assert not any(row.startswith("lines") for row in header(site(), naming=Naming(wanted=5_678)))
+    assert wanted(picture(naming=Naming(wanted=5_678))) == 4
+    assert header(site(), naming=some, most=4) == header(site(), most=4)
+
+
 def test_an_ended_target_is_marked_beside_its_name():
     assert "app (pid 42)  replaced by exec  resident" in header(targets=(target(ended="exec"),))[1]
 
@@ -306,38 +340,6 @@ def test_a_map_that_is_nearly_full_is_named():
 
 def test_the_losses_come_first_when_there_is_one_line():
     assert status(most=1) == ["lost nothing"]
-
-
-# --- pane -----------------------------------------------------------------------------------------
-
-
-def test_the_whole_stack_is_there_and_how_it_ends():
-    frames = tuple(frame(f"f{n}") for n in range(127))
-    said = texts(stack_lines(site(frames=frames, complete=False, end="truncated"), picture(), 80))
-    assert "  f126 [app]" in said
-    assert "deeper than --stack-depth" in said[-1]
-
-
-def test_a_long_name_is_wrapped_and_a_monstrous_one_cut():
-    said = texts(stack_lines(site(frames=(frame("x" * 150),)), picture(), 80))
-    assert "".join(line.strip() for line in said[2:]) == "x" * 150 + " [app]"
-    assert len(texts(stack_lines(site(frames=(frame("x" * 100_000),)), picture(), 80))) < 10
-
-
-def test_a_pane_without_a_site_says_why():
-    assert texts(nothing_lines(picture())) == ["no allocation since the attach"]
-    assert texts(nothing_lines(picture(site()))) == ["no site holds anything"]
-
-
-def test_the_help_has_every_loss_with_its_sentence_every_target_and_every_note():
-    losses = Losses({"blocks_full": 3, "unmatched_free": 2})
-    targets = tuple(target(pid=Pid(n)) for n in range(20))
-    drawn = picture(losses=losses, targets=targets)
-    said = "\n".join(texts(guide_lines(drawn, ("no probe on foo",), 100)))
-    assert "blocks_full 3: allocations not tracked: the block map is full; raise" in said
-    assert "unmatched_free 2: frees of blocks from before the attach" in said
-    assert "(pid 19)" in said
-    assert "no probe on foo" in said
 
 
 # --- room -----------------------------------------------------------------------------------------

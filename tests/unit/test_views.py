@@ -5,11 +5,12 @@ import json
 
 import pytest
 
+from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.selection import Selection, select
 from ebpftrace.export import jsonl, text
 from ebpftrace.model.ids import StackId
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
-from ebpftrace.model.picture import Cost
+from ebpftrace.model.picture import Cost, Naming
 from tests.unit.builders import counts, frame, picture, site, target
 
 TOP_KEYS = [
@@ -23,6 +24,7 @@ TOP_KEYS = [
     "sites",
     "others",
     "stacks",
+    "naming",
     "losses",
     "cost",
 ]
@@ -44,6 +46,7 @@ SITE_KEYS = [
     "complete",
     "guessed",
     "end",
+    "responsible",
     "frames",
 ]
 
@@ -173,7 +176,63 @@ def test_sites_that_hold_nothing_are_summed_not_listed():
 
 
 def test_an_unnamed_frame_is_its_offset_in_its_module():
-    assert "0x1234 [app]" in report(site(frames=(frame(None),)))
+    assert "0x1234  [app]" in report(site(frames=(frame(None),)))
+
+
+WRAPPED = (
+    frame("xmalloc", file="/src/x.c", line=3, column=7, inlined=True),
+    frame("serve", file="/src/serve.c", line=42, source="p = xmalloc(n);"),
+    *(frame(f"caller{n}") for n in range(60)),
+)
+
+
+def test_a_site_is_headed_by_its_responsible_frame_and_the_nearest_callers():
+    said = report(site(frames=WRAPPED)).splitlines()
+    head = said.index("  #1  serve serve.c:42 ← caller0 ← caller1 ← caller2")
+    assert said[head + 1].startswith("      100 B in 1 block")
+    assert said[head + 2 : head + 6] == [
+        "        xmalloc  /src/x.c:3  [app]  (inlined)",
+        "      ▸ serve  /src/serve.c:42  [app]",
+        "          │ p = xmalloc(n);",
+        "        caller0  [app]",
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_report_fits_what_its_output_can_encode(encoding):
+    out = io.TextIOWrapper(io.BytesIO(), encoding)
+    frames = (frame("漢", source="é"), *WRAPPED)
+    text.write(picture(site(frames=frames, complete=False)), Selection(), out)
+    out.seek(0)
+    said = out.read()
+    assert "  #1  ? [app] <- xmalloc <- serve" in said
+    assert "      > ?  [app]\n          | " in said
+    assert "        ...  (" in said
+
+
+def test_no_frame_of_a_stack_is_left_out():
+    said = report(site(frames=WRAPPED))
+    assert all(f"        caller{n}  [app]" in said for n in range(60))
+
+
+def test_json_says_which_frame_is_responsible():
+    chosen = Selection(rules=Rules.standard().with_skipped(["serve"]))
+    drawn = picture(site(frames=WRAPPED))
+    assert jsonl.as_object(drawn, Selection())["sites"][0]["responsible"] == 1
+    assert jsonl.as_object(drawn, chosen)["sites"][0]["responsible"] == 2
+    assert jsonl.as_object(picture(site(frames=())), chosen)["sites"][0]["responsible"] is None
+
+
+def test_the_report_says_how_far_the_look_up_of_lines_is_until_it_is_done():
+    some = Naming(wanted=5_678, pending=4_444)
+    assert "  lines    1 234 of 5 678 places looked up\n" in report(site(), naming=some)
+    assert "  lines " not in report(site(), naming=Naming(wanted=5_678))
+
+
+def test_what_keeps_code_without_lines_is_said_once():
+    notes = ("no debug file of libx.so",) * 2
+    said = report(site(), naming=Naming(wanted=5, notes=notes))
+    assert said.count("  lines    no debug file of libx.so\n") == 1
 
 
 def test_filters_in_the_kernel_are_named_in_the_header():

@@ -1,4 +1,4 @@
-"""How whole the stacks of a picture are, in numbers and in words."""
+"""What is said of frames, and of how whole the stacks of a picture are."""
 
 import pytest
 
@@ -7,7 +7,9 @@ from ebpftrace.model.ids import StackId
 from ebpftrace.model.losses import Losses
 from ebpftrace.model.picture import Counts
 from ebpftrace.unwind.rules import End
-from tests.unit.builders import picture, site
+from tests.unit.builders import frame, picture, site
+
+PUT = "app::Cache<double>::put(double const&)"
 
 
 def lossy(allocated: int = 100, adopted: int = 0, depth: int = 127, **losses: int):
@@ -106,3 +108,27 @@ def test_an_end_of_later_years_is_an_end():
 def test_a_stack_that_is_not_kept_and_one_that_has_not_come_are_told_apart():
     assert wording.stack_end(site(stack=StackId(0), frames=())) == "(stack not kept)"
     assert wording.stack_end(site(frames=(), complete=False)) == "(stack not here yet)"
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"file": "/src/a/cache.cpp", "line": 42}, "app::Cache<…>::put cache.cpp:42"),
+        ({"file": "/src/a/cache.cpp"}, "app::Cache<…>::put cache.cpp"),
+        ({"file": "cache.cpp", "line": 0}, "app::Cache<…>::put cache.cpp"),
+        ({"module": "/usr/lib/libapp.so.1"}, "app::Cache<…>::put [libapp.so.1]"),
+        ({"module": None}, "app::Cache<…>::put"),
+    ],
+)
+def test_a_title_ends_with_the_line_or_else_the_module(given, said):
+    assert wording.title(frame(PUT, **given)) == said
+
+
+def test_code_without_a_name_has_its_offset_for_a_title():
+    assert wording.title(frame(None)) == "0x1234 [app]"
+    assert wording.title(frame(None, offset=None, module=None)) == "0x401234"
+
+
+def test_a_line_of_a_stack_has_the_whole_name_and_path():
+    one = frame(PUT, file="/src/cache.cpp", line=42, column=3, inlined=True)
+    assert wording.place(one) == f"{PUT}  /src/cache.cpp:42  [app]  (inlined)"
