@@ -73,6 +73,8 @@ class Attach(Command):
             min_size=given.min_size,
             max_size=given.max_size,
             backend=chosen_backend(given),
+            dwarf=not given.no_dwarf,
+            debuginfod=given.debuginfod,
         )
         processes = open_processes(pids)
         prepared = prepare(options)

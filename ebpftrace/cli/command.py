@@ -1,6 +1,7 @@
 """What a command is, and the argument types that all of them share."""
 
 import argparse
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, TypeVar
@@ -60,6 +61,15 @@ def _positive_time(text: str) -> float:
     return seconds
 
 
+def _regex(text: str) -> str:
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UsageError(f"{text!r} is not a regular expression: {error}") from error
+    return text
+
+
+regex = _typed(_regex)
 size = _typed(parse_size)
 time = _typed(parse_time)
 positive_time = _typed(_positive_time)

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.selection import SORT_KEYS, Selection
-from ebpftrace.cli.command import positive_time, size, time, whole
+from ebpftrace.cli.command import positive_time, regex, size, time, whole
 from ebpftrace.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +60,16 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--older", metavar="TIME", type=time, help="only sites with a block at least this old"
     )
+    what.add_argument(
+        "--skip-frame",
+        dest="skip_frames",
+        metavar="REGEX",
+        action="append",
+        default=[],
+        type=regex,
+        help="never blame a function in which this is found; may be given more than once",
+    )
+    add_naming(parser)
     kept = parser.add_argument_group("what is tracked (sizes: 512, 4k, 2M)")
     kept.add_argument(
         "--min-size", metavar="SIZE", type=size, default=0, help="no smaller allocation"
@@ -87,6 +98,21 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     kept.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
     kept.add_argument("--suppressions", metavar="FILE", help=argparse.SUPPRESS)
     add_logging(parser)
+
+
+def add_naming(parser: argparse.ArgumentParser) -> None:
+    """Where the names of frames come from."""
+    group = parser.add_argument_group("how code is named")
+    group.add_argument(
+        "--no-dwarf",
+        action="store_true",
+        help="by symbol tables only: no files, lines and inlined functions",
+    )
+    group.add_argument(
+        "--debuginfod",
+        action="store_true",
+        help="fetch missing debug files from the servers of DEBUGINFOD_URLS",
+    )
 
 
 def add_backend(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -127,11 +153,14 @@ def check_common(given: argparse.Namespace) -> None:
         raise UsageError("--budget is not in this version; it runs as with --budget none.")
     if given.max_size is not None and given.max_size < given.min_size:
         raise UsageError("--max-size is below --min-size, so nothing would be tracked.")
+    if given.no_dwarf and given.debuginfod:
+        raise UsageError("--debuginfod fetches what --no-dwarf does not read; give one of them.")
 
 
 def selection(given: argparse.Namespace, top: int) -> Selection:
     """What a view shows; `top` is the command's own default."""
-    return Selection(given.sort, top if given.top is None else given.top, given.older)
+    rules = Rules.standard().with_skipped(given.skip_frames)
+    return Selection(given.sort, top if given.top is None else given.top, given.older, rules)
 
 
 def note(sentence: str) -> None:

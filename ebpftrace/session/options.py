@@ -20,9 +20,9 @@ class CaptureOptions:
     backend: Backend | None = None
     """How the probes are held; None: the best way that this host has."""
     dwarf: bool = True
-    """Look up files, lines and inlined functions."""
+    """Are files, lines and inlined functions looked up in debug information?"""
     debuginfod: bool = False
-    """And ask the servers of DEBUGINFOD_URLS for what describes them."""
+    """May debug files that are missing be fetched from the servers of DEBUGINFOD_URLS?"""
 
     def filters(self) -> tuple[str, ...]:
         """The filters that act in the kernel, as the header names them."""

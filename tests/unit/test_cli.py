@@ -4,8 +4,10 @@ import errno
 
 import pytest
 
+from ebpftrace.analysis.responsible import Rules
+from ebpftrace.cli.common import selection
 from ebpftrace.cli.exits import Exit, exit_of
-from ebpftrace.cli.main import main
+from ebpftrace.cli.main import main, parser
 from ebpftrace.cli.watch import Limits, OutputClosed, guarded, watch
 from ebpftrace.errors import CannotAttach, EbpftraceError, TargetGone, UsageError
 from ebpftrace.model.picture import Picture
@@ -32,6 +34,10 @@ from tests.unit.builders import picture
         ["attach", "-p", "1", "--text", "--json"],
         ["attach", "-p", "1", "--mode", "sample"],
         ["attach", "-p", "1", "--budget", "5%"],
+        ["attach", "-p", "1", "--skip-frame", "("],
+        ["attach", "-p", "1", "--skip-frame", "a{99999999999999999999}"],
+        ["attach", "-p", "1", "--skip-frame", "(" * 5_000],
+        ["attach", "-p", "1", "--no-dwarf", "--debuginfod"],
         ["attach", "-p", "1", "--follow"],
         ["attach", "-p", "1", "--suppressions", "file"],
         ["attach", "-n", "redis"],
@@ -129,3 +135,10 @@ def test_a_full_disk_is_not_a_closed_output():
 
     with pytest.raises(UsageError, match="No space left"):
         guarded(fail)(picture())
+
+
+def test_frames_to_skip_reach_the_views():
+    given = parser().parse_args(["attach", "--skip-frame", "^pool_", "--skip-frame", "arena"])
+    skipped = selection(given, 10).rules.skipped
+    assert [pattern.pattern for pattern in skipped] == ["^pool_", "arena"]
+    assert selection(parser().parse_args(["attach"]), 10).rules == Rules.standard()
