@@ -31,6 +31,7 @@ _MOST_NOTES = 20
 _BURST_S = 2.0
 """So long it works without a pause; then `_SHARE` of the time."""
 _SHARE = 0.15
+_IDLE_S = 5.0
 _END_S = 2.0
 
 
@@ -178,7 +179,8 @@ class Lines:
     def _next(self) -> tuple[CodeFile, list[ImageAddress]] | None:
         """Places of the file that was asked about first; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._pending or self._stopped)
+            while not self._changed.wait_for(lambda: self._pending or self._stopped, _IDLE_S):
+                self._resolver.stop()  # it holds 100 MB, and is there again in 0.2 s
             if self._stopped:
                 return None
             identity, queue = next((i, q) for i, q in self._queues.items() if q)
