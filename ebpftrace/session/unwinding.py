@@ -22,6 +22,7 @@ LEARN_S = 0.15
 _REREAD_SHARE = 0.002
 _MOST_TRIES = 8  # one at least every 50 ms
 _POLL_MS, _IDLE_POLLS = 10, 2
+_EARLY = 200  # stacks whose lines are looked up as they come; those of later ones go by what they hold
 
 _LOSS = {loss.name: number for number, loss in enumerate(LOSSES)}
 _FINAL = (End.OUTERMOST, End.UNSUPPORTED, End.TRUNCATED)
@@ -40,6 +41,7 @@ class Unwinding:
         self._spaces = spaces
         self._unwinders: dict[Slot, Unwinder] = {}
         self._joiner = Joiner(book, stacks)
+        self._early = _EARLY
         self._held: list[tuple[Miss, int]] = []
         """Misses that are tried again, and how often they were."""
         self._losses = dict.fromkeys(("stack_cut", "stack_truncated", "stack_guessed"), 0)
@@ -176,8 +178,12 @@ class Unwinding:
 
     def _name(self, slot: Slot, stack: Stack) -> None:
         """Now: the process may end before the picture is drawn."""
-        if slot in self._spaces:
-            self._spaces[slot].frames(stack.pcs)
+        if slot not in self._spaces:
+            return
+        frames = self._spaces[slot].frames(stack.pcs)
+        if self._early:
+            self._early -= 1
+            self._spaces[slot].refined(frames)
 
     def on_idle(self) -> None:
         """At least every 50 ms."""
