@@ -22,7 +22,9 @@ LEARN_S = 0.15
 _REREAD_SHARE = 0.002
 _MOST_TRIES = 8  # one at least every 50 ms
 _POLL_MS, _IDLE_POLLS = 10, 2
-_EARLY = 200  # stacks whose lines are looked up as they come; those of later ones go by what they hold
+_EARLY = (
+    200  # stacks whose lines are looked up as they come; those of later ones go by what they hold
+)
 
 _LOSS = {loss.name: number for number, loss in enumerate(LOSSES)}
 _FINAL = (End.OUTERMOST, End.UNSUPPORTED, End.TRUNCATED)

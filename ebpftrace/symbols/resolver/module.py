@@ -6,13 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import drgn
 
 from ebpftrace.symbols.locations import MOST_INLINED, MOST_NAME
 from ebpftrace.symbols.resolver.linkage import LinkageNames
-from ebpftrace.target.elf import BadElf, ElfImage
 
 _ADDRESSES = (1 << 64) - 1
 _RANGE = (0, 1 << 47)  # where its first segment lies is what the bias is against
@@ -75,33 +73,20 @@ class DebugModule:
             refused=[] if path else [m["path"] for m in map(_REFUSED.search, words) if m],
             unanswered=next((m["why"] for m in map(_UNANSWERED.search, words) if m), None),
         )
-        if path is not None:
-            with suppress(OSError):
-                self.found.mapped_bytes = Path(path).stat().st_size
         if self.found.has_debug_info:
             with suppress(OSError):
                 self._linkage = self._open_linkage()
+            held = self._files[len(files) :]
+            self.found.mapped_bytes = sum(os.fstat(fd).st_size for fd in held)
 
     def _open_linkage(self) -> LinkageNames:
-        """OSError where the file that drgn has chosen cannot be opened here once more."""
-        wanted = self._module.build_id
+        """OSError where drgn does not keep the file open that it has chosen."""
         paths = self._module.debug_file_path, self._module.supplementary_debug_file_path
-        fds = [None if path is None else self._open_again(path) for path in paths]
-        image = None
-        if fds[0] is not None:
-            with suppress(BadElf):
-                image = ElfImage.open(fds[0])
-        if image is None or (wanted is not None and image.build_id != wanted.hex()):
-            raise OSError("the path leads to another file by now")
-        return LinkageNames(fds[0] or 0, fds[1])
-
-    def _open_again(self, path: str) -> int:
-        held = {os.path.realpath(f"/proc/self/fd/{fd}"): fd for fd in self._files}
-        if path in held:
-            return held[path]
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        self._files.append(fd)
-        return fd
+        debug, supplementary = (None if path is None else _open_already(path) for path in paths)
+        self._files += [fd for fd in (debug, supplementary) if fd is not None]
+        if debug is None:
+            raise FileNotFoundError
+        return LinkageNames(debug, supplementary)
 
     def places(self, address: int) -> list[Place]:
         """The functions that cover `address` of the file, the innermost inlined one first.
@@ -153,6 +138,18 @@ class DebugModule:
         for fd in self._files:
             os.close(fd)
         self._files.clear()
+
+
+def _open_already(path: str) -> int:
+    """A copy of the descriptor by which this process has `path` open. OSError where it has none.
+
+    The path itself may lead nowhere from here, or to another file by now.
+    """
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        with suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{fd}") == path:
+                return os.dup(fd)
+    raise FileNotFoundError(path)
 
 
 def _clipped(name: str | None) -> str | None:
