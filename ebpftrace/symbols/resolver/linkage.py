@@ -17,6 +17,7 @@ _ABSTRACT_ORIGIN, _SPECIFICATION = 0x31, 0x47
 _LINKAGE_NAME, _MIPS_LINKAGE_NAME = 0x6E, 0x2007
 _C_LANGUAGES = frozenset({0x1, 0x2, 0xC, 0x1D, 0x2C, 0x8001})  # DW_LANG_C89 to C17, Mips_Assembler
 _MOST_SCOPES = 1024
+_MOST_FUNCTIONS = 8  # that a lambda or a local class is declared in
 _MOST_UNITS = 1 << 16
 
 
@@ -155,11 +156,26 @@ class LinkageNames:
 
     def _qualified(self, die: _Die) -> str | None:
         """`app::(anonymous namespace)::make`: the names of what its declaration is in."""
+        parts: list[str] = []
+        around: _Die | None = die
+        for _ in range(_MOST_FUNCTIONS):
+            if around is not None:
+                around = self._name_scopes(self._declaration(around), parts)
+        return "::".join(reversed(parts)) or None
+
+    def _declaration(self, die: _Die) -> _Die:
         for code in (_ABSTRACT_ORIGIN, _SPECIFICATION):
             die = self._referred(die, code) or die
-        parts: list[str] = []
-        for scope in self._scopes(self._libdw.dwarf_getscopes_die, ctypes.byref(die)):
+        return die
+
+    def _name_scopes(self, die: _Die, parts: list[str]) -> _Die | None:
+        """Add to `parts`, outward; what to go on with where a function is declared elsewhere."""
+        for level, scope in enumerate(
+            self._scopes(self._libdw.dwarf_getscopes_die, ctypes.byref(die))
+        ):
             tag = self._libdw.dwarf_tag(ctypes.byref(scope))
+            if level and tag == _SUBPROGRAM and self._referred(scope, _SPECIFICATION):
+                return scope
             name: bytes | None = self._libdw.dwarf_diename(ctypes.byref(scope))
             if name is None and tag == _NAMESPACE:
                 name = b"(anonymous namespace)"
@@ -167,7 +183,7 @@ class LinkageNames:
                 name = b"'lambda'"
             if tag in _NAMING and name is not None:
                 parts.append(name.decode(errors="replace"))
-        return "::".join(reversed(parts)) or None
+        return None
 
     def _referred(self, die: _Die, code: int) -> _Die | None:
         attribute, other = _Attribute(), _Die()
