@@ -99,8 +99,13 @@ class DebugModule:
         except LookupError:
             symbol = self._symbol((address + bias) & _ADDRESSES)
             return [] if symbol is None else [(symbol, None, None, None, None)]
-        told = [locations[n] for n in range(min(len(locations), MOST_INLINED))]
         names = self._linkage_names(address)
+        try:
+            told = [locations[n] for n in range(min(len(locations), MOST_INLINED))]
+        except (
+            UnicodeDecodeError
+        ):  # a path in another encoding; then drgn gives nothing of the place
+            return self._names_only(names[:MOST_INLINED], (address + bias) & _ADDRESSES)
         if len(names) != len(locations):  # they were not found, or another way
             names = [None] * len(locations)
         places = [
@@ -117,6 +122,11 @@ class DebugModule:
             symbol = self._symbol((address + bias) & _ADDRESSES)
             places[-1] = (symbol or places[-1][0], *places[-1][1:])
         return places
+
+    def _names_only(self, names: list[str | None], address: int) -> list[Place]:
+        symbol = self._symbol(address)
+        chain = [*names[:-1], symbol or names[-1]] if names else [symbol]
+        return [(_clipped(name), None, None, None, None) for name in chain if name is not None]
 
     def _symbol(self, address: int) -> str | None:
         """Of the symbol table of the debug file, for the mapped one may have none."""
