@@ -54,7 +54,7 @@ class Resolver:
         self._cache = cache
         self._child: Child | None = None
         self._open: dict[int, int] = {}
-        """Modules that the process has open, and the bytes that each has mapped."""
+        """Modules that can be asked about, and the bytes that each has mapped."""
 
     @property
     def pid(self) -> int | None:
@@ -78,10 +78,13 @@ class Resolver:
             "build_id": build_id,
             "debuginfod": self._debuginfod,
         }
+        if len(self._open) >= _ENOUGH_MODULES:
+            self.stop()
         size = sum(os.fstat(fd).st_size for fd in files)
         limit_s = _FETCH_S if self._debuginfod else _OPEN_S
         opened, mapped = self._ask(request, files, limit_s, size, _opened)
-        self._open[module] = size + mapped
+        if opened.has_debug_info:
+            self._open[module] = size + mapped
         if opened.unanswered is not None:
             self._debuginfod = False
         return opened
@@ -94,9 +97,7 @@ class Resolver:
         request = {"do": "find", "module": module, "addresses": list(addresses)}
         found = self._ask(request, (), _FIND_S, 0, lambda told: _found(told, len(addresses)))
         child = self._child
-        if child is not None and (
-            len(self._open) > _ENOUGH_MODULES or child.memory_bytes() > _TIRED_BYTES
-        ):
+        if child is not None and child.memory_bytes() > _TIRED_BYTES:
             self.stop()
         return found
 

@@ -17,7 +17,7 @@ _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _NICE = 10
-_MOST_FILES = 256
+_MOST_FILES = 1024  # a module takes up to three for each of its files
 _MOST_BYTES = 16 << 30  # a limit that is not to be raised; what a request may take is far less
 
 

@@ -31,10 +31,19 @@ def main(arguments: list[str]) -> int:
     def answer(request: wire.Message, files: list[int]) -> wire.Message:
         number = request["module"]
         if request["do"] == "open":
-            module = modules[number] = DebugModule(
-                request["name"], files, request["build_id"], debuginfod=request["debuginfod"]
-            )
+            try:
+                module = DebugModule(
+                    request["name"], files, request["build_id"], debuginfod=request["debuginfod"]
+                )
+            except BaseException:
+                for fd in files:
+                    os.close(fd)
+                raise
             found = module.found
+            if found.has_debug_info:
+                modules[number] = module
+            else:
+                module.close()
             return {
                 "has_debug_info": found.has_debug_info,
                 "mapped_bytes": found.mapped_bytes,
