@@ -1,13 +1,15 @@
-"""Separate debug files of a program that has a file tree of its own: a container's.
+"""Separate debug files in the file tree of a program.
 
-Those of the host's tree drgn finds itself. What is found here is only offered: the build id or the
-checksum decides, where it is read.
+In the host's own tree drgn looks itself, but as nobody, to whom home directories are closed. What is
+found here is only offered: the build id or the checksum decides, where it is read.
 """
 
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import PurePosixPath
+from typing import Literal
 
 from ebpftrace.model.ids import FileOffset
 from ebpftrace.symbols.source_text import Opener
@@ -15,6 +17,7 @@ from ebpftrace.target.elf import BadElf, ElfImage
 
 _DIRECTORY = PurePosixPath("/usr/lib/debug")
 _MOST_NAME = 4096
+_PIECE = 1 << 20
 
 
 def debug_files(image: ElfImage, path: str, opener: Opener) -> list[int]:
@@ -27,8 +30,28 @@ def debug_files(image: ElfImage, path: str, opener: Opener) -> list[int]:
         with suppress(OSError, ValueError):
             found.append(opener(str(place)))
             found += _supplementary(found[-1], place, opener)
-            break
     return found
+
+
+def linked_checksum(image: ElfImage) -> int | None:
+    """The CRC-32 of the debug file that `image` names; None where it names none."""
+    link = _named(image, b".gnu_debuglink")
+    if link is None:
+        return None
+    name, rest = link
+    start = -(len(os.fsencode(name)) + 1) % 4  # it is aligned
+    checksum = rest[start : start + 4]
+    order: Literal["little", "big"] = "little" if image.little else "big"
+    return int.from_bytes(checksum, order) if len(checksum) == 4 else None
+
+
+def checksum_of(fd: int) -> int:
+    """The CRC-32 of a whole file. OSError."""
+    checksum = offset = 0
+    while piece := os.pread(fd, _PIECE, offset):
+        checksum = zlib.crc32(piece, checksum)
+        offset += len(piece)
+    return checksum
 
 
 def _places(image: ElfImage, path: PurePosixPath) -> Iterator[PurePosixPath]:
@@ -39,7 +62,7 @@ def _places(image: ElfImage, path: PurePosixPath) -> Iterator[PurePosixPath]:
         for directory in (path.parent, path.parent / ".debug"):
             yield directory / link[0]
         if path.is_absolute():
-            yield _DIRECTORY / path.parent.relative_to("/") / link[0]
+            yield _DIRECTORY / str(path.parent).lstrip("/") / link[0]
 
 
 def _supplementary(fd: int, place: PurePosixPath, opener: Opener) -> list[int]:

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 
 import drgn
 
+from ebpftrace.symbols.debug_files import checksum_of, linked_checksum
 from ebpftrace.symbols.locations import MOST_INLINED, MOST_NAME
 from ebpftrace.symbols.resolver.linkage import LinkageNames
+from ebpftrace.target.elf import BadElf, ElfImage
 
 _ADDRESSES = (1 << 64) - 1
 _RANGE = (0, 1 << 47)  # where its first segment lies is what the bias is against
+_SUPPLEMENTARY = drgn.ModuleFileStatus.WANT_SUPPLEMENTARY
 _MOST_WORDS = 64
 _REFUSED = re.compile(r": (?P<path>/.*?):? (?P<what>CRC 0x[0-9a-f]+|build ID) does not match")
 # Of a server that has no such file it says "No such file or directory".
@@ -57,20 +60,26 @@ class DebugModule:
             self._module.build_id = bytes.fromhex(build_id)
         self._files = list(files)
         self._linkage: LinkageNames | None = None
+        refused: list[str] = []
         with _listening() as words:
             for fd in files:
-                if self._module.wants_loaded_file() or self._module.wants_debug_file():
+                if not (self._module.wants_loaded_file() or self._module.wants_debug_file()):
+                    break
+                if fd == files[0] or self._may_describe(fd):
                     self._module.try_file(f"/proc/self/fd/{fd}", fd=os.dup(fd))
+                else:
+                    refused.append(os.readlink(f"/proc/self/fd/{fd}"))
             if self._module.wants_debug_file():
                 self._program.find_standard_debug_info([self._module])
             if self._module.wants_debug_file() and debuginfod:
                 self._program.set_enabled_debug_info_finders(["debuginfod"])
                 with suppress(drgn.MissingDebugInfoError):
                     self._program.load_module_debug_info(self._module)
+        refused += [m["path"] for m in map(_REFUSED.search, words) if m]
         path = self._module.debug_file_path
         self.found = Found(
             has_debug_info=not self._module.wants_debug_file(),
-            refused=[] if path else [m["path"] for m in map(_REFUSED.search, words) if m],
+            refused=[] if path else refused,
             unanswered=next((m["why"] for m in map(_UNANSWERED.search, words) if m), None),
         )
         if self.found.has_debug_info:
@@ -78,6 +87,15 @@ class DebugModule:
                 self._linkage = self._open_linkage()
             held = self._files[len(files) :]
             self.found.mapped_bytes = sum(os.fstat(fd).st_size for fd in held)
+
+    def _may_describe(self, fd: int) -> bool:
+        """By its checksum where there is no build id: drgn would take any file then."""
+        if self._module.build_id is not None or self._module.debug_file_status == _SUPPLEMENTARY:
+            return True
+        with suppress(BadElf):
+            linked = linked_checksum(ElfImage.open(self._files[0]))
+            return linked is not None and checksum_of(fd) == linked
+        return False
 
     def _open_linkage(self) -> LinkageNames:
         """OSError where drgn does not keep the file open that it has chosen."""
