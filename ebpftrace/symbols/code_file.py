@@ -7,6 +7,7 @@ from contextlib import suppress
 from ebpftrace.symbols.debug_files import debug_files
 from ebpftrace.symbols.source_text import SourceText
 from ebpftrace.symbols.store import key_of
+from ebpftrace.target.elf import BadElf, ElfImage
 from ebpftrace.target.modules import Module
 from ebpftrace.target.root import TargetRoot
 
@@ -25,7 +26,6 @@ class CodeFile:
         self.name = module.name
         self._path = module.path
         self._root = root
-        self._image = module.image
         self.build_id = module.build_id
         self.fd = os.dup(module.fd)
         self.key = key_of(self.fd, self.build_id)
@@ -41,9 +41,10 @@ class CodeFile:
         """Its descriptor, then those of files in its process's own tree that may describe it."""
         if self._candidates is None:
             self._candidates = ()
-            if self._root is not None and not self._root.is_ours and self._image is not None:
-                with suppress(OSError):
-                    self._candidates = debug_files(self._image, self._path, self._root.open_file)
+            if self._root is not None:
+                with suppress(BadElf, OSError):
+                    image = ElfImage.open(self.fd)  # the module's may be closed by now
+                    self._candidates = debug_files(image, self._path, self._root.open_file)
         return [self.fd, *self._candidates]
 
     def close(self) -> None:
