@@ -18,6 +18,9 @@ from ebpftrace.units import format_bytes
 _START_S = 10.0
 _WATCH_MS = 100
 _MARGIN_BYTES = 32 << 20  # of what is reserved and not used
+_MOST_HELD = 1 << 30
+"""Of memory that no file backs, however large the files: a sparse one costs its owner nothing."""
+_MOST_SENTENCE = 500
 _INTERPRETER = ("-I", "-c")  # neither its environment nor the current directory may choose modules
 _RUN = "from ebpftrace.symbols.resolver import process; os._exit(process.main(sys.argv[1:]))"
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -89,8 +92,9 @@ class Child:
         try:
             self._channel.settimeout(limit_s)
             wire.send(self._channel, {**request, **limits}, files)
-            self._await(most_bytes, time.monotonic() + limit_s)
-            answer, stray = wire.receive(self._channel)
+            end = time.monotonic() + limit_s
+            held = min(most_bytes, _MOST_HELD)
+            answer, stray = wire.receive(self._channel, lambda: self._await(held, end))
             for fd in stray:
                 os.close(fd)
         except TimeoutError as error:
@@ -98,22 +102,26 @@ class Child:
             raise ModuleFailed(f"reading it took longer than {limit_s:.0f} s") from error
         except MemoryError as error:
             self.stop()
-            raise ModuleFailed(f"reading it took more than {format_bytes(most_bytes)}") from error
+            most = format_bytes(min(most_bytes, _MOST_HELD))
+            raise ModuleFailed(f"reading it took more than {most}") from error
         except (OSError, EOFError) as error:
             raise ModuleFailed(f"reading it ended with {self._how_it_ended()}") from error
         except ValueError as error:
             raise self.senseless() from error
         if "error" in answer:
-            raise ModuleFailed(str(answer["error"]))
+            raise ModuleFailed(str(answer["error"])[:_MOST_SENTENCE])
         return answer
 
     def _await(self, most: int, end: float) -> None:
-        """Until the answer begins. TimeoutError; MemoryError where it takes more than `most` bytes."""
+        """Until more of the answer is there. TimeoutError; MemoryError beyond `most` bytes."""
         waiting = select.poll()
         waiting.register(self._channel, select.POLLIN)
-        while not waiting.poll(_WATCH_MS):
+        while True:
+            there = waiting.poll(_WATCH_MS)
             if time.monotonic() > end:
                 raise TimeoutError
+            if there:
+                return
             if self.memory_bytes("RssAnon") > most:
                 raise MemoryError
 

@@ -1,9 +1,10 @@
 """Messages between the two processes: a length, then JSON; descriptors come with the length."""
 
 import json
+import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 _LENGTH = struct.Struct("<I")
@@ -24,12 +25,25 @@ def send(channel: socket.socket, message: Message, files: Sequence[int] = ()) ->
     channel.sendall(body)
 
 
-def receive(channel: socket.socket) -> tuple[Message, list[int]]:
-    """The next message and what came with it.
+def receive(
+    channel: socket.socket, wait: Callable[[], object] = lambda: None
+) -> tuple[Message, list[int]]:
+    """The next message and what came with it. `wait` is called before each part is read.
 
-    EOFError where the other end has gone, ValueError where it makes no sense, OSError.
+    EOFError where the other end has gone, ValueError where it makes no sense, OSError, and what
+    `wait` raises.
     """
+    wait()
     head, files, _, _ = socket.recv_fds(channel, _LENGTH.size, MOST_FILES)
+    try:
+        return _body(channel, head, wait), files
+    except BaseException:
+        for fd in files:
+            os.close(fd)
+        raise
+
+
+def _body(channel: socket.socket, head: bytes, wait: Callable[[], object]) -> Message:
     if len(head) < _LENGTH.size:
         raise EOFError
     (length,) = _LENGTH.unpack(head)
@@ -37,11 +51,15 @@ def receive(channel: socket.socket) -> tuple[Message, list[int]]:
         raise ValueError(length)
     body = bytearray()
     while len(body) < length:
+        wait()
         piece = channel.recv(length - len(body))
         if not piece:
             raise EOFError
         body += piece
-    message = json.loads(body)
+    try:
+        message = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     if not isinstance(message, dict):
         raise ValueError(message)  # noqa: TRY004 - it is the peer's fault, not a caller's
-    return message, files
+    return message
