@@ -60,8 +60,9 @@ def limit(most_bytes: int, seconds: float) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu = int(used.ru_utime + used.ru_stime + seconds) + 1
     for which, most in ((resource.RLIMIT_DATA, most_bytes), (resource.RLIMIT_CPU, cpu)):
-        with suppress(ValueError):
-            resource.setrlimit(which, (most, resource.getrlimit(which)[1]))
+        hard = resource.getrlimit(which)[1]
+        soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(which, (soft, hard))
 
 
 def _drop_capabilities(libc: ctypes.CDLL) -> None:
