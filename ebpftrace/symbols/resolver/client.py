@@ -5,13 +5,14 @@ not ask for it again. For one thread at a time, but for `interrupt`.
 """
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
-from ebpftrace.symbols.locations import MOST_INLINED
+from ebpftrace.symbols.locations import MOST_INLINED, MOST_NAME
 from ebpftrace.symbols.resolver import wire
 from ebpftrace.symbols.resolver.child import Child, ModuleFailed, ResolverGone
 from ebpftrace.symbols.resolver.confined import NOBODY
@@ -25,6 +26,7 @@ _TIRED_BYTES = 140 << 20
 """Of resident memory, by which it is begun anew: it grows by 2 MB for each unit of code it looks into."""
 _ENOUGH_MODULES = 64
 _MOST_MAPPED = 8 << 30
+_MOST_REFUSED = 16
 _DEBUGINFOD = {"DEBUGINFOD_TIMEOUT": "5", "DEBUGINFOD_RETRY_LIMIT": "1"}
 
 T = TypeVar("T")
@@ -53,6 +55,7 @@ class Resolver:
         self._network = self._debuginfod = debuginfod
         self._cache = cache
         self._child: Child | None = None
+        self._interrupted = threading.Event()
         self._open: dict[int, int] = {}
         """Modules that can be asked about, and the bytes that each has mapped."""
 
@@ -113,7 +116,7 @@ class Resolver:
         most = _OWN_BYTES + sum(self._open.values()) + more_bytes
         try:
             return understand(child.ask(request, files, limit_s, most))
-        except (LookupError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise child.senseless() from error
         finally:
             if child.stopped:
@@ -121,6 +124,8 @@ class Resolver:
 
     def _running(self) -> Child:
         if self._child is None:
+            if self._interrupted.is_set():
+                raise ResolverGone("Debug information is not read any more.")
             files = self._open_cache() if self._network else []
             environment = _servers(files) if self._network else {}
             try:
@@ -128,6 +133,8 @@ class Resolver:
             finally:
                 for fd in files:
                     os.close(fd)
+            if self._interrupted.is_set():  # before there was anybody to be ended
+                self._child.interrupt()
         return self._child
 
     def _open_cache(self) -> list[int]:
@@ -144,6 +151,7 @@ class Resolver:
 
     def interrupt(self) -> None:
         """Make whoever waits for an answer stop waiting; any thread may do this, at the end."""
+        self._interrupted.set()
         child = self._child
         if child is not None:
             child.interrupt()
@@ -177,11 +185,15 @@ def _servers(cache: Sequence[int]) -> dict[str, str]:
 
 
 def _opened(told: wire.Message) -> tuple[Opened, int]:
-    """LookupError, TypeError, ValueError where it is no answer."""
+    """LookupError, TypeError, ValueError, OverflowError where it is no answer."""
     why = told["unanswered"]
-    refused = tuple(dict.fromkeys(map(str, told["refused"])))
+    refused = tuple(
+        dict.fromkeys(str(path)[:MOST_NAME] for path in told["refused"][:_MOST_REFUSED])
+    )
     mapped = min(max(int(told["mapped_bytes"]), 0), _MOST_MAPPED)
-    return Opened(bool(told["has_debug_info"]), refused, None if why is None else str(why)), mapped
+    return Opened(
+        bool(told["has_debug_info"]), refused, None if why is None else str(why)[:MOST_NAME]
+    ), mapped
 
 
 def _found(told: wire.Message, count: int) -> list[list[Place]]:
@@ -194,7 +206,7 @@ def _found(told: wire.Message, count: int) -> list[list[Place]]:
 def _place(told: Sequence[object]) -> Place:
     linkage, name, file, line, column = told
     for text in (linkage, name, file):
-        if text is not None and not isinstance(text, str):
+        if text is not None and not (isinstance(text, str) and len(text) <= MOST_NAME):
             raise TypeError(text)
     for number in (line, column):
         if number is not None and (not isinstance(number, int) or not 0 <= number < 1 << 32):
