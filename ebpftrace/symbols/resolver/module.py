@@ -71,14 +71,17 @@ class DebugModule:
                     refused.append(os.readlink(f"/proc/self/fd/{fd}"))
             if self._module.wants_debug_file():
                 self._program.find_standard_debug_info([self._module])
-            if self._module.wants_debug_file() and debuginfod:
+            fetched = self._module.wants_debug_file() and debuginfod
+            if fetched:
                 self._program.set_enabled_debug_info_finders(["debuginfod"])
                 with suppress(drgn.MissingDebugInfoError):
                     self._program.load_module_debug_info(self._module)
         refused += [m["path"] for m in map(_REFUSED.search, words) if m]
         path = self._module.debug_file_path
+        if fetched and path is not None and _build_id_of(path) != build_id:  # drgn trusts servers
+            refused, path = [path], None
         self.found = Found(
-            has_debug_info=not self._module.wants_debug_file(),
+            has_debug_info=path is not None and not self._module.wants_debug_file(),
             refused=[] if path else refused,
             unanswered=next((m["why"] for m in map(_UNANSWERED.search, words) if m), None),
         )
@@ -178,6 +181,17 @@ def _open_already(path: str) -> int:
             if os.readlink(f"/proc/self/fd/{fd}") == path:
                 return os.dup(fd)
     raise FileNotFoundError(path)
+
+
+def _build_id_of(path: str) -> str | None:
+    """Of a file that this process has open."""
+    with suppress(BadElf, OSError):
+        fd = _open_already(path)
+        try:
+            return ElfImage.open(fd).build_id
+        finally:
+            os.close(fd)
+    return None
 
 
 def _clipped(name: str | None) -> str | None:
