@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -54,6 +54,7 @@ class Resolver:
         """`debuginfod`: ask the servers of DEBUGINFOD_URLS, too, and keep what they send in `cache`."""
         self._network = self._debuginfod = debuginfod
         self._cache = cache
+        self._keeps = False
         self._child: Child | None = None
         self._interrupted = threading.Event()
         self._open: dict[int, int] = {}
@@ -74,20 +75,23 @@ class Resolver:
 
         `module`: a number for it. `files` stay the caller's. ModuleFailed, ResolverGone.
         """
+        if len(self._open) >= _ENOUGH_MODULES:
+            self.stop()
+        self._running()  # that tells whether there is a cache
         request = {
             "do": "open",
             "module": module,
             "name": name,
             "build_id": build_id,
-            "debuginfod": self._debuginfod,
+            "debuginfod": self._debuginfod and self._keeps,
         }
-        if len(self._open) >= _ENOUGH_MODULES:
-            self.stop()
         size = sum(os.fstat(fd).st_size for fd in files)
         limit_s = _FETCH_S if self._debuginfod else _OPEN_S
         opened, mapped = self._ask(request, files, limit_s, size, _opened)
         if opened.has_debug_info:
             self._open[module] = size + mapped
+        if self._debuginfod and not self._keeps:
+            opened = replace(opened, unanswered="there is no directory for what it would send")
         if opened.unanswered is not None:
             self._debuginfod = False
         return opened
@@ -127,6 +131,7 @@ class Resolver:
             if self._interrupted.is_set():
                 raise ResolverGone("Debug information is not read any more.")
             files = self._open_cache() if self._network else []
+            self._keeps = bool(files)
             environment = _servers(files) if self._network else {}
             try:
                 self._child = Child(environment, files, network=self._network)
