@@ -94,6 +94,8 @@ class LineFrames:
         # Another file may have been mapped there since the frame was named.
         if module is None or located is None or located[1] + 1 != frame.offset:
             return None
+        if (module.name, module.build_id) != (frame.module, frame.build_id):
+            return None
         identity = self._identity(module)
         return None if identity is None else ((identity, located[1]), module)
 
