@@ -10,6 +10,7 @@ from itertools import chain
 
 from ebpftrace.drain.space import Space
 from ebpftrace.model.frames import Frame
+from ebpftrace.model.ids import Slot
 from ebpftrace.model.picture import Site
 
 FIRST_SITES = 50
@@ -23,20 +24,22 @@ class Refining:
     def __init__(self, spaces: Mapping[int, Space]) -> None:
         self._spaces = spaces
         self._asked = bytearray()
-        self._waiting: dict[Frame, list[int]] = {}
-        """Rows of the sites in whose stacks a frame is, by frame as long as it has no line."""
+        self._waiting: dict[tuple[Slot, Frame], list[int]] = {}
+        """Rows of the sites in whose stacks a frame is, by frame as long as it has no line.
+
+        Two processes may have frames that look the same, of files that are not.
+        """
         self._next = 0
 
     def refine(self, drawn: list[Site | None]) -> None:
         """Put in what has come since the last call."""
-        come: dict[Frame, tuple[Frame, ...]] = {}
-        for space in self._spaces.values():
-            come |= space.arrived()
-        rows = {row for frame in come for row in self._waiting.pop(frame, ())}
-        for row in rows:
-            site = drawn[row]
-            if site is not None:
-                drawn[row] = _with_frames(site, come)
+        for slot, space in self._spaces.items():
+            come = space.arrived()
+            rows = {row for frame in come for row in self._waiting.pop((Slot(slot), frame), ())}
+            for row in rows:
+                site = drawn[row]
+                if site is not None:
+                    drawn[row] = _with_frames(site, come)
 
     def ask(
         self, drawn: list[Site | None], changed: Iterable[tuple[int, int]], *, idle: bool
@@ -69,7 +72,7 @@ class Refining:
         known: dict[Frame, tuple[Frame, ...]] = {}
         for frame, better in zip(site.at.frames, space.refined(site.at.frames), strict=True):
             if better is None:
-                self._waiting.setdefault(frame, []).append(row)
+                self._waiting.setdefault((site.at.slot, frame), []).append(row)
             elif better != (frame,):
                 known[frame] = better
         if known:
