@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 _BATCH = 64
 _MOST_FILES = 512
 _MOST_PLACES = 200_000
+_MOST_HELD = 256 << 20
+_LINE_BYTES = 250  # that a line takes beside its texts
 _MOST_NOTES = 20
 _BURST_S = 2.0
 """So long it works without a pause; then `_SHARE` of the time."""
@@ -67,6 +69,8 @@ class Lines:
         self._asked: set[tuple[Identity, ImageAddress]] = set()
         self._empty: set[Identity] = set()
         """Files without lines: no debug information, or none that can be read."""
+        self._texts: dict[str, str] = {}
+        self._held = 0
         self._arrived: list[tuple[Identity, ImageAddress]] = []
         self._notes: dict[str, None] = {}
         self._pending = 0
@@ -220,10 +224,33 @@ class Lines:
             if fresh and self._store is not None and file.key is not None:
                 self._store.add(file.key, {int(address): fresh[address] for address in fresh})
         return {
-            address: tuple(Line(one, self._source(file, one)) for one in locations)
+            address: self._lines(file, locations)
             for address, locations in found.items()
             if locations
         }
+
+    def _lines(self, file: CodeFile, locations: Locations) -> tuple[Line, ...]:
+        """Nothing where all that is held takes too much memory already."""
+        if self._held > _MOST_HELD:
+            self._note("Further files and lines are left out: they take too much memory.")
+            return ()
+        self._held += _LINE_BYTES * len(locations)
+        return tuple(
+            Line(
+                one._replace(function=self._once(one.function), file=self._once(one.file)),
+                self._once(self._source(file, one)),
+            )
+            for one in locations
+        )
+
+    def _once(self, text: str | None) -> str | None:
+        """The same text, held once for all that say it."""
+        if text is None:
+            return None
+        if text not in self._texts:
+            self._texts[text] = text
+            self._held += len(text)
+        return self._texts[text]
 
     def _source(self, file: CodeFile, location: Location) -> str | None:
         return file.source.line(location.file, location.line) if file.source is not None else None
