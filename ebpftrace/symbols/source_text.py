@@ -4,15 +4,18 @@ Their paths are what the target's debug information says: nothing is shown but a
 anybody, may read, so that no picture shows what only root may see.
 """
 
+import ctypes
 import os
 import stat
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from ebpftrace.text import clean
 
 _MOST_BYTES = 4 << 20
-_MOST_FILES = 64
+_MOST_HELD = 32 << 20
+_LINE_BYTES = 48  # that a line takes beside its text
 _MOST_TEXT = 240
 _READABLE_BY_ALL = 0o004
 
@@ -28,6 +31,7 @@ class SourceText:
         self._opener = opener
         self._users = users
         self._files: OrderedDict[str, list[bytes]] = OrderedDict()
+        self._held = 0
 
     def line(self, path: str | None, number: int | None) -> str | None:
         """Line `number`, from 1, without its indentation, at most 240 characters; None without it."""
@@ -48,15 +52,40 @@ class SourceText:
         except (OSError, ValueError):  # ValueError: a path with a NUL
             lines = []
         self._files[path] = lines
-        if len(self._files) > _MOST_FILES:
-            self._files.popitem(last=False)
+        self._held += _weight(path, lines)
+        while self._held > _MOST_HELD and len(self._files) > 1:
+            self._held -= _weight(*self._files.popitem(last=False))
         return lines
 
     def _read(self, path: str) -> list[bytes]:
-        fd = self._opener(path)
+        fd = self._open(path)
         with os.fdopen(fd, "rb") as file:
             status = os.fstat(fd)
             shown = status.st_mode & _READABLE_BY_ALL or status.st_uid in self._users
             if not stat.S_ISREG(status.st_mode) or not shown or status.st_size > _MOST_BYTES:
                 return []
             return file.read(_MOST_BYTES).split(b"\n")
+
+    def _open(self, path: str) -> int:
+        """With the rights of its user: a file that all may read may be in a directory of root's."""
+        if os.geteuid() != 0 or 0 in self._users:
+            return self._opener(path)
+        for user in self._users:
+            with suppress(OSError), _acting_as(user):
+                return self._opener(path)
+        raise FileNotFoundError(path)
+
+
+@contextmanager
+def _acting_as(user: int) -> Iterator[None]:
+    """In file systems, this thread only: setfsuid(2) takes the capabilities for files along."""
+    libc = ctypes.CDLL(None)
+    libc.setfsuid(ctypes.c_uint(user))
+    try:
+        yield
+    finally:
+        libc.setfsuid(0)
+
+
+def _weight(path: str, lines: Sequence[bytes]) -> int:
+    return len(path) + sum(map(len, lines)) + _LINE_BYTES * (len(lines) + 1)
