@@ -28,7 +28,11 @@ class Names:
     """One process: what names its frames, and gives them lines."""
 
     def __init__(
-        self, up: LookUp, *modules: Module, perf_map: PerfMap | None = None, maps: tuple[Mapping, ...] = ()
+        self,
+        up: LookUp,
+        *modules: Module,
+        perf_map: PerfMap | None = None,
+        maps: tuple[Mapping, ...] = (),
     ) -> None:
         self.up = up
         self.stub = StubProcess(*(part for one in modules for part in one.mappings), *maps)
