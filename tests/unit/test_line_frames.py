@@ -133,7 +133,9 @@ def test_frames_of_one_place_wait_together(up):
     with library(Sym("f")) as module:
         names = Names(up, module)
         frame = names.frame()
+        up.resolver.gate.clear()
         assert names.refined(frame, frame) == [None, None]
+        up.resolver.gate.set()
         up.settle()
         assert len(names.frames.arrived()) == 1
         assert names.frames.arrived() == {}
@@ -143,7 +145,9 @@ def test_frames_of_one_place_wait_together(up):
 def test_two_processes_share_what_is_found_of_a_file(up):
     with library(Sym("f")) as module:
         one, two = Names(up, module), Names(up, module)
+        up.resolver.gate.clear()
         assert one.refined(one.frame()) == two.refined(two.frame()) == [None]
+        up.resolver.gate.set()
         up.settle()
         assert one.frames.arrived() == two.frames.arrived()
         three = Names(up, module)
