@@ -156,6 +156,17 @@ def test_a_path_in_an_old_encoding_costs_lines_but_neither_names_nor_other_units
     assert ask.find([at(path, "<other>", "jmp")])[0][0][3] == 2
 
 
+def test_a_symbol_in_an_old_encoding_leaves_the_name_of_the_debug_information(ask, tmp_path):
+    source = written(
+        tmp_path / "c.c",
+        "#include <stdlib.h>\nvoid *cafe(int n) { return malloc(n); }\nint main(void) { }\n",
+    )
+    path = build(tmp_path / "c", "-g", source=source)
+    address = at(path, "<cafe>", "jmp")
+    run("objcopy", "--redefine-sym", "cafe=" + os.fsdecode(b"caf\xe9"), path)
+    assert ask.chain(path, address) == [(None, "cafe", 2, 28)]
+
+
 @pytest.mark.skipif(shutil.which("clang++") is None, reason="clang is not installed")
 def test_clang_says_the_same_names_and_lines(ask, tmp_path):
     path = tmp_path / "program"

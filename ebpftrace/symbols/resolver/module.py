@@ -132,7 +132,7 @@ class DebugModule:
         places = [
             (
                 _clipped(name),
-                _clipped(one.name()),
+                _name_of(one),
                 _clipped(one.filename or None),
                 one.line or None,
                 one.column or None,
@@ -153,7 +153,7 @@ class DebugModule:
         """Of the symbol table of the debug file, for the mapped one may have none."""
         try:
             return _clipped(self._program.symbol(address).name)
-        except LookupError:
+        except (LookupError, UnicodeDecodeError):
             return None
 
     def _linkage_names(self, address: int) -> list[str | None]:
@@ -181,6 +181,13 @@ def _open_already(path: str) -> int:
             if os.readlink(f"/proc/self/fd/{fd}") == path:
                 return os.dup(fd)
     raise FileNotFoundError(path)
+
+
+def _name_of(location: drgn.SourceLocation) -> str | None:
+    try:
+        return _clipped(location.name())
+    except UnicodeDecodeError:
+        return None
 
 
 def _build_id_of(path: str) -> str | None:
