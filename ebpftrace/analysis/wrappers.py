@@ -91,7 +91,7 @@ _LIBRARIES = (
 
 # The C++ run time, containers and smart pointers: what they hold is asked for by whoever fills them.
 _CXX = (
-    r"operator (?:new|delete)(?:\[\])?|__cxa_\w+",
+    r"(?:.*::)?operator (?:new|delete)(?:\[\])?|__cxa_\w+",  # also a class's own
     r"(?:std|__gnu_\w+|__cxxabiv1)::.*",
     (
         r"boost::(?:container|unordered|multi_index|intrusive|ptr_container|circular_buffer|pool"

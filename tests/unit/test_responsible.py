@@ -59,6 +59,7 @@ def test_wrappers_of_c_are_not_to_blame(function):
     [
         "operator new(unsigned long)",
         "operator new[](unsigned long, std::nothrow_t const&)",
+        "app::(anonymous namespace)::Buffer::operator new[](unsigned long)",
         "std::vector<app::Key, std::allocator<app::Key>>::push_back(app::Key const&)",
         "void std::vector<int>::_M_realloc_insert<int const&>(int const&)",
         "std::_Function_handler<void (), app::run()::{lambda()#1}>::_M_invoke(std::_Any_data const&)",
