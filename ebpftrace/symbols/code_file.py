@@ -38,12 +38,16 @@ class CodeFile:
         return self._path
 
     def files(self) -> list[int]:
-        """Its descriptor, then those of files in its process's own tree that may describe it."""
+        """Its descriptor, then those of files in its process's tree that may describe it.
+
+        Also where that tree is ours: who reads them may be kept out of the folder they are in.
+        """
         if self._candidates is None:
             self._candidates = ()
-            if self._root is not None and not self._root.is_ours and self._image is not None:
+            if self._root is not None and self._image is not None:
                 with suppress(OSError):
-                    self._candidates = debug_files(self._image, self._path, self._root.open_file)
+                    path = self._root.inside(self._path)
+                    self._candidates = debug_files(self._image, path, self._root.open_file)
         return [self.fd, *self._candidates]
 
     def close(self) -> None:

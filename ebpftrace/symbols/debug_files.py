@@ -1,7 +1,7 @@
-"""Separate debug files of a program that has a file tree of its own: a container's.
+"""Separate debug files of a program, in the file tree that it sees: a container has its own.
 
-Those of the host's tree drgn finds itself. What is found here is only offered: the build id or the
-checksum decides, where it is read.
+What is found here is only offered: the build id or the checksum decides, where it is read. There drgn
+also looks for itself, in the host's tree, as far as nobody may.
 """
 
 import os
