@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import drgn
 
 from ebpftrace.symbols.locations import MOST_INLINED, MOST_NAME
-from ebpftrace.symbols.resolver.linkage import LinkageNames
+from ebpftrace.symbols.resolver.linkage import Call, LinkageNames
 
 _ADDRESSES = (1 << 64) - 1
 _RANGE = (0, 1 << 47)  # where its first segment lies is what the bias is against
@@ -99,21 +99,22 @@ class DebugModule:
         except LookupError:
             symbol = self._symbol((address + bias) & _ADDRESSES)
             return [] if symbol is None else [(symbol, None, None, None, None)]
-        told = [locations[n] for n in range(min(len(locations), MOST_INLINED))]
+        count = len(locations)
+        found = [locations[n] for n in range(min(count, MOST_INLINED))]
+        told = [(one.name(), one.filename, one.line, one.column) for one in found]
         names = self._linkage_names(address)
-        if len(names) != len(locations):  # they were not found, or another way
-            names = [None] * len(locations)
+        if count == 1 and len(names) > 1:
+            # drgn has found the line and not the function: its name is the symbol's.
+            calls = self._linkage_calls(address)[: MOST_INLINED - 1]
+            told = [(None, *told[0][1:]), *((None, *call) for call in calls)]
+            count = len(names)
+        if len(names) != count:  # they were not found, or another way
+            names = [None] * count
         places = [
-            (
-                _clipped(name),
-                _clipped(one.name()),
-                _clipped(one.filename or None),
-                one.line or None,
-                one.column or None,
-            )
-            for one, name in zip(told, names, strict=False)
+            (_clipped(name), _clipped(plain), _clipped(file or None), line or None, column or None)
+            for (plain, file, line, column), name in zip(told, names, strict=False)
         ]
-        if len(told) == len(locations) and places:
+        if len(told) == count and places:
             symbol = self._symbol((address + bias) & _ADDRESSES)
             places[-1] = (symbol or places[-1][0], *places[-1][1:])
         return places
@@ -126,10 +127,15 @@ class DebugModule:
             return None
 
     def _linkage_names(self, address: int) -> list[str | None]:
-        if self._linkage is None:
-            return []
+        return [] if self._linkage is None else self._linkage.names(self._described(address))
+
+    def _linkage_calls(self, address: int) -> list[Call]:
+        return [] if self._linkage is None else self._linkage.calls(self._described(address))
+
+    def _described(self, address: int) -> int:
+        """`address` of the mapped file, as its debug file has it."""
         bias = (self._module.loaded_file_bias or 0) - (self._module.debug_file_bias or 0)
-        return self._linkage.names((address + bias) & _ADDRESSES)
+        return (address + bias) & _ADDRESSES
 
     def close(self) -> None:
         """Let go of the files."""
