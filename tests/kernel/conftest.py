@@ -4,16 +4,16 @@ Also says which tests this machine has no compiler for, and keeps runs of the to
 """
 
 import json
-import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.kernel import harness
+from tests.kernel.golden import RUSTC
 
 # Left out and not skipped: no kernel test may be skipped, and few machines have this compiler.
-collect_ignore = [] if shutil.which("rustc") else ["test_lines_rust.py"]
+collect_ignore = [] if RUSTC else ["test_lines_rust.py"]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,11 +6,16 @@ A comment `here: NAME` marks a line, so that no test knows its number.
 import functools
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 from tests.kernel.harness import REPOSITORY, WORKLOADS, Tracer
 from tests.kernel.pictures import Picture, Site
+
+# Where rustup puts it, which is not on the PATH of root.
+_CARGO = Path.home() / ".cargo" / "bin"
+RUSTC = shutil.which("rustc") or shutil.which("rustc", path=_CARGO)
 
 _MARK = re.compile(r"here: (\w+)")
 _RESOLVER = "ebpftrace.symbols.resolver"
