@@ -78,7 +78,11 @@ static __always_inline void finish_call(struct pt_regs *ctx, struct in_flight *c
 {
 	u32 slot = COOKIE_SLOT(call->cookie), called = COOKIE_CALLED(call->cookie);
 	u64 result = result_of(ctx, call);
-	struct birth birth = {.address = result, .now = call->entered, .slot = slot, .called = called};
+	struct birth birth = {.address = result,
+			      .now = call->entered,
+			      .slot = slot,
+			      .called = called,
+			      .counted = is_armed()};
 	struct block block = {};
 
 	settle_old(call, slot, result);
@@ -91,7 +95,7 @@ static __always_inline void finish_call(struct pt_regs *ctx, struct in_flight *c
 	}
 	if (walk)
 		block.stack = stack_in(walk, ctx, &birth);
-	if (!is_armed())
+	if (!birth.counted)
 		return;
 	if (walk)
 		lose_frames(walk);

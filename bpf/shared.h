@@ -179,7 +179,7 @@ struct cohort {
 /* Head of everything in the ring buffer. */
 struct event {
 	u16 kind;
-	u8 end;     /* EVENT_STACK: enum stack_end */
+	u8 end;     /* EVENT_STACK: enum stack_end; EVENT_MISS: is the allocation counted? */
 	u8 guessed; /* EVENT_STACK: a frame was found by RULE_GUESS */
 	u32 slot;
 	u32 count; /* EVENT_STACK: frames that follow; EVENT_MISS: bytes of the slice; else the

@@ -15,6 +15,7 @@
 struct birth {
 	u64 address, now;
 	u32 slot, called;
+	u8 counted; /* not while user space learns */
 };
 
 /* Send `walk` as a new stack; 0 where it could not be. */
@@ -87,6 +88,8 @@ static __always_inline void fill_miss(struct walk *walk, struct birth *birth, st
 	u64 ticket = hash_step(hash_step(stump, birth->address), birth->now);
 
 	miss->event.kind = EVENT_MISS;
+	miss->event.end = birth->counted;
+	miss->event.guessed = 0;
 	miss->event.slot = birth->slot;
 	miss->event.called = birth->called;
 	miss->event.stack = ticket ? ticket : 1;

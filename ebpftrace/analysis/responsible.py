@@ -32,6 +32,8 @@ _FUNCTIONS = _any_of(wrappers.FUNCTIONS)
 _ENTRIES = _any_of(wrappers.ENTRIES)
 _FILES = _any_of(wrappers.FILES)
 _MODULES = _any_of(wrappers.MODULES)
+_HOSTS = _any_of(wrappers.HOSTS)
+_JIT = "[JIT]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,23 @@ def responsible(frames: Sequence[Frame], rules: Rules) -> int | None:
     for index, frame in enumerate(frames):
         blame = _blame(rules.skipped, frame.function, frame.file, frame.module)
         if blame is _Blame.NOTHING:
-            return index
+            return _hosted(frames, index, rules)
         outermost[blame] = index
     outermost.pop(_Blame.SKIPPED, None)
     return outermost[min(outermost)] if outermost else None
+
+
+def _hosted(frames: Sequence[Frame], first: int, rules: Rules) -> int:
+    """`first`, or the code that it runs if that is of a virtual machine and its names are known."""
+    for index in range(first, len(frames)):
+        frame = frames[index]
+        if frame.module == _JIT:
+            return index if frame.function is not None else first
+        if not _HOSTS.fullmatch(os.path.basename(frame.module or "")):
+            blame = _blame(rules.skipped, frame.function, frame.file, frame.module)
+            if blame is _Blame.NOTHING:
+                return index
+    return first
 
 
 @lru_cache(maxsize=_KNOWN)

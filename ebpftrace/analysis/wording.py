@@ -153,7 +153,11 @@ def _line(file: str, frame: Frame) -> str:
 
 
 def _module(frame: Frame, apart: str) -> str:
-    return f"{apart}[{os.path.basename(frame.module)}]" if frame.module else ""
+    if not frame.module:
+        return ""
+    if frame.module.startswith("["):  # a name of the kernel's, or ours for code of no file
+        return f"{apart}{frame.module}"
+    return f"{apart}[{os.path.basename(frame.module)}]"
 
 
 class Chain(NamedTuple):

@@ -1,7 +1,7 @@
 """Which code only passes on what it was asked for: regular expressions, by what a frame says of itself.
 
 They are matched in whole: `FUNCTIONS` and `ENTRIES` against bare names (`names.bare`), `FILES`
-against paths of sources, `MODULES` against the last part of a module's path. A target chooses what
+against paths of sources, `MODULES` and `HOSTS` against the last part of a module's path. A target chooses what
 they are matched against: no two repetitions side by side may match the same text.
 """
 
@@ -19,7 +19,8 @@ _C = (
         r"(?:malloc|calloc|realloc|zalloc|reallocarray|recallocarray|strdup|strndup|memdup|memalign"
         r"|v?asprintf|aligned_alloc)(?:_?(?:n|0|array|zero|zeroed|aligned|or_die|or_null|default))?"
     ),
-    r"(?:z|ztry|try)(?:m|c|re)alloc(?:_usable|_no_tcache|_flags)*|zstrdup",  # redis, valkey
+    # redis, valkey
+    r"(?:z|ztry|try)(?:m|c|re)alloc(?:_usable|_no_tcache|_flags)*|zstrdup|_?sds[a-z]\w*",
     r"je_\w+|mallocx|rallocx|(?:arena_malloc|imalloc)\w*",  # jemalloc
     (
         r"_mi_\w+|mi_(?:heap_)?(?:malloc|zalloc|calloc|realloc|re[cz]alloc|strn?dup|new|posix_|memalign"
@@ -90,7 +91,7 @@ _LIBRARIES = (
 
 # The C++ run time, containers and smart pointers: what they hold is asked for by whoever fills them.
 _CXX = (
-    r"operator (?:new|delete)(?:\[\])?|__cxa_\w+",
+    r"(?:.*::)?operator (?:new|delete)(?:\[\])?|__cxa_\w+",  # also a class's own
     r"(?:std|__gnu_\w+|__cxxabiv1)::.*",
     (
         r"boost::(?:container|unordered|multi_index|intrusive|ptr_container|circular_buffer|pool"
@@ -177,4 +178,13 @@ MODULES = (
     ),
     r"libstd-[0-9a-f]+\.so|libswiftCore\.so",
     r"lib(?:gphobos|gdruntime|phobos2[\w-]*|druntime[\w-]*)\.so(?:\.\d+)*",
+)
+
+# Virtual machines. Where the names of the code that they run are known (a perf map), that code is to
+# blame for what they allocate for it, and else they are.
+HOSTS = (
+    r"node(?:js)?|libnode\.so(?:\.\d+)*|libv8\w*\.so(?:\.\d+)*|bun|deno",
+    r"python\d[\d.]*\w*|libpython\d[\d.]*\w*\.so(?:\.\d+)*|pypy\d?[\w.-]*|libpypy[\w.-]*\.so[\w.-]*",
+    r"libj(?:vm|ava|image|li)\.so|libopenj9\w*\.so|libcoreclr\.so|libclrjit\.so|libmono\w*[\w.-]*\.so[\d.]*",
+    r"ruby\d?[\d.]*|libruby[\w.-]*\.so(?:\.\d+)*|php[\w.-]*|libphp\w*\.so|beam\.smp|luajit[\w.-]*",
 )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ebpftrace.doctor import probe_checks
+from ebpftrace.doctor import name_checks, probe_checks
 from ebpftrace.doctor.bounded import bounded
 from ebpftrace.errors import CannotAttach
 from ebpftrace.host import (
@@ -41,6 +41,8 @@ CHECKS: tuple[tuple[str, Callable[[], Check]], ...] = (
     ("BPF programs", trials.check_programs),
     ("uprobes", trials.check_uprobes),
     ("other tracers", holders.check),
+    ("demangling", name_checks.check_demangling),
+    ("lines", name_checks.check_lines),
 )
 
 
@@ -53,7 +55,7 @@ class HostReport:
 
 
 def checks() -> HostReport:
-    """All of them, 0.6 s in all; the compiler runs meanwhile. Call it from the main thread."""
+    """All of them, 0.7 s in all; the compiler runs meanwhile. Call it from the main thread."""
     worker = probe_checks.start()
     compilation = trial_compilation.start()
     try:

@@ -15,7 +15,7 @@ from ebpftrace.model.picture import Site
 
 FIRST_SITES = 50
 """As many as views show; looked up before anything else."""
-_SITES_AT_ONCE = 500
+_SITES_AT_ONCE = 200
 
 
 class Refining:

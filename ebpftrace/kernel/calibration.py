@@ -53,43 +53,38 @@ def calibrate(
     Slot 0 must count meanwhile, and what it counted be thrown away. The probes stay until `channel`
     is closed. `events` have come since the last call.
     """
+    if trial.entry_ns is None or trial.stepped_ns is None:
+        return None
     try:
-        return _calibrate(channel, programs, backend, trial, rules, events)
+        bare = median([_loop(channel, "birth") for _ in range(_ROUNDS)])
+        for placement in _placements(backend):
+            number = channel.ask(request_for(placement, programs), [programs.uprobe(placement)])
+            if number["errno"]:
+                raise CannotAttach(f"calibration: error {number['errno']}")
+        for role in _FUNCTIONS:
+            _teach(channel, role, rules, events)
+        costs = _costs(channel, bare)
     except CannotAttach as error:
         log.info("no prices: %s", error)
         return None
     finally:
         rules.remove_slot(SLOT)
+    return Prices(
+        birth_ns=costs["birth"],
+        resize_ns=costs["resize"],
+        death_ns=costs["death"],
+        nested_ns=trial.entry_ns,
+        stepped_ns=max(trial.stepped_ns - trial.entry_ns, 0.0),
+    )
 
 
-def _calibrate(
-    channel: Channel,
-    programs: Programs,
-    backend: Backend,
-    trial: ProbeTrial,
-    rules: RuleTable,
-    events: Callable[[], list[bytes]],
-) -> Prices | None:
-    if trial.entry_ns is None or trial.stepped_ns is None:
-        return None
-    bare = median([_loop(channel, "birth") for _ in range(_ROUNDS)])
-    for placement in _placements(backend):
-        number = channel.ask(request_for(placement, programs), [programs.uprobe(placement)])
-        if number["errno"]:
-            raise CannotAttach(f"calibration: error {number['errno']}")
-    for role in _FUNCTIONS:
-        _teach(channel, role, rules, events)
+def _costs(channel: Channel, bare: float) -> dict[Role, float]:
+    """Nanoseconds of a call of each function, without the `bare` call. CannotAttach."""
     found: dict[Role, list[float]] = {role: [] for role in _FUNCTIONS}
     for _ in range(_ROUNDS):
         for role, readings in found.items():  # each round frees what it has allocated
             readings.append(_loop(channel, role) - bare)
-    return Prices(
-        birth_ns=median(found["birth"]),
-        resize_ns=median(found["resize"]),
-        death_ns=median(found["death"]),
-        nested_ns=trial.entry_ns,
-        stepped_ns=max(trial.stepped_ns - trial.entry_ns, 0.0),
-    )
+    return {role: median(readings) for role, readings in found.items()}
 
 
 def _teach(

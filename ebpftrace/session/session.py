@@ -303,8 +303,6 @@ class Session:
         if final:
             self._tracer.disarm()
             time.sleep(_PROGRAMS_END_S)
-            if self._lines is not None:
-                self._lines.settle(_LINES_END_S)
         else:
             self._find_ended_anchors()
         self._read_cohorts()
@@ -319,6 +317,10 @@ class Session:
         since = self._since_attach()
         totals = self._book.totals()
         sites = self._drawing.draw(since, idle=not self._naming().pending)
+        if final and self._lines is not None:
+            # Of sites that came since the picture before, that has asked for lines only now.
+            self._lines.settle(_LINES_END_S)
+            sites = self._drawing.draw(since, idle=False)
         return Picture(
             time=datetime.now(timezone.utc),
             since_attach_s=since,

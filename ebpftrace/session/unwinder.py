@@ -32,7 +32,7 @@ MOST_TABLES = 512
 class Miss(NamedTuple):
     """An EVENT_MISS: the walk of a birth in `slot` ended in a frame at `pc`, with these registers.
 
-    `memory`: the stack from `sp` on. `replaced`: by where they were, the return addresses that
+    `counted`: not while rules are learned, then it is for its rules only. `memory`: the stack from `sp` on. `replaced`: by where they were, the return addresses that
     return probes have replaced in it.
     """
 
@@ -44,16 +44,25 @@ class Miss(NamedTuple):
     fp: int
     memory: bytes
     replaced: Mapping[int, int]
+    counted: bool
 
     @classmethod
     def of(cls, event: bytes) -> "Miss":
-        _, _, _, slot, count, _, ticket, stump, pc, sp, fp, *pending = layout.MISS.unpack_from(
-            event
+        _, counted, _, slot, count, _, ticket, stump, pc, sp, fp, *pending = (
+            layout.MISS.unpack_from(event)
         )
         memory = event[layout.MISS.size : layout.MISS.size + count]
         replaced = dict(zip(pending[::2], pending[1::2], strict=True))
         return cls(
-            Slot(slot), StackId(ticket), StackId(stump), Address(pc), sp, fp, memory, replaced
+            Slot(slot),
+            StackId(ticket),
+            StackId(stump),
+            Address(pc),
+            sp,
+            fp,
+            memory,
+            replaced,
+            bool(counted),
         )
 
     def word(self, address: int) -> int | None:

@@ -104,6 +104,8 @@ class Unwinding:
             if tried < _MOST_TRIES and self._is_early(miss, stack):
                 self._held.append((miss, tried))
                 continue
+            if not miss.counted:
+                continue
             self._count(stack)
             owner = miss.stump
             if stack is not None:

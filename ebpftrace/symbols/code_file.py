@@ -38,13 +38,17 @@ class CodeFile:
         return self._path
 
     def files(self) -> list[int]:
-        """Its descriptor, then those of files in its process's own tree that may describe it."""
+        """Its descriptor, then those of files in its process's tree that may describe it.
+
+        Also where that tree is ours: who reads them may be kept out of the folder they are in.
+        """
         if self._candidates is None:
             self._candidates = ()
             if self._root is not None:
                 with suppress(BadElf, OSError):
                     image = ElfImage.open(self.fd)  # the module's may be closed by now
-                    self._candidates = debug_files(image, self._path, self._root.open_file)
+                    path = self._root.inside(self._path)
+                    self._candidates = debug_files(image, path, self._root.open_file)
         return [self.fd, *self._candidates]
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""Separate debug files in the file tree of a program.
+"""Separate debug files of a program, in the file tree that it sees: a container has its own.
 
-In the host's own tree drgn looks itself, but as nobody, to whom home directories are closed. What is
-found here is only offered: the build id or the checksum decides, where it is read.
+What is found here is only offered: the build id or the checksum decides, where it is read. There drgn
+also looks for itself, in the host's tree, as far as nobody may.
 """
 
 import os

@@ -18,6 +18,8 @@ from ebpftrace.target.space import AddressSpace
 
 Place = tuple[Identity, ImageAddress]
 
+_MOST_ANSWERS = 100_000
+
 
 class LineFrames:
     """Not for two threads at once. `root` stays the caller's, and open as long as this is used."""
@@ -37,6 +39,8 @@ class LineFrames:
         self._root = root
         self._users = users
         self._identities: dict[int, tuple[Module, Identity | None]] = {}
+        self._answers: dict[int, tuple[Frame, tuple[Frame, ...]]] = {}
+        """By address: a frame, and what takes its place for good."""
         self._waiting: dict[Place, set[Frame]] = {}
         self._seen = 0
 
@@ -45,6 +49,22 @@ class LineFrames:
 
         What is not there yet is looked up from now on.
         """
+        answers = [self._answer(frame) for frame in frames]
+        asked = [frame for frame, answer in zip(frames, answers, strict=True) if answer is None]
+        if not asked:
+            return answers
+        looked_up = dict(zip(map(id, asked), self._look_up(asked), strict=True))
+        return [
+            looked_up[id(frame)] if answer is None else answer
+            for frame, answer in zip(frames, answers, strict=True)
+        ]
+
+    def _answer(self, frame: Frame) -> tuple[Frame, ...] | None:
+        """What was the last word on this frame. The same few are in the stacks of most sites."""
+        known = self._answers.get(frame.address)
+        return known[1] if known is not None and known[0] is frame else None
+
+    def _look_up(self, frames: Sequence[Frame]) -> list[tuple[Frame, ...] | None]:
         places = [self._place(frame) for frame in frames]
         wanted: dict[Identity, tuple[Module, list[ImageAddress]]] = {}
         for found in places:
@@ -53,10 +73,16 @@ class LineFrames:
                 wanted.setdefault(identity, (module, []))[1].append(address)
         for identity, (module, addresses) in wanted.items():
             self._lines.want(identity, addresses, self._maker(module, identity))
-        return [
+        answers = [
             self._now(frame, found[0]) if found is not None else self._as_it_is(frame)
             for frame, found in zip(frames, places, strict=True)
         ]
+        if len(self._answers) > _MOST_ANSWERS:
+            self._answers.clear()
+        for frame, answer in zip(frames, answers, strict=True):
+            if answer is not None:
+                self._answers[frame.address] = frame, answer
+        return answers
 
     def _as_it_is(self, frame: Frame) -> tuple[Frame, ...] | None:
         return None if self._symbolizer.awaits_name(frame) else (frame,)

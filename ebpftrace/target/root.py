@@ -29,15 +29,18 @@ class TargetRoot:
     same to both.
     """
 
-    def __init__(self, fd: int, namespace: int = -1, *, is_ours: bool = False) -> None:
+    def __init__(
+        self, fd: int, namespace: int = -1, *, is_ours: bool = False, place: str = "/"
+    ) -> None:
         """For `open`; takes over both descriptors.
 
         `namespace` is the mount namespace's: when the last holder of one goes, its mounts come
-        apart, and `fd` would show what lies below them.
+        apart, and `fd` would show what lies below them. `place`: what /proc says of the directory.
         """
         self.fd = fd
         self.is_ours = is_ours
         self._namespace = namespace
+        self._place = place
 
     @classmethod
     def open(cls, process: Process) -> "TargetRoot | None":
@@ -51,13 +54,22 @@ class TargetRoot:
                 opened.callback(os.close, fd)
                 ours = os.path.samestat(os.fstat(namespace), os.stat("/proc/self/ns/mnt"))
                 ours = ours and os.path.samestat(os.fstat(fd), os.stat("/"))
+                place = os.readlink(f"{base}/root")
             except (OSError, CannotAttach):
                 return None
             # Its number may have become another's before the directory was opened.
             if process.ended():
                 return None
             opened.pop_all()
-        return cls(fd, namespace, is_ours=ours)
+        return cls(fd, namespace, is_ours=ours, place=place)
+
+    def inside(self, path: str) -> str:
+        """A path of /proc/PID/maps as the target would say it.
+
+        The kernel tells it from the root of the mounts on: after a chroot that is another one.
+        """
+        rest = path.removeprefix(self._place.rstrip("/"))
+        return rest if rest.startswith("/") else path
 
     def open_file(self, path: bytes | str, *, follow: bool = True) -> int:
         """A descriptor for reading the regular file at `path`, as the target would find it.

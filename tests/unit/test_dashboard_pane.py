@@ -24,8 +24,13 @@ def test_the_whole_stack_is_there_and_how_it_ends():
 
 def test_a_long_name_is_wrapped_and_a_monstrous_one_cut():
     said = texts(stack_lines(site(frames=(frame("x" * 150),)), picture(), RULES, 80))
-    assert "".join(line.strip() for line in said[2:]) == "▸ " + "x" * 150 + "  [app]"
+    assert said[2:] == ["▸ " + "x" * 78, "    " + "x" * 72, "    [app]"]
     assert len(texts(stack_lines(site(frames=(frame("x" * 100_000),)), picture(), RULES, 80))) < 10
+
+
+def test_names_are_as_wide_as_they_are_drawn():
+    said = texts(stack_lines(site(frames=(frame("名" * 39),)), picture(), RULES, 80))
+    assert said[2:] == ["▸ " + "名" * 39, "    [app]"]
 
 
 def test_the_responsible_frame_is_marked_and_its_source_stands_below_it():

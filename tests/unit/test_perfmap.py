@@ -1,6 +1,4 @@
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ from ebpftrace.symbols.locations import MOST_NAME
 from ebpftrace.symbols.perfmap import PerfMap
 from ebpftrace.target.process import Process
 from ebpftrace.target.root import TargetRoot
+from tests.unit.children import talking
 from tests.unit.space_builders import Clock
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
@@ -264,26 +263,17 @@ finally:
 
 
 def test_the_map_of_a_real_process_is_found_and_outlives_it():
-    with subprocess.Popen(
-        [sys.executable, "-S", "-c", CHILD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdin
-        assert child.stdout
-        child.stdout.readline()
+    with talking(CHILD) as child:
+        child.line()
         with Process.open(child.pid) as process:
             root = TargetRoot.open(process)
             assert root
             found = PerfMap.of(process, root)
             assert found.refresh()
             assert found.find(0x7F0000001004) == "py::first"
-            child.stdin.write("\n")
-            child.stdin.flush()
-            child.stdout.readline()
-            child.stdin.write("\n")
-            child.stdin.flush()
+            child.go_on()
+            child.line()
+            child.go_on()
             child.wait()
             found._next = 0.0
             assert found.refresh()

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 
+from ebpftrace.drain import refining as refining_module
 from ebpftrace.drain.refining import FIRST_SITES, Refining
 from ebpftrace.drain.space import Space
 from ebpftrace.model.frames import Frame
@@ -127,7 +128,8 @@ def test_the_sites_that_hold_most_are_asked_for_first():
     assert sorted(one.address for one in later.asked) == list(range(200))
 
 
-def test_when_idle_so_many_at_once_and_each_once():
+def test_when_idle_so_many_at_once_and_each_once(monkeypatch):
+    monkeypatch.setattr(refining_module, "_SITES_AT_ONCE", 500)
     later, refining = one_space()
     drawn: list[Site | None] = [
         site(f"s{n}", frames=(frame(f"f{n}", address=n),)) for n in range(1200)

@@ -59,6 +59,7 @@ def test_wrappers_of_c_are_not_to_blame(function):
     [
         "operator new(unsigned long)",
         "operator new[](unsigned long, std::nothrow_t const&)",
+        "app::(anonymous namespace)::Buffer::operator new[](unsigned long)",
         "std::vector<app::Key, std::allocator<app::Key>>::push_back(app::Key const&)",
         "void std::vector<int>::_M_realloc_insert<int const&>(int const&)",
         "std::_Function_handler<void (), app::run()::{lambda()#1}>::_M_invoke(std::_Any_data const&)",
@@ -195,6 +196,23 @@ def test_where_only_what_starts_programs_is_there_it_is_named():
     assert responsible([frame(None, module=LIBC)] * 2, RULES) == 1
 
 
+NODE, PYTHON = "/usr/bin/node", "/usr/lib/x86_64-linux-gnu/libpython3.12.so.1.0"
+
+
+@pytest.mark.parametrize("host", [NODE, PYTHON, "/usr/bin/python3.12", "/opt/jdk/lib/libjvm.so"])
+def test_what_a_virtual_machine_runs_is_to_blame_where_its_names_are_known(host):
+    run = [frame("allocate_inside", module=host), frame("py::leak:/app.py", module="[JIT]")]
+    assert blamed("malloc", *run, frame("Run", module=host)) == "py::leak:/app.py"
+    assert blamed("malloc", *run[:1], frame(None, module="[JIT]")) == "allocate_inside"
+    assert blamed("malloc", *run[:1], frame("Run", module=host)) == "allocate_inside"
+
+
+def test_a_library_that_a_virtual_machine_calls_is_to_blame_itself():
+    script = frame("JS:leak /app.js:3:14", module="[JIT]")
+    assert blamed(frame("native", module="/app/addon.node"), script) == "native"
+    assert blamed(frame("uv_run", module=NODE), "native", script) == "native"
+
+
 def test_no_frames_have_nobody_to_blame():
     assert responsible((), RULES) is None
 
@@ -236,7 +254,7 @@ PIECES = (
 )
 
 
-@pytest.mark.parametrize("patterns", ["FUNCTIONS", "ENTRIES", "FILES", "MODULES"])
+@pytest.mark.parametrize("patterns", ["FUNCTIONS", "ENTRIES", "FILES", "MODULES", "HOSTS"])
 def test_no_pattern_backtracks_on_hostile_names(patterns):
     compiled = [re.compile(pattern, re.DOTALL) for pattern in getattr(wrappers, patterns)]
     started = time.process_time()

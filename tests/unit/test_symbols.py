@@ -1,7 +1,5 @@
 import contextlib
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ from ebpftrace.target.maps import Mapping
 from ebpftrace.target.modules import Module, open_modules
 from ebpftrace.target.process import Process
 from ebpftrace.target.space import AddressSpace
+from tests.unit.children import talking
 from tests.unit.elf_builder import LOCAL, TEXT_ADDRESS, WEAK, Elf, Sym
 from tests.unit.space_builders import BASE, Clock, StubProcess, mapping, module_of, space
 
@@ -288,40 +287,28 @@ sys.stdin.readline()
 
 @needs_root
 def test_frames_of_a_real_process_survive_a_dlopen_and_its_end():
-    with subprocess.Popen(
-        [sys.executable, "-S", "-c", CHILD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdin
-        assert child.stdout
-        try:
-            l64a = int(child.stdout.readline())
-            with Process.open(child.pid) as process:
-                mapped = AddressSpace(process, open_modules(process))
-                names = Symbolizer(mapped)
-                vdso = next(m for m in process.maps() if m.path == "[vdso]")
-                time.sleep(0.06)
-                # In the vdso some function lies within its first bytes of code.
-                pcs = [Address(vdso.start + at) for at in range(0x600, 0x1000, 16)]
-                frames = names.frames(pcs)
-                assert {frame.module for frame in frames} == {"[vdso]"}
-                assert any(
-                    "vdso" in (f.function or "") or "getcpu" in (f.function or "") for f in frames
-                )
-                assert frames[0].offset == 0x600
-                assert frames[0].build_id
-                child.stdin.write("\n")
-                child.stdin.flush()
-                deflate = int(child.stdout.readline())
-                time.sleep(0.06)
-                assert names.frames([Address(deflate + 1)])[0].function == "deflate"
-                child.kill()
-                child.wait()
-                (frame,) = names.frames([Address(l64a + 1)])
-                assert frame.function == "l64a"
-                assert (frame.module or "").endswith("libc.so.6")
-                mapped.close()
-        finally:
+    with talking(CHILD) as child:
+        l64a = int(child.line())
+        with Process.open(child.pid) as process:
+            mapped = AddressSpace(process, open_modules(process))
+            names = Symbolizer(mapped)
+            vdso = next(m for m in process.maps() if m.path == "[vdso]")
+            time.sleep(0.06)
+            # In the vdso some function lies within its first bytes of code.
+            pcs = [Address(vdso.start + at) for at in range(0x600, 0x1000, 16)]
+            frames = names.frames(pcs)
+            assert {frame.module for frame in frames} == {"[vdso]"}
+            assert any(
+                "vdso" in (f.function or "") or "getcpu" in (f.function or "") for f in frames
+            )
+            assert frames[0].offset == 0x600
+            assert frames[0].build_id
+            child.go_on()
+            deflate = int(child.line())
+            time.sleep(0.06)
+            assert names.frames([Address(deflate + 1)])[0].function == "deflate"
             child.kill()
+            (frame,) = names.frames([Address(l64a + 1)])
+            assert frame.function == "l64a"
+            assert (frame.module or "").endswith("libc.so.6")
+            mapped.close()

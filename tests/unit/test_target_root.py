@@ -127,4 +127,6 @@ def test_another_root_in_our_namespace_is_not_ours(tmp_path):
     assert root
     assert not root.is_ours
     assert os.path.samestat(os.fstat(root.fd), os.stat("/usr"))
+    assert root.inside("/usr/bin/true (deleted)") == "/bin/true (deleted)"
+    assert root.inside("/usrbin/true") == "/usrbin/true"
     root.close()

@@ -84,6 +84,13 @@ def test_a_longer_stump_is_joined_to_the_only_whole_stack_that_begins_so(there):
     assert there.book.sites[SLOT, whole].sums[0] == 3
 
 
+def test_a_miss_from_before_anything_was_counted_is_for_its_rules_only(there):
+    there.miss(B, C, counted=False)
+    assert set(there.rules.now) == {A, B, C}
+    assert not there.losses()
+    assert not there.is_credited(A, B, C, end=End.NO_RULE)
+
+
 def test_a_miss_whose_slice_leads_nowhere_is_credited_to_its_stump(there):
     there.miss()
     assert there.is_credited(A, end=End.NO_RULE)

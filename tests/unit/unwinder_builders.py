@@ -150,11 +150,12 @@ def miss_event(
     sp: int = STACK,
     fp: int = 0,
     replaced: Mapping[int, int] | None = None,
+    counted: bool = True,
 ) -> bytes:
     """An EVENT_MISS; `words` are the stack from `sp` on."""
     pending = [*chain.from_iterable((replaced or {}).items())]
     pending += [0] * (2 * layout.MOST_PENDING - len(pending))
-    head = (layout.EVENT_MISS, 0, 0, SLOT, 8 * len(words), CALLED, ticket, stump, pc, sp, fp)
+    head = (layout.EVENT_MISS, counted, 0, SLOT, 8 * len(words), CALLED, ticket, stump, pc, sp, fp)
     return layout.MISS.pack(*head, *pending) + struct.pack(f"<{len(words)}Q", *words)
 
 

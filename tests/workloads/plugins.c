@@ -40,7 +40,7 @@ static NOINLINE void use_b(struct plugin *plugin)
 
 static NOINLINE void use_either(struct plugin *plugin)
 {
-    plugin->run();
+    plugin->run(); /* here: either */
     after = 0;
 }
 

@@ -66,6 +66,10 @@ class Resolver:
         child = self._child
         return child.pid if child is not None else None
 
+    def start(self) -> None:
+        """Start it now, to see whether it can be. ResolverGone."""
+        self._running()
+
     def is_open(self, module: int) -> bool:
         """Can it be asked about `module`, or has it to be opened (again)?"""
         return module in self._open

@@ -11,7 +11,7 @@ import drgn
 
 from ebpftrace.symbols.debug_files import checksum_of, linked_checksum
 from ebpftrace.symbols.locations import MOST_INLINED, MOST_NAME
-from ebpftrace.symbols.resolver.linkage import LinkageNames
+from ebpftrace.symbols.resolver.linkage import Call, LinkageNames
 from ebpftrace.target.elf import BadElf, ElfImage
 
 _ADDRESSES = (1 << 64) - 1
@@ -120,26 +120,25 @@ class DebugModule:
         except LookupError:
             symbol = self._symbol((address + bias) & _ADDRESSES)
             return [] if symbol is None else [(symbol, None, None, None, None)]
+        count = len(locations)
         names = self._linkage_names(address)
         try:
-            told = [locations[n] for n in range(min(len(locations), MOST_INLINED))]
-        except (
-            UnicodeDecodeError
-        ):  # a path in another encoding; then drgn gives nothing of the place
+            found = [locations[n] for n in range(min(count, MOST_INLINED))]
+        except UnicodeDecodeError:  # of a path: then drgn gives nothing of the place
             return self._names_only(names[:MOST_INLINED], (address + bias) & _ADDRESSES)
-        if len(names) != len(locations):  # they were not found, or another way
-            names = [None] * len(locations)
+        told = [(_name_of(one), one.filename, one.line, one.column) for one in found]
+        if count == 1 and len(names) > 1:
+            # drgn has found the line and not the function: its name is the symbol's.
+            calls = self._linkage_calls(address)[: MOST_INLINED - 1]
+            told = [(None, *told[0][1:]), *((None, *call) for call in calls)]
+            count = len(names)
+        if len(names) != count:  # they were not found, or another way
+            names = [None] * count
         places = [
-            (
-                _clipped(name),
-                _name_of(one),
-                _clipped(one.filename or None),
-                one.line or None,
-                one.column or None,
-            )
-            for one, name in zip(told, names, strict=False)
+            (_clipped(name), _clipped(plain), _clipped(file or None), line or None, column or None)
+            for (plain, file, line, column), name in zip(told, names, strict=False)
         ]
-        if len(told) == len(locations) and places:
+        if len(told) == count and places:
             symbol = self._symbol((address + bias) & _ADDRESSES)
             places[-1] = (symbol or places[-1][0], *places[-1][1:])
         return places
@@ -157,10 +156,15 @@ class DebugModule:
             return None
 
     def _linkage_names(self, address: int) -> list[str | None]:
-        if self._linkage is None:
-            return []
+        return [] if self._linkage is None else self._linkage.names(self._described(address))
+
+    def _linkage_calls(self, address: int) -> list[Call]:
+        return [] if self._linkage is None else self._linkage.calls(self._described(address))
+
+    def _described(self, address: int) -> int:
+        """`address` of the mapped file, as its debug file has it."""
         bias = (self._module.loaded_file_bias or 0) - (self._module.debug_file_bias or 0)
-        return self._linkage.names((address + bias) & _ADDRESSES)
+        return (address + bias) & _ADDRESSES
 
     def close(self) -> None:
         """Let go of the files."""
