@@ -11,6 +11,8 @@ from ebpftrace.target.elf import BadElf, ElfImage
 from ebpftrace.target.modules import Module
 from ebpftrace.target.root import TargetRoot
 
+_DEBUG_INFO = (b".debug_info", b".zdebug_info")
+
 Identity = tuple[int, int, int, int]
 """Device, inode, size and time of the last change, as `Module.identity`."""
 
@@ -31,6 +33,7 @@ class CodeFile:
         self.key = key_of(self.fd, self.build_id)
         self.source = None if root is None else SourceText(root.open_file, users)
         self._candidates: Sequence[int] | None = None
+        self._debugged = False
 
     @property
     def path(self) -> str:
@@ -47,9 +50,17 @@ class CodeFile:
             if self._root is not None:
                 with suppress(BadElf, OSError):
                     image = ElfImage.open(self.fd)  # the module's may be closed by now
+                    self._debugged = image.has_section(*_DEBUG_INFO)
                     path = self._root.inside(self._path)
                     self._candidates = debug_files(image, path, self._root.open_file)
         return [self.fd, *self._candidates]
+
+    def may_be_described(self) -> bool:
+        """Is there debug information in it, or a file at one of the places for such?
+
+        To find that there is none takes no process that reads it: most libraries have none.
+        """
+        return len(self.files()) > 1 or self._debugged or self._root is None
 
     def close(self) -> None:
         """Let go of them."""

@@ -30,7 +30,7 @@ _MOST_PLACES = 200_000
 _MOST_HELD = 256 << 20
 _LINE_BYTES = 250  # that a line takes beside its texts
 _MOST_NOTES = 20
-_BURST_S = 2.0
+_BURST_S = 5.0
 """So long it works without a pause; then `_SHARE` of the time."""
 _SHARE = 0.15
 _IDLE_S = 5.0
@@ -258,6 +258,9 @@ class Lines:
     def _resolve(
         self, file: CodeFile, addresses: list[ImageAddress]
     ) -> dict[ImageAddress, Locations]:
+        if not self._resolver.asks_servers and not file.may_be_described():
+            self._empty.add(file.identity)
+            return {}
         number = self._numbers.setdefault(file.identity, len(self._numbers))
         try:
             if not self._resolver.is_open(number):

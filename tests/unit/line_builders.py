@@ -26,6 +26,10 @@ class FakeFile:
         self.build_id = None
         self.source = self
         self.closed = 0
+        self.described = True
+
+    def may_be_described(self) -> bool:
+        return self.described
 
     def line(self, path: str | None, number: int | None) -> str | None:
         return None if path is None or number is None else f"text of {path}:{number}"
@@ -41,6 +45,7 @@ class FakeResolver:
     """Names the function at N of module M "fN" in line N, inlined into "main" of "M.c"."""
 
     pid = 4711
+    asks_servers = False
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, list[int]]] = []
@@ -107,6 +112,7 @@ class LookUp:
     ) -> None:
         self.resolver = FakeResolver()
         self.files: dict[Identity, FakeFile] = {}
+        self.described = True
         self.lines = Lines(
             cast(Resolver, self.resolver),
             cast(Callable[[], LineStore | None], opening or (lambda: store)),
@@ -115,6 +121,7 @@ class LookUp:
     def want(self, *addresses: int, identity: Identity = FIRST, key: str | None = None) -> None:
         def make() -> CodeFile:
             self.files[identity] = FakeFile(identity, key)
+            self.files[identity].described = self.described
             return cast(CodeFile, self.files[identity])
 
         self.lines.want(identity, map(ImageAddress, addresses), make)

@@ -137,3 +137,24 @@ def test_descriptors_are_given_back(tmp_path):
     module.close()
     assert len(os.listdir("/proc/self/fd")) == before
     root.close()
+
+
+def test_it_is_known_from_outside_whether_there_can_be_debug_information(tmp_path):
+    def may_be(path: Path) -> bool:
+        module = module_of(path)
+        assert module.identity
+        root = TargetRoot(os.open("/", os.O_PATH | os.O_DIRECTORY), is_ours=True)
+        file = CodeFile(module, module.identity, root, {os.geteuid()})
+        try:
+            return file.may_be_described()
+        finally:
+            file.close()
+            root.close()
+            module.close()
+
+    program = build(tmp_path / "whole", "-g")
+    assert may_be(program)
+    stripped(program, tmp_path / "whole.debug")
+    assert may_be(program), "its debug file is beside it"
+    (tmp_path / "whole.debug").unlink()
+    assert not may_be(program)

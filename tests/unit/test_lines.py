@@ -83,6 +83,21 @@ def test_a_file_without_debug_information_has_nothing_pending(up):
     assert len(up.resolver.opened) == 1
 
 
+def test_for_a_file_that_nothing_here_describes_no_process_is_started(up):
+    up.described = False
+    up.want(5)
+    up.settle()
+    assert (up.find(5), up.resolver.opened) == ((), [])
+
+
+def test_where_servers_may_know_it_they_are_asked(up):
+    up.described = False
+    up.resolver.asks_servers = True
+    up.want(5)
+    up.settle()
+    assert up.found(5) == ["f5", "main"]
+
+
 @pytest.mark.parametrize("what", ["open", "find"])
 def test_a_file_that_cannot_be_read_is_named_once_and_others_go_on(up, what):
     def fails(step, module):
@@ -272,10 +287,10 @@ class Pauses:
 
 def test_after_a_burst_it_works_a_small_share_of_the_time(up, monkeypatch):
     pauses = Pauses(monkeypatch, 0.5)
-    up.want(*range(10 * 64))
+    up.want(*range(16 * 64))
     up.settle()
     up.lines.close()
-    # 2 s are free, which are four batches; then 0.5 s of work to every 2.83 s of rest.
+    # 5 s are free, which are ten batches; then 0.5 s of work to every 2.83 s of rest.
     assert pauses.paused == pytest.approx([0.5 * (1 / 0.15 - 1)] * 6)
 
 

@@ -22,8 +22,9 @@ __all__ = ["ModuleFailed", "Opened", "Place", "Resolver", "ResolverGone"]
 _OPEN_S, _FETCH_S, _FIND_S = 10.0, 120.0, 10.0
 _OWN_BYTES = 192 << 20
 """What it may take beside the files it has mapped; drgn on CPython's 11 MB of DWARF takes 90 MB."""
-_TIRED_BYTES = 140 << 20
-"""Of resident memory, by which it is begun anew: it grows by 2 MB for each unit of code it looks into."""
+_TIRED = {"RssAnon": 112 << 20, "VmRSS": 384 << 20}
+"""By which it is begun anew: it grows by 1 MB of its own for each unit of code that it looks into, and by
+as much of the file, which the kernel can take back."""
 _ENOUGH_MODULES = 64
 _MOST_MAPPED = 8 << 30
 _MOST_REFUSED = 16
@@ -65,6 +66,11 @@ class Resolver:
         """Of the process that runs now."""
         child = self._child
         return child.pid if child is not None else None
+
+    @property
+    def asks_servers(self) -> bool:
+        """May debug files be fetched that are not there?"""
+        return self._debuginfod
 
     def start(self) -> None:
         """Start it now, to see whether it can be. ResolverGone."""
@@ -108,7 +114,9 @@ class Resolver:
         request = {"do": "find", "module": module, "addresses": list(addresses)}
         found = self._ask(request, (), _FIND_S, 0, lambda told: _found(told, len(addresses)))
         child = self._child
-        if child is not None and child.memory_bytes() > _TIRED_BYTES:
+        if child is not None and any(
+            child.memory_bytes(what) > most for what, most in _TIRED.items()
+        ):
             self.stop()
         return found
 
