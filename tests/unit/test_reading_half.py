@@ -44,3 +44,8 @@ def test_the_dashboard_loads_textual_and_no_library_of_the_capture_half():
 @pytest.mark.parametrize("package", ["ebpftrace.cli", "ebpftrace.session"])
 def test_no_path_without_a_dashboard_loads_textual(package):
     assert libraries_of(package).isdisjoint(SCREEN_LIBRARIES)
+
+
+@pytest.mark.parametrize("package", ["ebpftrace.cli", "ebpftrace.session", "ebpftrace.doctor"])
+def test_drgn_is_loaded_in_the_confined_process_only(package):
+    assert "drgn" not in libraries_of(package)
