@@ -3,6 +3,8 @@
 import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 
 from ebpftrace.symbols.debug_files import debug_files
 from ebpftrace.symbols.source_text import SourceText
@@ -15,6 +17,11 @@ _DEBUG_INFO = (b".debug_info", b".zdebug_info")
 
 Identity = tuple[int, int, int, int]
 """Device, inode, size and time of the last change, as `Module.identity`."""
+
+
+@cache
+def _own_devices() -> frozenset[int]:
+    return frozenset(Path(place).stat().st_dev for place in ("/", "/usr"))
 
 
 class CodeFile:
@@ -30,10 +37,24 @@ class CodeFile:
         self._root = root
         self.build_id = module.build_id
         self.fd = os.dup(module.fd)
-        self.key = key_of(self.fd, self.build_id)
+        self.key = self._key_in(root)
         self.source = None if root is None else SourceText(root.open_file, users)
         self._candidates: Sequence[int] | None = None
         self._debugged = False
+
+    def _key_in(self, root: TargetRoot | None) -> str | None:
+        """A file of our own system is known by its build id wherever it lies.
+
+        Root of a container, or who brings a file system along, can make one that claims the build
+        id of our C library: theirs are known by what only they are.
+        """
+        key = key_of(self.fd, self.build_id)
+        if key is None:
+            return None
+        status = os.fstat(self.fd)
+        if root is not None and root.is_ours and status.st_dev in _own_devices():
+            return key
+        return f"{key}-{status.st_dev:x}-{status.st_ino:x}-{status.st_mtime_ns:x}"
 
     @property
     def path(self) -> str:

@@ -13,6 +13,7 @@ from ebpftrace.target.maps import Mapping
 from ebpftrace.target.modules import Module
 from ebpftrace.target.root import TargetRoot
 from tests.unit.debug_builders import SOURCE, TAIL, at, build, stripped, written
+from tests.unit.readelf_rows import find_library
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +138,27 @@ def test_descriptors_are_given_back(tmp_path):
     module.close()
     assert len(os.listdir("/proc/self/fd")) == before
     root.close()
+
+
+def test_a_file_of_another_tree_never_has_the_key_of_one_of_ours(tmp_path):
+    def key(path: Path, *, ours: bool) -> str | None:
+        module = module_of(path)
+        assert module.identity
+        root = TargetRoot(os.open("/", os.O_PATH | os.O_DIRECTORY), is_ours=ours)
+        file = CodeFile(module, module.identity, root, {os.geteuid()})
+        file.close()
+        root.close()
+        module.close()
+        return file.key
+
+    libc = find_library("libc.so.6")
+    mine = key(libc, ours=True)
+    assert mine
+    assert key(libc, ours=False) not in (mine, None)
+    copy = tmp_path / "libc.so.6"
+    shutil.copy(libc, copy)
+    copy.chmod(0o644)
+    assert key(copy, ours=False) not in (mine, key(libc, ours=False), None)
 
 
 def test_it_is_known_from_outside_whether_there_can_be_debug_information(tmp_path):
