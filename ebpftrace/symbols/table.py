@@ -116,6 +116,13 @@ class SymbolTable:
             end, innermost = first, False
         return None
 
+    def starting_at(self, address: ImageAddress) -> Named | None:
+        """The function whose first byte is at `address`."""
+        first = bisect_left(self._values, address)
+        end = bisect_right(self._values, address, first)
+        group = list(range(max(first, end - _MOST_ALIASES), end))
+        return Named(self._plainest(group), address) if group else None
+
     def _plainest(self, group: list[int]) -> str:
         """Of names for the same code: not a local one, few leading underscores, strong, short."""
         return min(self._preference(at) for at in group)[-1]

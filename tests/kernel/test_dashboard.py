@@ -84,7 +84,7 @@ def dashboard(folder: Path, target: Workload, *options: str, **environment: str)
 
 def names(screen: str) -> list[str]:
     """The functions in the rows of the table, from the top."""
-    title = r"(\w+) (?:\[leaking_server\]|leaking_server\.c:\d+) "
+    title = r"(\w+) (?:\[leaking_server\]|leaking_server\.c:)"
     return re.findall(title, screen.partition(" site ")[0])
 
 

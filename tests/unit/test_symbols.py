@@ -99,6 +99,13 @@ def test_a_return_address_belongs_to_the_call_before_it():
     assert (frame.module, frame.build_id, frame.inlined) == ("/x.so", "abcd", False)
 
 
+def test_the_trampoline_of_a_signal_handler_is_named_though_no_call_is_before_it():
+    symbols = [Sym("before", size=8), Sym("__restore_rt", 16), Sym("restore_rt", 16)]
+    with module_of(Elf(symbols), mapping()) as module:
+        names = symbolizer(StubProcess(), module).frames([Address(BASE + at) for at in (15, 16)])
+    assert [frame.function for frame in names] == [None, "restore_rt"]
+
+
 def test_code_without_a_symbol_still_has_its_module_and_offset():
     with module_of(Elf([]), mapping()) as module:
         (frame,) = symbolizer(StubProcess(), module).frames([Address(BASE + 8)])

@@ -149,11 +149,16 @@ class DebugModule:
         return [(_clipped(name), None, None, None, None) for name in chain if name is not None]
 
     def _symbol(self, address: int) -> str | None:
-        """Of the symbol table of the debug file, for the mapped one may have none."""
-        try:
-            return _clipped(self._program.symbol(address).name)
-        except (LookupError, UnicodeDecodeError):
-            return None
+        """Of the symbol table of the debug file, for the mapped one may have none.
+
+        The trampoline of a signal handler is returned to without a call: by its first byte.
+        """
+        for place in (address, (address + 1) & _ADDRESSES):
+            with suppress(LookupError, UnicodeDecodeError):
+                symbol = self._program.symbol(place)
+                if place in (address, symbol.address):
+                    return _clipped(symbol.name)
+        return None
 
     def _linkage_names(self, address: int) -> list[str | None]:
         return [] if self._linkage is None else self._linkage.names(self._described(address))
