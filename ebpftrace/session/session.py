@@ -4,7 +4,6 @@ The order is what keeps the numbers true: probes for deaths before births, then 
 disarm, read the last picture, and only then remove the probes.
 """
 
-import gc
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +26,7 @@ from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Slot
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
 from ebpftrace.model.picture import Block, Naming, Picture, Site
-from ebpftrace.session import hazards
+from ebpftrace.session import hazards, memory
 from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import Preparation
@@ -65,6 +64,7 @@ class Session:
         self._removals = Removals()
         self._upkeep = Upkeep(tracer, self._removals)
         self._closer = EpochCloser()
+        self._trimming = memory.Trimming()
         self._poller = Poller(
             options.interval,
             options.first_interval or options.interval,
@@ -126,10 +126,7 @@ class Session:
             raise failures[0]
         for failure in failures:
             warn(str(failure))
-        # A picture of 50,000 sites is 100,000 tuples that replace as many, and none is in a cycle:
-        # with the defaults each picture is followed by a full collection of 200 to 400 ms.
-        gc.freeze()
-        gc.set_threshold(250_000, 20, 50)
+        memory.settle()
         meanwhile = self._unwinding.learn()
         self._tracer.arm()
         self._tracer.end_calibration()
@@ -321,6 +318,7 @@ class Session:
             # Of sites that came since the picture before, that has asked for lines only now.
             self._lines.settle(_LINES_END_S)
             sites = self._drawing.draw(since, idle=False)
+        self._trimming.at(since)
         return Picture(
             time=datetime.now(timezone.utc),
             since_attach_s=since,

@@ -22,7 +22,7 @@ __all__ = ["ModuleFailed", "Opened", "Place", "Resolver", "ResolverGone"]
 _OPEN_S, _FETCH_S, _FIND_S = 10.0, 120.0, 10.0
 _OWN_BYTES = 192 << 20
 """What it may take beside the files it has mapped; drgn on CPython's 11 MB of DWARF takes 90 MB."""
-_TIRED = {"RssAnon": 112 << 20, "VmRSS": 384 << 20}
+_TIRED = {"RssAnon": 80 << 20, "VmRSS": 384 << 20}
 """By which it is begun anew: it grows by 1 MB of its own for each unit of code that it looks into, and by
 as much of the file, which the kernel can take back."""
 _ENOUGH_MODULES = 64
