@@ -104,9 +104,7 @@ def times(rounds: int) -> Section:
     ]
     text = table((f"python3, {where}", *HEADS), rows)
     text += "\nCold: no line is kept, and the process that reads debug information starts."
-    text += (
-        "\nWarm: all lines are kept, and no such process starts."
-    )
+    text += "\nWarm: all lines are kept, and no such process starts."
     text += "\nThe kernel has the files in its cache in either case."
     return Section(
         "python3",
