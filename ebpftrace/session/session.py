@@ -23,11 +23,12 @@ from ebpftrace.kernel import layout
 from ebpftrace.kernel.backends import Backend
 from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
-from ebpftrace.model.ids import Slot
+from ebpftrace.model.ids import Pid, Slot
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
 from ebpftrace.model.picture import Block, Naming, Picture, Site
 from ebpftrace.session import hazards, memory
 from ebpftrace.session.cost import CostMeter
+from ebpftrace.session.following import Following
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import Preparation
 from ebpftrace.session.removals import Removals
@@ -65,6 +66,7 @@ class Session:
         self._upkeep = Upkeep(tracer, self._removals)
         self._closer = EpochCloser()
         self._trimming = memory.Trimming()
+        self._following = Following(self._attach_to)
         self._poller = Poller(
             options.interval,
             options.first_interval or options.interval,
@@ -249,7 +251,8 @@ class Session:
             log.error("The process that held the probes was ended, and they with it. Start again.")
             for traced in self._living():
                 self._end(traced, "lost")
-        return bool(self._living())
+        self._following.tick()
+        return bool(self._living() or self._following)
 
     def _thread_ended(self, traced: Traced, thread: int, ended_ns: int) -> None:
         if not self._upkeep.thread_ended(traced, thread, ended_ns, self._cost.hits_per_s):
@@ -264,16 +267,17 @@ class Session:
         """The process runs another program now: that one gets a slot of its own."""
         self._end(traced, "exec")
         self._removals.add(traced.take_attachment())
-        try:
-            with ExitStack() as undo:
-                process = undo.enter_context(Process.open(traced.process.pid))
-                following = Traced(process)
-                undo.callback(following.close)
-                self._attach(following)
-                undo.pop_all()
-            self._replace_if_it_was(following)
-        except CannotAttach as error:
-            log.warning("Not traced after its exec: %s", error)
+        self._following.add(traced.process.pid)
+
+    def _attach_to(self, pid: Pid) -> None:
+        """To what `pid` runs now. CannotAttach."""
+        with ExitStack() as undo:
+            process = undo.enter_context(Process.open(pid))
+            following = Traced(process)
+            undo.callback(following.close)
+            self._attach(following)
+            undo.pop_all()
+        self._replace_if_it_was(following)
 
     def _end(self, traced: Traced, how: str) -> None:
         self._read_cohorts()
