@@ -7,11 +7,10 @@ asked for). What this host does not have is left out with a sentence.
 """
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ebpftrace.errors import CannotAttach, EbpftraceError
+from ebpftrace.errors import CannotAttach
 from scripts.bench import (
     depths,
     forking,
@@ -25,6 +24,7 @@ from scripts.bench import (
     tracers,
     warm_up,
 )
+from scripts.bench.command import run
 from scripts.bench.figures import Section, narrate, save
 from scripts.bench.loops import WORKLOADS, Child
 
@@ -126,9 +126,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except EbpftraceError as error:
-        sys.exit(f"overhead: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run("overhead", main)

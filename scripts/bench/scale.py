@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ebpftrace.errors import EbpftraceError
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.picture import Picture, Site
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import prepare
 from ebpftrace.session.session import Session
 from ebpftrace.target.process import Process
+from scripts.bench.command import run
 from scripts.bench.figures import Spread, Target, save, table
 from scripts.bench.loops import WORKLOADS, Child, LoopEnded
 
@@ -247,9 +247,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except EbpftraceError as error:
-        sys.exit(f"scale: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run("scale", main)

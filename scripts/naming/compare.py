@@ -7,20 +7,19 @@ places where all frames agree so.
 """
 
 import argparse
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from ebpftrace.errors import EbpftraceError
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import ImageAddress
 from ebpftrace.symbols.demangling import demangled
 from ebpftrace.symbols.lines import Lines
 from ebpftrace.symbols.resolver.client import Resolver
 from ebpftrace.target.elf import ElfImage
+from scripts.bench.command import run
 from scripts.bench.figures import narrate, table
 from scripts.naming import mapped, pcs, programs
 from scripts.naming.differences import FINER, HEADS, Aliases, Comparison, report
@@ -134,9 +133,4 @@ def _marked(name: str) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except EbpftraceError as error:
-        sys.exit(f"compare-lines: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run("compare-lines", main)

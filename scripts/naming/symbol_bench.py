@@ -7,11 +7,10 @@ are in the kernel's cache: what a disk takes is not measured.
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ebpftrace.errors import EbpftraceError
+from scripts.bench.command import run
 from scripts.bench.figures import Section, save
 from scripts.naming import huge, python_sites, rates
 from scripts.naming.measured import NothingMeasured
@@ -69,9 +68,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except EbpftraceError as error:
-        sys.exit(f"symbol-bench: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run("symbol-bench", main)

@@ -1,9 +1,11 @@
 """What several unit tests begin with."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.unit.debug_builders import Asking, asking, public_folder
 from tests.unit.walks import Walker, has_sanitizers
 from tests.unit.workbench import Workbench
 
@@ -22,3 +24,17 @@ def walker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param == "sanitized" and not has_sanitizers(folder):
         pytest.skip("This compiler has no libasan or no libubsan.")
     return Walker(folder, sanitized=request.param == "sanitized")
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Asking]:
+    """Of the debug information of files; one process for a module of tests."""
+    with asking() as one:
+        yield one
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One that everybody may enter."""
+    with public_folder() as one:
+        yield one

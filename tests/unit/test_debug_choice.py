@@ -8,29 +8,15 @@ from tests.unit.debug_builders import (
     SOURCE,
     TAIL,
     Asking,
-    asking,
     at,
     build,
     build_id,
-    public_folder,
     run,
     stripped,
     written,
 )
 
 DATA = b"no debug file at all"
-
-
-@pytest.fixture(scope="module")
-def ask():
-    with asking() as one:
-        yield one
-
-
-@pytest.fixture
-def folder():
-    with public_folder() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

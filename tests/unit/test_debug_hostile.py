@@ -50,6 +50,7 @@ def address(program: Path) -> int:
 
 @pytest.fixture
 def ask() -> Iterator[Asking]:
+    """A process for each test: what one has taken shows in no other."""
     with asking() as one:
         yield one
 

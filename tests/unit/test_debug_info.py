@@ -9,10 +9,8 @@ from tests.unit.debug_builders import (
     SOURCE,
     TAIL,
     Asking,
-    asking,
     at,
     build,
-    public_folder,
     run,
     stripped,
     written,
@@ -22,18 +20,6 @@ from tests.unit.debug_builders import (
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("debug") / "program", "-g")
-
-
-@pytest.fixture(scope="module")
-def ask():
-    with asking() as one:
-        yield one
-
-
-@pytest.fixture
-def folder():
-    with public_folder() as one:
-        yield one
 
 
 def chain(ask: Asking, path: Path, **options):

@@ -122,9 +122,9 @@ def test_what_only_uses_a_library_is_to_blame(function):
         "/build/gcc-13/src/libstdc++-v3/libsupc++/new_op.cc",
         "/rustc/90b35a6239c3d8bdabc530a6a0816f7ff89a0aaf/library/alloc/src/raw_vec.rs",
         "/usr/src/rustc-1.75.0/library/core/src/ops/function.rs",
-        "/root/.rustup/toolchains/stable/lib/rustlib/src/rust/library/std/src/rt.rs",
+        "/home/dev/.rustup/toolchains/stable/lib/rustlib/src/rust/library/std/src/rt.rs",
         "library/alloc/src/vec/mod.rs",
-        "/root/.cargo/registry/src/index.crates.io-6f17d22bba15001f/hashbrown-0.14.3/src/raw/mod.rs",
+        "/home/dev/.cargo/registry/src/hashbrown-0.14.3/src/raw/mod.rs",
     ],
 )
 def test_a_bare_name_of_an_inlined_function_is_decided_by_its_file(file):
