@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import NamedTuple
 
 from ebpftrace.model.ids import ImageAddress
@@ -101,20 +100,29 @@ class Lines:
             queue = self._queues.setdefault(identity, deque())
             for address in addresses:
                 place = identity, address
-                if place not in self._asked and len(self._asked) < _MOST_PLACES:
-                    self._asked.add(place)
-                    queue.append(address)
-                    self._pending += 1
+                if place in self._asked:
+                    continue
+                if len(self._asked) >= _MOST_PLACES:
+                    self._note(f"Of more than {_MOST_PLACES} places no lines are looked up.")
+                    break
+                self._asked.add(place)
+                queue.append(address)
+                self._pending += 1
             if not self._thread.ident and self._pending:
                 self._thread.start()
             self._changed.notify_all()
 
     def _knows(self, identity: Identity, make: Callable[[], CodeFile]) -> bool:
-        if identity not in self._files and len(self._files) < _MOST_FILES:
+        if identity not in self._files:
+            if len(self._files) >= _MOST_FILES:
+                self._note(f"Of more than {_MOST_FILES} files no lines are looked up.")
+                return False
             self._files[identity] = None
-            with suppress(OSError):
+            try:
                 self._files[identity] = make()
-        return self._files.get(identity) is not None
+            except OSError as error:
+                self._note(f"A file has no lines, as it cannot be held open: {error.strerror}.")
+        return self._files[identity] is not None
 
     def find(self, identity: Identity, address: ImageAddress) -> tuple[Line, ...] | None:
         """The lines of a place, the innermost inlined function first.

@@ -116,3 +116,11 @@ def asking(**options) -> Iterator[Asking]:
         yield one
     finally:
         one.resolver.stop()
+
+
+ODD = """#include <stdlib.h>
+#line 7 "/tmp/a\\033[31mb\\nc\\u202ed"
+void *odd(int n) { return malloc(n); }
+int main(int n, char **v) { return odd(n) == 0; }
+"""
+"""A program whose source file has terminal escapes, a new line and a bidirectional override in its name."""

@@ -12,7 +12,7 @@ from ebpftrace.symbols.resolver.client import Resolver
 from ebpftrace.target.maps import Mapping
 from ebpftrace.target.modules import Module
 from ebpftrace.target.root import TargetRoot
-from tests.unit.debug_builders import SOURCE, TAIL, at, build, stripped, written
+from tests.unit.debug_builders import ODD, SOURCE, TAIL, at, build, stripped, written
 from tests.unit.readelf_rows import find_library
 
 
@@ -92,13 +92,7 @@ def test_the_debug_file_of_a_container_is_found_in_its_own_tree(found, tmp_path)
 
 
 def test_what_a_hostile_file_is_called_and_says_is_clean(found, lines, tmp_path):
-    source = written(
-        tmp_path / "odd.c",
-        "#include <stdlib.h>\n"
-        '#line 7 "/tmp/a\\033[31mb\\nc\\u202ed"\n'
-        "void *odd(int n) { return malloc(n); }\n"
-        "int main(int n, char **v) { return odd(n) == 0; }\n",
-    )
+    source = written(tmp_path / "odd.c", ODD)
     path = build(tmp_path / "odd", "-g", source=source)
     ((location, text),) = found(path, at(path, "<odd>", "jmp"))
     assert location.file is not None

@@ -15,6 +15,7 @@ from ebpftrace.symbols.resolver.client import ModuleFailed
 from ebpftrace.target.elf import ElfImage
 from tests.unit.debug_builders import (
     CHAIN,
+    ODD,
     TAIL,
     Asking,
     asking,
@@ -244,13 +245,7 @@ def test_a_name_of_100_kilobytes_is_cut(ask, good, tmp_path):
 
 
 def test_the_path_of_a_source_file_may_hold_anything(ask, good, tmp_path):
-    source = written(
-        tmp_path / "odd.c",
-        "#include <stdlib.h>\n"
-        '#line 7 "/tmp/a\\033[31mb\\nc\\u202ed"\n'
-        "void *odd(int n) { return malloc(n); }\n"
-        "int main(int n, char **v) { return odd(n) == 0; }\n",
-    )
+    source = written(tmp_path / "odd.c", ODD)
     path = build(tmp_path / "odd", "-g", source=source)
     ((_, _, file, line, _),) = ask.places(path, at(path, "<odd>", "jmp"))
     assert line == 7

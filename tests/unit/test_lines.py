@@ -236,7 +236,7 @@ def test_beyond_the_most_places_there_are_no_lines_and_nothing_is_pending(up, mo
     up.settle()
     assert up.found(3)
     assert up.find(4) == ()
-    assert up.lines.naming().wanted == 3
+    assert up.lines.naming() == (3, 0, ("Of more than 3 places no lines are looked up.",))
 
 
 def test_beyond_the_most_files_there_are_no_lines(up, monkeypatch):
@@ -247,6 +247,7 @@ def test_beyond_the_most_files_there_are_no_lines(up, monkeypatch):
     assert up.found(1)
     assert up.find(1, SECOND) == ()
     assert SECOND not in up.files
+    assert up.lines.naming().notes == ("Of more than 1 files no lines are looked up.",)
 
 
 def test_what_is_held_is_limited_and_that_is_noted(up, monkeypatch):

@@ -32,8 +32,8 @@ Place = tuple[str | None, str | None, str | None, int | None, int | None]
 class Found:
     """What became of the search.
 
-    `mapped_bytes`: of debug files. `refused`: files that claim to be the debug file and are not. `unanswered`: why no server of
-    debug files could be asked.
+    `mapped_bytes`: of debug files. `refused`: files that claim to be the debug file and are not.
+    `unanswered`: why no server of debug files could be asked.
     """
 
     has_debug_info: bool

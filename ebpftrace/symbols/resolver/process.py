@@ -1,11 +1,10 @@
-"""The process that reads debug information: `python -m` this, with a socket for its requests.
+"""The process that reads debug information, from within: `child` starts it with a socket for requests.
 
 A program of its own rather than a fork of the tool: of what the tool holds in memory nothing is here.
 """
 
 import os
 import socket
-import sys
 from contextlib import suppress
 
 from ebpftrace.symbols.resolver import confined, wire
@@ -62,8 +61,3 @@ def main(arguments: list[str]) -> int:
                 reply = {"error": f"{type(error).__name__}: {error}"[:500]}
             wire.send(channel, reply)
     return 0
-
-
-if __name__ == "__main__":
-    status = main(sys.argv[1:])
-    os._exit(status)  # no thread of a library keeps us
