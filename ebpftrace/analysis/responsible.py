@@ -60,11 +60,25 @@ def responsible(frames: Sequence[Frame], rules: Rules) -> int | None:
     outermost: dict[_Blame, int] = {}
     for index, frame in enumerate(frames):
         blame = _blame(rules.skipped, frame.function, frame.file, frame.module)
+        if blame is _Blame.NOTHING and _is_within_a_wrapper(frames, index, rules):
+            blame = _Blame.NAMELESS
         if blame is _Blame.NOTHING:
             return _hosted(frames, index, rules)
         outermost[blame] = index
     outermost.pop(_Blame.SKIPPED, None)
     return outermost[min(outermost)] if outermost else None
+
+
+def _is_within_a_wrapper(frames: Sequence[Frame], index: int, rules: Rules) -> bool:
+    """Has it no name, and is its caller in the same module a wrapper? Then it is a part of that one.
+
+    Stripped libraries keep the names of what they export only.
+    """
+    if frames[index].function is not None or index + 1 >= len(frames):
+        return False
+    caller = frames[index + 1]
+    blame = _blame(rules.skipped, caller.function, caller.file, caller.module)
+    return blame is _Blame.WRAPPER and caller.module == frames[index].module
 
 
 def _hosted(frames: Sequence[Frame], first: int, rules: Rules) -> int:

@@ -182,6 +182,13 @@ def test_code_without_a_name_is_to_blame_like_any():
     assert responsible([frame("xmalloc"), frame(None), frame("main")], RULES) == 1
 
 
+def test_nameless_code_that_a_wrapper_of_its_module_calls_is_a_part_of_it():
+    library = "/usr/lib/libsqlite3.so.0"
+    inner, insert = frame(None, module=library), frame("sqlite3BtreeInsert", module=library)
+    assert blamed(inner, frame("sqlite3Malloc", module=library), insert) == "sqlite3BtreeInsert"
+    assert blamed(inner, frame("qsort", module=LIBC), "main") is None  # a callback, to blame itself
+
+
 def test_where_all_are_wrappers_it_is_the_outermost_that_was_asked_by_nobody():
     libc = [
         frame(name, module=LIBC)
