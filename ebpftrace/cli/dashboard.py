@@ -15,7 +15,8 @@ from ebpftrace.analysis.selection import Selection
 from ebpftrace.cli.common import note
 from ebpftrace.cli.log import log_held_back
 from ebpftrace.cli.watch import Limits, StopSignals
-from ebpftrace.model.picture import Block, Picture, Site
+from ebpftrace.model.frames import Frame
+from ebpftrace.model.picture import Picture, Site, SiteBlocks, SourceLines
 from ebpftrace.model.source import PictureSource
 
 if TYPE_CHECKING:
@@ -94,5 +95,8 @@ class _Counted:
             self.count += 1
         return picture
 
-    def blocks(self, site: Site, limit: int = 1000) -> tuple[Block, ...]:
-        return self._source.blocks(site, limit)
+    def blocks(self, site: Site, last: int = 20) -> SiteBlocks | None:
+        return self._source.blocks(site, last)
+
+    def source(self, site: Site, frame: Frame, around: int) -> SourceLines | None:
+        return self._source.source(site, frame, around)

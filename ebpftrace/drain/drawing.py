@@ -58,7 +58,7 @@ class Drawing:
                 self._refining.forget(row)
             grown = counters.tracked_growth
             growth = (grown - counters.older_mark) / window
-            site = make(Site, (at, make(Counts, counters.sums), counters.oldest_at, growth))
+            site = make(Site, (at, make(Counts, counters.sums), counters.oldest_at, growth, ()))
             if row is None:
                 row = counters.row = len(drawn)
                 drawn.append(site)

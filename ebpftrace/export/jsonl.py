@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.analysis.selection import Selection, select
+from ebpftrace.model.epochs import length_of, start_of
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Counts, Picture, Site, Target
 
@@ -89,6 +90,10 @@ def _site(site: Site, now: float, rules: Rules) -> dict[str, Any]:
         **_counts(site.counts),
         "oldest_s": None if site.oldest_at is None else round(now - site.oldest_at, 3),
         "growth_bytes_per_s": _rounded(site.growth, 1),
+        "cohorts": [
+            [start_of(one.epoch), length_of(one.epoch), one.blocks, one.bytes, one.adopted_bytes]
+            for one in site.cohorts
+        ],
         "complete": site.at.complete,
         "guessed": site.at.guessed,
         "end": site.at.end,

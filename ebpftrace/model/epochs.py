@@ -23,3 +23,8 @@ def start_of(epoch: int) -> int:
         if epoch >= first:
             return start + (epoch - first) * length
     raise AssertionError("the last span starts at epoch 0")
+
+
+def length_of(epoch: int) -> int:
+    """Seconds from the start of `epoch` to its end."""
+    return next(length for first, _, length in _SPANS if epoch >= first)

@@ -91,18 +91,31 @@ class Naming(NamedTuple):
 _NOTHING_NAMED = Naming()
 
 
+class Cohort(NamedTuple):
+    """The outstanding blocks of those that were born in one epoch (`model.epochs`).
+
+    `adopted_bytes` are of all blocks that were adopted in it, also of those that were freed since.
+    """
+
+    epoch: int
+    blocks: int
+    bytes: int
+    adopted_bytes: int = 0
+
+
 class Site(NamedTuple):
     """A call site and what became of its allocations so far.
 
     `oldest_at` is the start, in seconds since attach, of the epoch in which the oldest outstanding
     block was born. `growth` is in bytes per second over the last five to ten seconds, adopted
-    blocks left out.
+    blocks left out. `cohorts` are those that hold something, by epoch.
     """
 
     at: CallSite
     counts: Counts
     oldest_at: float | None
     growth: float | None
+    cohorts: tuple[Cohort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +159,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Everything known at one moment. `filters` are the kernel-side ones, in words."""
+    """Everything known at one moment. `filters` are the kernel-side ones, in words.
+
+    From one picture to the next, sites keep their order and new ones come last. One that became part
+    of another is left out.
+    """
 
     time: datetime
     since_attach_s: float
@@ -181,3 +198,36 @@ class Block(NamedTuple):
     size: int
     age_s: float
     thread: Tid
+
+
+class SizeClass(NamedTuple):
+    """Outstanding blocks of `floor` bytes, a power of two or 0, up to twice that."""
+
+    floor: int
+    blocks: int
+    bytes: int
+
+
+class SiteBlocks(NamedTuple):
+    """The outstanding blocks of one site at the moment that they were read.
+
+    `sizes` ascend and leave out what is empty; `last` are the youngest, the youngest first.
+    """
+
+    blocks: int
+    bytes: int
+    sizes: tuple[SizeClass, ...]
+    last: tuple[Block, ...]
+
+
+class SourceLines(NamedTuple):
+    """Part of a source file: `lines` from number `first` on, clean, with their indentation.
+
+    `here` is a path by which this tool's user opens the same file; None where there is none, as for a
+    file in a container.
+    """
+
+    path: str
+    first: int
+    lines: tuple[str, ...]
+    here: str | None = None

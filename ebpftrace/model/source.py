@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-from ebpftrace.model.picture import Block, Picture, Site
+from ebpftrace.model.frames import Frame
+from ebpftrace.model.picture import Picture, Site, SiteBlocks, SourceLines
 
 
 class PictureSource(Protocol):
@@ -14,5 +15,11 @@ class PictureSource(Protocol):
     def after(self, seen: Picture | None, timeout: float) -> Picture | None:
         """The newest picture that is not `seen`; None if none came within `timeout` seconds."""
 
-    def blocks(self, site: Site, limit: int = 1000) -> tuple[Block, ...]:
-        """Up to `limit` outstanding blocks of one site, read now."""
+    def blocks(self, site: Site, last: int = 20) -> SiteBlocks | None:
+        """The outstanding blocks of one site, read now; None where they are not to be had.
+
+        May take a second for a million blocks: not for a thread that somebody waits for.
+        """
+
+    def source(self, site: Site, frame: Frame, around: int) -> SourceLines | None:
+        """So many lines before and after that of `frame`, which is one of the site's; None without."""

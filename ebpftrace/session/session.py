@@ -23,9 +23,10 @@ from ebpftrace.kernel import layout
 from ebpftrace.kernel.backends import Backend
 from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
+from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Pid, Slot
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
-from ebpftrace.model.picture import Block, Naming, Picture, Site
+from ebpftrace.model.picture import Naming, Picture, Site, SiteBlocks, SourceLines
 from ebpftrace.session import hazards, memory
 from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.following import Following
@@ -147,11 +148,15 @@ class Session:
         """The newest picture that is not `seen`; None if none came within `timeout` seconds."""
         return self._poller.after(seen, timeout)
 
-    def blocks(self, site: Site, limit: int = 1000) -> tuple[Block, ...]:
-        """Up to `limit` outstanding blocks of one site, read now."""
+    def blocks(self, site: Site, last: int = 20) -> SiteBlocks:
+        """The outstanding blocks of one site, read now."""
         slot, stack = site.at.slot, site.at.stack
         stacks = self._book.counted_as(slot, stack)
-        return read_blocks(self._tracer.blocks, slot, stacks, time.monotonic_ns(), limit)
+        return read_blocks(self._tracer.blocks, slot, stacks, time.monotonic_ns(), last)
+
+    def source(self, _site: Site, _frame: Frame, _around: int) -> SourceLines | None:
+        """Not read yet."""
+        return None
 
     def notes(self) -> tuple[str, ...]:
         """Sentences about what the plans leave out, for the user."""

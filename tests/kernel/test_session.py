@@ -84,17 +84,18 @@ def test_the_blocks_of_a_site_are_read_with_address_size_age_and_thread() -> Non
         picture = settled(session)
         assert len(picture.sites) == 10
         blocks = session.blocks(picture.sites[0])
-        assert len(blocks) == 3
-        assert {block.size for block in blocks} == {64}
-        assert {block.thread for block in blocks} == {target.pid}
-        assert all(0 <= block.age_s < 60 for block in blocks)
+        assert (blocks.blocks, blocks.bytes) == (3, 192)
+        assert blocks.sizes == ((64, 3, 192),)
+        assert {block.size for block in blocks.last} == {64}
+        assert {block.thread for block in blocks.last} == {target.pid}
+        ages = [block.age_s for block in blocks.last]
+        assert ages == sorted(ages)
+        assert 0 <= ages[0] <= ages[-1] < 60
         mappings = Process.open(target.pid)
-        inside = [m for m in mappings.maps() if m.start <= blocks[0].address < m.end]
+        inside = [m for m in mappings.maps() if m.start <= blocks.last[0].address < m.end]
         mappings.close()
         assert inside
-        assert session.blocks(picture.sites[0], limit=2) == session.blocks(picture.sites[0])[
-            :2
-        ] or (len(session.blocks(picture.sites[0], limit=2)) == 2)
+        assert len(session.blocks(picture.sites[0], last=2).last) == 2
 
 
 def test_the_maps_of_an_ended_target_are_swept_while_others_go_on() -> None:

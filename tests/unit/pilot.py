@@ -42,8 +42,11 @@ class Source:
                 raise self.failure
             return None if self.newest is seen else self.newest
 
-    def blocks(self, _site, _limit=0):
-        return ()
+    def blocks(self, _site, _last=20):
+        return None
+
+    def source(self, _site, _frame, _around):
+        return None
 
 
 THREE = (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ebpftrace.kernel import sources
-from ebpftrace.model.epochs import LAST, epoch_at, start_of
+from ebpftrace.model.epochs import LAST, epoch_at, length_of, start_of
 
 BORDERS = (0, 1, 59, 60, 69, 70, 599, 600, 659, 660, 7199, 7200, 7799, 7800, 86_400, 10**9)
 
@@ -22,7 +22,9 @@ def test_a_moment_lies_in_its_epoch(seconds: int) -> None:
 
 
 def test_epochs_are_a_second_then_ten_then_sixty_then_six_hundred_long() -> None:
-    lengths = [start_of(epoch + 1) - start_of(epoch) for epoch in (0, 59, 60, 113, 114, 223, 224)]
+    epochs = (0, 59, 60, 113, 114, 223, 224)
+    lengths = [start_of(epoch + 1) - start_of(epoch) for epoch in epochs]
+    assert lengths == [length_of(epoch) for epoch in epochs]
     assert lengths == [1, 1, 10, 10, 60, 60, 600]
 
 

@@ -43,6 +43,7 @@ SITE_KEYS = [
     "adopted_bytes",
     "oldest_s",
     "growth_bytes_per_s",
+    "cohorts",
     "complete",
     "guessed",
     "end",
