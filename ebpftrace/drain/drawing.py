@@ -46,7 +46,8 @@ class Drawing:
         self._book.merged.clear()
         make = tuple.__new__  # Site(...) and Counts(...) take twice as long, for the same tuples
         unsettled: dict[SiteCounters, None] = {}
-        changed: list[tuple[int, int]] = []
+        sizes: list[int] = []
+        rows: list[int] = []
         for counters in self._book.unsettled:
             if counters.row is None and not (counters.sums[0] or counters.sums[4]):
                 continue
@@ -58,18 +59,20 @@ class Drawing:
                 self._refining.forget(row)
             grown = counters.tracked_growth
             growth = (grown - counters.older_mark) / window
-            site = make(Site, (at, make(Counts, counters.sums), counters.oldest_at, growth, ()))
+            sums, oldest_at = make(Counts, counters.sums), counters.oldest_at
+            site = make(Site, (at, sums, oldest_at, growth, counters.cohorts))
             if row is None:
                 row = counters.row = len(drawn)
                 drawn.append(site)
             else:
                 drawn[row] = site
-            changed.append((site.counts.bytes, row))
+            sizes.append(sums.bytes)
+            rows.append(row)
             if not grown == counters.mark == counters.older_mark or at.allocator is None:
                 unsettled[counters] = None
         self._book.unsettled = unsettled
         self._refining.refine(drawn)
-        self._refining.ask(drawn, changed, idle=idle)
+        self._refining.ask(drawn, zip(sizes, rows, strict=True), idle=idle)
         return tuple(filter(None, drawn))
 
     def growth(self, totals: Counts, now: float) -> float | None:

@@ -2,18 +2,21 @@
 
 import struct
 from collections.abc import Iterable, Iterator
-from operator import add
+from itertools import groupby
+from operator import add, attrgetter
 from typing import NamedTuple, cast
 
 from ebpftrace.kernel.layout import COHORT, COHORT_KEY
 from ebpftrace.kernel.tables import Table
 from ebpftrace.model.epochs import start_of
 from ebpftrace.model.ids import Slot, StackId
-from ebpftrace.model.picture import Counts
+from ebpftrace.model.picture import Cohort, Counts
 
 _KEY = struct.Struct(f"{COHORT_KEY.size}s")
 _VALUE = struct.Struct(f"{COHORT.size}s")
 _NOTHING = bytes(COHORT.size)
+_EMPTY = Cohort(0, 0, 0)
+_EPOCH = attrgetter("epoch")
 _BATCH = 2048  # small, so that few neighbours of one changed cohort are compared again
 
 Sums = tuple[int, int, int, int, int, int]
@@ -23,14 +26,26 @@ Sums = tuple[int, int, int, int, int, int]
 class SiteCounters:
     """The running totals of one site."""
 
-    __slots__ = ("epochs", "mark", "older_mark", "oldest_at", "row", "slot", "stack", "sums")
+    __slots__ = (
+        "crowded",
+        "holding",
+        "mark",
+        "older_mark",
+        "oldest_at",
+        "row",
+        "slot",
+        "stack",
+        "sums",
+    )
 
     def __init__(self, slot: Slot, stack: StackId) -> None:
         self.slot = slot
         self.stack = stack
         self.sums: Sums = (0, 0, 0, 0, 0, 0)
-        self.epochs: tuple[int, ...] = ()
-        """Those with outstanding blocks."""
+        self.holding: tuple[_Cohort, ...] = ()
+        """Those with outstanding blocks, by epoch."""
+        self.crowded = False
+        """Are several of one epoch? What is credited to a site has cohorts of its own."""
         self.oldest_at: float | None = None
         """Seconds since attach of the oldest outstanding birth; None without one, or unknown."""
         self.mark = self.older_mark = 0
@@ -43,22 +58,44 @@ class SiteCounters:
         """Bytes allocated less bytes freed: adoption is no growth."""
         return self.sums[1] - self.sums[3]
 
-    def hold(self, epochs: tuple[int, ...]) -> None:
-        """Outstanding blocks are now of these epochs, one for each cohort that has any."""
-        self.epochs = epochs
-        self.oldest_at = float(start_of(min(epochs))) if epochs and self.stack else None
+    @property
+    def cohorts(self) -> tuple[Cohort, ...]:
+        """What is outstanding, one for each epoch, ascending."""
+        held = [one.held for one in self.holding]
+        return tuple(_one_an_epoch(held)) if self.crowded else tuple(held)
+
+    def hold(self, holding: tuple["_Cohort", ...]) -> None:
+        """Outstanding blocks are now in these, in any order."""
+        if len(holding) > 1:
+            holding = tuple(sorted(holding, key=_EPOCH))
+        self.holding = holding
+        self.crowded = len(set(map(_EPOCH, holding))) < len(holding)
+        known = holding and self.stack
+        self.oldest_at = float(start_of(holding[0].epoch)) if known else None
+
+
+def _one_an_epoch(held: Iterable[Cohort]) -> Iterator[Cohort]:
+    """`held` by epoch, with the sums of those that are of the same one."""
+    for epoch, those in groupby(held, _EPOCH):
+        _, blocks, sizes, adopted = zip(*those, strict=True)
+        yield Cohort(epoch, sum(blocks), sum(sizes), sum(adopted))
 
 
 class _Cohort:
-    """One entry of the map, and its value when it was last read."""
+    """One entry of the map, its value when it was last read, and what it `held` when it last did."""
 
-    __slots__ = ("epoch", "key", "site", "value")
+    __slots__ = ("epoch", "held", "key", "site", "value")
 
     def __init__(self, key: bytes, site: SiteCounters, epoch: int) -> None:
         self.key = key
         self.site = site
         self.epoch = epoch
         self.value = _NOTHING
+        self.held = _EMPTY
+
+
+_NO_SITE = SiteCounters(Slot(0), StackId(0))
+"""Of cohorts that are forgotten: a site that refers to them must not be referred to, too."""
 
 
 class _Batch(NamedTuple):
@@ -137,7 +174,7 @@ class SiteBook:
             owner.sums = cast(Sums, tuple(map(add, owner.sums, site.sums)))
             owner.mark += site.mark
             owner.older_mark += site.older_mark
-            owner.hold((*owner.epochs, *site.epochs))
+            owner.hold((*owner.holding, *site.holding))
             self.unsettled[owner] = None
             self.unsettled.pop(site, None)
             del self.sites[site.slot, site.stack]
@@ -170,6 +207,7 @@ class SiteBook:
     def _apply(self, changed: Iterable[tuple[_Cohort, bytes]]) -> None:
         """Add what is new. Written out column by column: it runs ten thousand times a poll."""
         unpack, unsettled = COHORT.unpack, self.unsettled
+        make = tuple.__new__  # Cohort(...) takes twice as long, for the same tuple
         t0, t1, t2, t3, t4, t5 = self._totals
         for cohort, value in changed:
             site = cohort.site
@@ -177,17 +215,19 @@ class SiteBook:
             n0, n1, n2, n3, n4, n5 = unpack(value)
             s0, s1, s2, s3, s4, s5 = site.sums
             cohort.value = value
-            held, holds = o0 + o4 != o2, n0 + n4 != n2
+            held, blocks = o0 + o4 != o2, n0 + n4 - n2
+            if blocks:
+                cohort.held = make(Cohort, (cohort.epoch, blocks, n1 + n5 - n3, n5))
             o0, o1, o2, o3, o4, o5 = n0 - o0, n1 - o1, n2 - o2, n3 - o3, n4 - o4, n5 - o5
             site.sums = (s0 + o0, s1 + o1, s2 + o2, s3 + o3, s4 + o4, s5 + o5)
             t0, t1, t2, t3, t4, t5 = t0 + o0, t1 + o1, t2 + o2, t3 + o3, t4 + o4, t5 + o5
             unsettled[site] = None
-            if holds and not held:
-                site.hold((*site.epochs, cohort.epoch))
+            if blocks and not held:
+                site.hold((*site.holding, cohort))
                 self._empty.discard(cohort)
-            elif held and not holds:
-                at = site.epochs.index(cohort.epoch)
-                site.hold((*site.epochs[:at], *site.epochs[at + 1 :]))
+            elif held and not blocks:
+                at = site.holding.index(cohort)
+                site.hold((*site.holding[:at], *site.holding[at + 1 :]))
                 self._empty.add(cohort)
         self._totals = (t0, t1, t2, t3, t4, t5)
 
@@ -214,6 +254,7 @@ class SiteBook:
         self._table.delete(cohort.key)
         self._cohorts.pop(cohort.key, None)
         self._empty.discard(cohort)
+        cohort.site = _NO_SITE
         self._batches.clear()  # the same keys may come again, and are other cohorts then
 
     def totals(self) -> Counts:

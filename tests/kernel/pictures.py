@@ -64,6 +64,11 @@ class Site:
         return self.raw["adopted_blocks"], self.raw["adopted_bytes"]
 
     @property
+    def cohorts(self) -> list[list[int]]:
+        """Those that hold something: start_s, length_s, blocks, bytes, adopted_bytes."""
+        return list(self.raw["cohorts"])
+
+    @property
     def allocator(self) -> str:
         return str(self.raw["allocator"])
 

@@ -20,7 +20,7 @@ KEYS: dict[str, set[str]] = {
     "totals": COUNTS,
     "sites": COUNTS
     | {"id", "pid", "family", "allocator", "oldest_s", "growth_bytes_per_s", "complete"}
-    | {"guessed", "end", "frames"},
+    | {"cohorts", "guessed", "end", "frames"},
     "frames": {"function", "file", "line", "column", "inlined", "module", "build_id", "offset"}
     | {"address"},
     "others": {"sites", "blocks", "bytes"},
@@ -96,6 +96,21 @@ def test_blocks_are_allocated_and_adopted_less_freed(watch: list[Picture]):
             for unit in ("blocks", "bytes"):
                 came = counts[f"allocated_{unit}"] + counts[f"adopted_{unit}"]
                 assert counts[unit] == came - counts[f"freed_{unit}"]
+
+
+def test_the_cohorts_of_a_site_add_up_to_what_it_holds(watch: list[Picture]):
+    for picture in watch:
+        for site in picture.sites:
+            starts = [start for start, _, _, _, _ in site.cohorts]
+            assert starts == sorted(set(starts))
+            assert all(blocks for _, _, blocks, _, _ in site.cohorts)
+            blocks, size = (sum(one[at] for one in site.cohorts) for at in (2, 3))
+            assert (blocks, size) == site.held
+    holding = [site for site in watch[-1].sites if site.held[0]]
+    assert holding
+    for site in holding:
+        age = watch[-1].raw["since_attach_s"] - site.cohorts[0][0]
+        assert abs(age - site.raw["oldest_s"]) < 0.01
 
 
 def test_every_allocation_has_a_whole_stack_or_is_counted_by_why_it_has_none(

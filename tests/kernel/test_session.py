@@ -2,6 +2,7 @@
 ended slots are swept, nothing stays open."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from ebpftrace.kernel import features
+from ebpftrace.model.epochs import start_of
 from ebpftrace.model.picture import Picture
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import prepare
@@ -96,6 +98,21 @@ def test_the_blocks_of_a_site_are_read_with_address_size_age_and_thread() -> Non
         mappings.close()
         assert inside
         assert len(session.blocks(picture.sites[0], last=2).last) == 2
+
+
+def test_a_site_has_a_cohort_for_each_epoch_in_which_what_it_holds_was_born() -> None:
+    with Workload("many_sites", 10, 3) as target, watching(target) as session:
+        target.phases()
+        time.sleep(1.1)  # epochs are a second long in the first minute
+        target.phases()
+        picture = settled(session)
+    assert len(picture.sites) == 10
+    for site in picture.sites:
+        assert [(one.blocks, one.bytes, one.adopted_bytes) for one in site.cohorts] in (
+            [(3, 192, 0)] * 2,
+            [(3, 192, 0), (2, 128, 0), (1, 64, 0)],
+        )
+        assert site.oldest_at == start_of(site.cohorts[0].epoch)
 
 
 def test_the_maps_of_an_ended_target_are_swept_while_others_go_on() -> None:
