@@ -328,6 +328,7 @@ class Session:
             self._lines.settle(_LINES_END_S)
             sites = self._drawing.draw(since, idle=False)
         self._trimming.at(since)
+        memory.make_room(len(sites))
         return Picture(
             time=datetime.now(timezone.utc),
             since_attach_s=since,
