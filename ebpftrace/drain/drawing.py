@@ -5,7 +5,7 @@ from itertools import takewhile
 
 from ebpftrace.drain.refining import Refining
 from ebpftrace.drain.sites import SiteBook, SiteCounters
-from ebpftrace.drain.space import Space
+from ebpftrace.drain.space import Space, site_id
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import CallSite, Counts, Site
@@ -84,7 +84,7 @@ class Drawing:
         stack = self._stacks.get(counters.stack)
         frames = _up_to_no_code(space.frames(stack.pcs)) if stack else ()
         return CallSite(
-            id=f"{space.number:x}-{counters.stack:016x}",
+            id=site_id(space.number, counters.stack),
             slot=counters.slot,
             stack=counters.stack,
             pid=space.pid,

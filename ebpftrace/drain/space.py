@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ebpftrace.model.frames import Frame
-from ebpftrace.model.ids import Address, Pid
+from ebpftrace.model.ids import Address, Pid, StackId
 
 
 def as_they_are(frames: Sequence[Frame]) -> list[tuple[Frame, ...] | None]:
@@ -24,3 +24,17 @@ class Space(NamedTuple):
     frames: Callable[[Sequence[Address]], tuple[Frame, ...]]
     refined: Callable[[Sequence[Frame]], list[tuple[Frame, ...] | None]] = as_they_are
     arrived: Callable[[], Mapping[Frame, tuple[Frame, ...]]] = dict
+
+
+def site_id(number: int, stack: StackId) -> str:
+    """`number`: that of the address space."""
+    return f"{number:x}-{stack:016x}"
+
+
+def number_in(site_id: str) -> int | None:
+    """The number of the address space that a site is in. Slots are used again, this is not."""
+    number = site_id.partition("-")[0]
+    try:
+        return int(number, 16)
+    except ValueError:
+        return None

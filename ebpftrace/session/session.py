@@ -33,6 +33,7 @@ from ebpftrace.session.following import Following
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import Preparation
 from ebpftrace.session.removals import Removals
+from ebpftrace.session.sources import Sources
 from ebpftrace.session.traced import Traced
 from ebpftrace.session.unwinding import Unwinding
 from ebpftrace.session.upkeep import Upkeep
@@ -61,6 +62,7 @@ class Session:
         self._unwinding = Unwinding(tracer, self._book, self._stacks, self._spaces)
         self._sweeper = Sweeper(tracer.blocks, self._book)
         self._lines = standard_lines(debuginfod=options.debuginfod) if options.dwarf else None
+        self._sources = Sources()
         self._cost = CostMeter(tracer, self._lines)
         self._drawn_ns = time.monotonic_ns()
         self._removals = Removals()
@@ -154,9 +156,9 @@ class Session:
         stacks = self._book.counted_as(slot, stack)
         return read_blocks(self._tracer.blocks, slot, stacks, time.monotonic_ns(), last)
 
-    def source(self, _site: Site, _frame: Frame, _around: int) -> SourceLines | None:
-        """Not read yet."""
-        return None
+    def source(self, site: Site, frame: Frame, around: int) -> SourceLines | None:
+        """So many lines before and after that of `frame`, as the target's file tree has them."""
+        return self._sources.lines(site, frame, around)
 
     def notes(self) -> tuple[str, ...]:
         """Sentences about what the plans leave out, for the user."""
@@ -182,6 +184,7 @@ class Session:
         self._tracer.disarm()
         if self._lines is not None:
             self._lines.close()
+        self._sources.close()
         for traced in self._traced:
             traced.close()
         self._removals.wait()
@@ -201,7 +204,10 @@ class Session:
             raise
         self._traced.append(traced)
         self._cost.stepped |= stepped_functions(traced.plan.probes)
-        self._spaces[slot] = traced.drawn_as(len(self._traced), self._lines)
+        number = len(self._traced)
+        self._spaces[slot] = traced.drawn_as(number, self._lines)
+        if self._options.dwarf:
+            self._sources.add(number, traced.tree())
         self._unwinding.begin(traced)
 
     def _backend_for(self, traced: Traced) -> Backend:

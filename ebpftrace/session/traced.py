@@ -12,6 +12,7 @@ from ebpftrace.model.ids import Slot, Tid
 from ebpftrace.model.picture import Target
 from ebpftrace.probes.plan import Plan, plan
 from ebpftrace.session.forks import Forks
+from ebpftrace.session.sources import Tree
 from ebpftrace.symbols.line_frames import LineFrames
 from ebpftrace.symbols.lines import Lines
 from ebpftrace.symbols.perfmap import PerfMap
@@ -134,6 +135,10 @@ class Traced:
             return Space(number, pid, frames)
         refining = LineFrames(self._symbolizer, self.space, lines, self._root, self._users)
         return Space(number, pid, frames, refining.refined, refining.arrived)
+
+    def tree(self) -> Tree | None:
+        """Where its sources are; None where it had ended, or could not be looked at."""
+        return None if self._root is None else Tree(self._root, self._users)
 
     def as_target(self) -> Target:
         """How it stands now."""

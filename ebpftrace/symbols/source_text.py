@@ -1,4 +1,4 @@
-"""The text of single lines of source files, as they are in the target's own file tree.
+"""The text of source files, as they are in the target's own file tree, and of single lines of it.
 
 Their paths are what the target's debug information says: nothing is shown but a file that its user, or
 anybody, may read, so that no picture shows what only root may see.
@@ -48,7 +48,7 @@ class SourceText:
             self._files.move_to_end(path)
             return self._files[path]
         try:
-            lines = self._read(path)
+            lines = read_source(self._opener, self._users, path)[0].split(b"\n")
         except (OSError, ValueError):  # ValueError: a path with a NUL
             lines = []
         self._files[path] = lines
@@ -57,23 +57,29 @@ class SourceText:
             self._held -= _weight(*self._files.popitem(last=False))
         return lines
 
-    def _read(self, path: str) -> list[bytes]:
-        fd = self._open(path)
-        with os.fdopen(fd, "rb") as file:
-            status = os.fstat(fd)
-            shown = status.st_mode & _READABLE_BY_ALL or status.st_uid in self._users
-            if not stat.S_ISREG(status.st_mode) or not shown or status.st_size > _MOST_BYTES:
-                return []
-            return file.read(_MOST_BYTES).split(b"\n")
 
-    def _open(self, path: str) -> int:
-        """With the rights of its user: a file that all may read may be in a directory of root's."""
-        if os.geteuid() != 0 or 0 in self._users:
-            return self._opener(path)
-        for user in self._users:
-            with suppress(OSError), _acting_as(user):
-                return self._opener(path)
-        raise FileNotFoundError(path)
+def read_source(opener: Opener, users: Collection[int], path: str) -> tuple[bytes, os.stat_result]:
+    """What is in the file at `path`, if it may be shown to those who see the pictures; which it is.
+
+    OSError; ValueError for a path that is none. Any thread may ask.
+    """
+    fd = _open(opener, users, path)
+    with os.fdopen(fd, "rb") as file:
+        status = os.fstat(fd)
+        shown = status.st_mode & _READABLE_BY_ALL or status.st_uid in users
+        if not stat.S_ISREG(status.st_mode) or not shown or status.st_size > _MOST_BYTES:
+            raise PermissionError(path)
+        return file.read(_MOST_BYTES), status
+
+
+def _open(opener: Opener, users: Collection[int], path: str) -> int:
+    """With the rights of its user: a file that all may read may be in a directory of root's."""
+    if os.geteuid() != 0 or 0 in users:
+        return opener(path)
+    for user in users:
+        with suppress(OSError), _acting_as(user):
+            return opener(path)
+    raise FileNotFoundError(path)
 
 
 @contextmanager

@@ -63,6 +63,17 @@ class TargetRoot:
             opened.pop_all()
         return cls(fd, namespace, is_ours=ours, place=place)
 
+    def another(self) -> "TargetRoot":
+        """The same directory, to be closed on its own. OSError, also where this one is closed."""
+        namespace = os.dup(self._namespace) if self._namespace >= 0 else -1
+        try:
+            fd = os.dup(self.fd)
+        except OSError:
+            if namespace >= 0:
+                os.close(namespace)
+            raise
+        return TargetRoot(fd, namespace, is_ours=self.is_ours, place=self._place)
+
     def inside(self, path: str) -> str:
         """A path of /proc/PID/maps as the target would say it.
 
