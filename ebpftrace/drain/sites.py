@@ -1,6 +1,7 @@
 """Counters of every call site, kept up to date from the cohorts that changed since the last poll."""
 
 import struct
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import add, attrgetter
@@ -15,7 +16,6 @@ from ebpftrace.model.picture import Cohort, Counts
 _KEY = struct.Struct(f"{COHORT_KEY.size}s")
 _VALUE = struct.Struct(f"{COHORT.size}s")
 _NOTHING = bytes(COHORT.size)
-_EMPTY = Cohort(0, 0, 0)
 _EPOCH = attrgetter("epoch")
 _BATCH = 2048  # small, so that few neighbours of one changed cohort are compared again
 
@@ -26,26 +26,14 @@ Sums = tuple[int, int, int, int, int, int]
 class SiteCounters:
     """The running totals of one site."""
 
-    __slots__ = (
-        "crowded",
-        "holding",
-        "mark",
-        "older_mark",
-        "oldest_at",
-        "row",
-        "slot",
-        "stack",
-        "sums",
-    )
+    __slots__ = ("cohorts", "mark", "older_mark", "oldest_at", "row", "slot", "stack", "sums")
 
     def __init__(self, slot: Slot, stack: StackId) -> None:
         self.slot = slot
         self.stack = stack
         self.sums: Sums = (0, 0, 0, 0, 0, 0)
-        self.holding: tuple[_Cohort, ...] = ()
-        """Those with outstanding blocks, by epoch."""
-        self.crowded = False
-        """Are several of one epoch? What is credited to a site has cohorts of its own."""
+        self.cohorts: tuple[Cohort, ...] = ()
+        """Those that hold something, by epoch; what is credited to the site is in them."""
         self.oldest_at: float | None = None
         """Seconds since attach of the oldest outstanding birth; None without one, or unknown."""
         self.mark = self.older_mark = 0
@@ -58,20 +46,40 @@ class SiteCounters:
         """Bytes allocated less bytes freed: adoption is no growth."""
         return self.sums[1] - self.sums[3]
 
-    @property
-    def cohorts(self) -> tuple[Cohort, ...]:
-        """What is outstanding, one for each epoch, ascending."""
-        held = [one.held for one in self.holding]
-        return tuple(_one_an_epoch(held)) if self.crowded else tuple(held)
+    def hold(self, epoch: int, blocks: int, size: int, adopted: int, all_adopted: int) -> None:
+        """So much more, or less, is outstanding of `epoch` than before, and was adopted in it.
 
-    def hold(self, holding: tuple["_Cohort", ...]) -> None:
-        """Outstanding blocks are now in these, in any order."""
-        if len(holding) > 1:
-            holding = tuple(sorted(holding, key=_EPOCH))
-        self.holding = holding
-        self.crowded = len(set(map(_EPOCH, holding))) < len(holding)
-        known = holding and self.stack
-        self.oldest_at = float(start_of(holding[0].epoch)) if known else None
+        Most often of the youngest. `all_adopted` counts where nothing was outstanding.
+        """
+        before = self.cohorts
+        last = len(before) - 1
+        at = last if last >= 0 and before[last][0] == epoch else bisect_left(before, (epoch,))
+        met = at <= last and before[at][0] == epoch
+        if met:
+            _, blocks_before, size_before, all_adopted = before[at]
+            blocks, size, all_adopted = (
+                blocks + blocks_before,
+                size + size_before,
+                all_adopted + adopted,
+            )
+        holds = blocks or size  # what changes while it is read may have one of them
+        # Cohort(...) takes twice as long, for the same tuple.
+        now = (tuple.__new__(Cohort, (epoch, blocks, size, all_adopted)),) if holds else ()
+        self.cohorts = (*before[:at], *now, *before[at + met :])
+        if met != bool(holds):
+            self._grow_old()
+
+    def take(self, other: "SiteCounters") -> None:
+        """What was counted there belongs here."""
+        self.sums = cast(Sums, tuple(map(add, self.sums, other.sums)))
+        self.mark += other.mark
+        self.older_mark += other.older_mark
+        self.cohorts = tuple(_one_an_epoch(sorted(self.cohorts + other.cohorts)))
+        self._grow_old()
+
+    def _grow_old(self) -> None:
+        known = self.cohorts and self.stack
+        self.oldest_at = float(start_of(self.cohorts[0].epoch)) if known else None
 
 
 def _one_an_epoch(held: Iterable[Cohort]) -> Iterator[Cohort]:
@@ -82,20 +90,15 @@ def _one_an_epoch(held: Iterable[Cohort]) -> Iterator[Cohort]:
 
 
 class _Cohort:
-    """One entry of the map, its value when it was last read, and what it `held` when it last did."""
+    """One entry of the map, and its value when it was last read."""
 
-    __slots__ = ("epoch", "held", "key", "site", "value")
+    __slots__ = ("epoch", "key", "site", "value")
 
     def __init__(self, key: bytes, site: SiteCounters, epoch: int) -> None:
         self.key = key
         self.site = site
         self.epoch = epoch
         self.value = _NOTHING
-        self.held = _EMPTY
-
-
-_NO_SITE = SiteCounters(Slot(0), StackId(0))
-"""Of cohorts that are forgotten: a site that refers to them must not be referred to, too."""
 
 
 class _Batch(NamedTuple):
@@ -171,10 +174,7 @@ class SiteBook:
         for cohort in self._cohorts.values():
             cohort.site = moving.get(cohort.site, cohort.site)
         for site, owner in moving.items():
-            owner.sums = cast(Sums, tuple(map(add, owner.sums, site.sums)))
-            owner.mark += site.mark
-            owner.older_mark += site.older_mark
-            owner.hold((*owner.holding, *site.holding))
+            owner.take(site)
             self.unsettled[owner] = None
             self.unsettled.pop(site, None)
             del self.sites[site.slot, site.stack]
@@ -207,7 +207,6 @@ class SiteBook:
     def _apply(self, changed: Iterable[tuple[_Cohort, bytes]]) -> None:
         """Add what is new. Written out column by column: it runs ten thousand times a poll."""
         unpack, unsettled = COHORT.unpack, self.unsettled
-        make = tuple.__new__  # Cohort(...) takes twice as long, for the same tuple
         t0, t1, t2, t3, t4, t5 = self._totals
         for cohort, value in changed:
             site = cohort.site
@@ -215,19 +214,15 @@ class SiteBook:
             n0, n1, n2, n3, n4, n5 = unpack(value)
             s0, s1, s2, s3, s4, s5 = site.sums
             cohort.value = value
-            held, blocks = o0 + o4 != o2, n0 + n4 - n2
-            if blocks:
-                cohort.held = make(Cohort, (cohort.epoch, blocks, n1 + n5 - n3, n5))
+            held, holds = o0 + o4 != o2, n0 + n4 != n2
             o0, o1, o2, o3, o4, o5 = n0 - o0, n1 - o1, n2 - o2, n3 - o3, n4 - o4, n5 - o5
             site.sums = (s0 + o0, s1 + o1, s2 + o2, s3 + o3, s4 + o4, s5 + o5)
             t0, t1, t2, t3, t4, t5 = t0 + o0, t1 + o1, t2 + o2, t3 + o3, t4 + o4, t5 + o5
             unsettled[site] = None
-            if blocks and not held:
-                site.hold((*site.holding, cohort))
+            site.hold(cohort.epoch, o0 + o4 - o2, o1 + o5 - o3, o5, n5)
+            if holds and not held:
                 self._empty.discard(cohort)
-            elif held and not blocks:
-                at = site.holding.index(cohort)
-                site.hold((*site.holding[:at], *site.holding[at + 1 :]))
+            elif held and not holds:
                 self._empty.add(cohort)
         self._totals = (t0, t1, t2, t3, t4, t5)
 
@@ -254,7 +249,6 @@ class SiteBook:
         self._table.delete(cohort.key)
         self._cohorts.pop(cohort.key, None)
         self._empty.discard(cohort)
-        cohort.site = _NO_SITE
         self._batches.clear()  # the same keys may come again, and are other cohorts then
 
     def totals(self) -> Counts:

@@ -1,10 +1,10 @@
 """What a site holds by the epochs its blocks were born in."""
 
-import gc
+import random
 
-from ebpftrace.drain.sites import SiteCounters
+from ebpftrace.kernel.layout import COHORT, COHORT_KEY
 from ebpftrace.model.ids import Slot, StackId
-from tests.unit.test_drain import FakeTable, book_of, drawing_of
+from tests.unit.test_drain import FakeTable, drawing_of
 
 SLOT = Slot(1)
 STUMP, WHOLE = StackId(5), StackId(6)
@@ -83,9 +83,36 @@ def test_what_is_credited_to_a_site_is_one_cohort_with_its_own_of_the_same_epoch
     watch.book.credit(SLOT, STUMP, WHOLE)
     assert watch.cohorts() == ((1, 1, 1, 0), (3, 7, 66, 16), (5, 1, 5, 0))
     watch.table.cohort(STUMP, 1, 3, 4, 40, 5, 47, 1, 7)
-    assert watch.cohorts() == ((1, 1, 1, 0), (3, 2, 19, 9), (5, 1, 5, 0))
+    assert watch.cohorts() == ((1, 1, 1, 0), (3, 2, 19, 16), (5, 1, 5, 0))
     watch.table.cohort(WHOLE, 1, 3, 2, 20, 3, 29, 1, 9)
     assert watch.cohorts() == ((1, 1, 1, 0), (5, 1, 5, 0))
+
+
+def test_whatever_changes_in_whichever_order_cohorts_add_up_to_what_the_kernel_has():
+    chance = random.Random(7)
+    watch = Watch()
+    watch.book.credit(SLOT, STUMP, WHOLE)
+    for _ in range(200):
+        for _ in range(chance.randrange(1, 9)):
+            blocks, freed = sorted((chance.randrange(9), chance.randrange(9)), reverse=True)
+            stack = chance.choice((STUMP, WHOLE))
+            epoch = chance.randrange(6)
+            watch.table.cohort(stack, 1, epoch, blocks, 10 * blocks, freed, 10 * freed)
+        held: dict[int, int] = {}
+        for key, value in watch.table.entries.items():
+            blocks, _, freed, *_ = COHORT.unpack(value)
+            epoch = COHORT_KEY.unpack(key)[2]
+            held[epoch] = held.get(epoch, 0) + blocks - freed
+        found = watch.cohorts() if watch.sites() else ()
+        assert found == tuple((e, n, 10 * n, 0) for e, n in sorted(held.items()) if n)
+
+
+def test_what_was_read_in_the_middle_of_a_change_adds_up_then_and_later():
+    watch = Watch()
+    watch.table.cohort(5, 1, 4, 1, 64, 1, 0)  # its block is freed, its bytes not yet
+    assert watch.cohorts() == ((4, 0, 64, 0),)
+    watch.table.cohort(5, 1, 4, 2, 128, 1, 64)
+    assert watch.cohorts() == ((4, 1, 64, 0),)
 
 
 def test_a_cohort_that_did_not_change_is_the_same_object_again():
@@ -107,21 +134,3 @@ def test_a_slot_that_ended_keeps_its_cohorts_in_the_picture():
         pass
     assert not watch.table.entries
     assert watch.cohorts() == before
-
-
-def test_sites_of_a_slot_that_ended_are_given_up_without_a_collection():
-    table = FakeTable()
-    table.cohort(5, 1, 2, 2, 20)
-    book = book_of(table)
-    book.poll(0)
-    gc.collect()
-    gc.disable()
-    try:
-        for _ in book.forget_slot(SLOT):
-            pass
-        book.unsettled.clear()
-        assert not [
-            one for one in gc.get_objects() if isinstance(one, SiteCounters) and one.holding
-        ]
-    finally:
-        gc.enable()
