@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ebpftrace.analysis.names import short
 from ebpftrace.analysis.responsible import Rules, responsible
+from ebpftrace.analysis.trend import Trend
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.losses import Loss, Losses
 from ebpftrace.model.picture import Cost, Counts, Naming, Picture, Site, Target
@@ -28,6 +29,29 @@ def signed(size: float) -> str:
 
 def rate(bytes_per_s: float | None) -> str:
     return "rate not known yet" if bytes_per_s is None else f"{signed(bytes_per_s)}/s"
+
+
+def per_minute(bytes_per_s: float) -> str:
+    """`+1.2 MiB/min`."""
+    return f"{signed(60 * bytes_per_s)}/min"
+
+
+def trend(known: Trend) -> str:
+    """`growing +1.2 MiB/min (1.1 to 1.4)`, `churning`; no rate where it may be none."""
+    word, rate, low, high = known
+    if word is None or rate is None or low is None or high is None:
+        return "too early to say"
+    if low <= 0 or word not in ("growing", "levelling off"):
+        return word
+    return f"{word} {per_minute(rate)} ({_range(rate, low, high)})"
+
+
+def _range(rate: float, low: float, high: float) -> str:
+    """`1.1 to 1.4` per minute, with units where they are not all that of the rate."""
+    said = [format_bytes(60 * one) for one in (rate, low, high)]
+    if len({one.split()[1] for one in said}) == 1:
+        return " to ".join(one.split()[0] for one in said[1:])
+    return " to ".join(said[1:])
 
 
 _STACK_ENDS = {

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.analysis.selection import Selection, select
+from ebpftrace.analysis.trend import trend_of
 from ebpftrace.model.epochs import length_of, start_of
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Counts, Picture, Site, Target
@@ -90,6 +91,7 @@ def _site(site: Site, now: float, rules: Rules) -> dict[str, Any]:
         **_counts(site.counts),
         "oldest_s": None if site.oldest_at is None else round(now - site.oldest_at, 3),
         "growth_bytes_per_s": _rounded(site.growth, 1),
+        "trend": _trend(site, now),
         "cohorts": [
             [start_of(one.epoch), length_of(one.epoch), one.blocks, one.bytes, one.adopted_bytes]
             for one in site.cohorts
@@ -99,6 +101,16 @@ def _site(site: Site, now: float, rules: Rules) -> dict[str, Any]:
         "end": site.at.end,
         "responsible": responsible(site.at.frames, rules),
         "frames": [_frame(frame) for frame in site.at.frames],
+    }
+
+
+def _trend(site: Site, now: float) -> dict[str, Any]:
+    word, rate, low, high = trend_of(site.cohorts, site.counts, now)
+    return {
+        "word": word,
+        "bytes_per_s": _rounded(rate, 1),
+        "low": _rounded(low, 1),
+        "high": _rounded(high, 1),
     }
 
 

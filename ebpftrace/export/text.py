@@ -6,6 +6,7 @@ from typing import TextIO
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.analysis.selection import Selection, select
+from ebpftrace.analysis.trend import trend_of
 from ebpftrace.model.picture import Picture, Site, Target
 from ebpftrace.units import format_bytes
 
@@ -45,7 +46,7 @@ def lines(picture: Picture, selection: Selection) -> Iterator[str]:
     several = len(picture.targets) > 1
     for number, site in enumerate(holding, 1):
         yield _head(number, site, selection.rules)
-        yield f"      {wording.holding(site, picture.since_attach_s, several)}"
+        yield f"      {_held(site, picture.since_attach_s, several)}"
         yield from _stack(site, selection.rules)
     others = len(picture.sites) - len(holding)
     if others:
@@ -74,6 +75,11 @@ def _losses(picture: Picture) -> Iterator[str]:
 def _head(number: int, site: Site, rules: Rules) -> str:
     chain = wording.chain(site, rules, _MOST_CALLERS)
     return " ← ".join((f"  #{number}  {chain.title}", *chain.callers))
+
+
+def _held(site: Site, now: float, several: bool) -> str:
+    trend = wording.trend(trend_of(site.cohorts, site.counts, now))
+    return f"{wording.holding(site, now, several)}  {trend}"
 
 
 def _stack(site: Site, rules: Rules) -> Iterator[str]:

@@ -20,7 +20,8 @@ KEYS: dict[str, set[str]] = {
     "totals": COUNTS,
     "sites": COUNTS
     | {"id", "pid", "family", "allocator", "oldest_s", "growth_bytes_per_s", "complete"}
-    | {"cohorts", "guessed", "end", "frames"},
+    | {"cohorts", "guessed", "end", "frames", "trend"},
+    "trend": {"word", "bytes_per_s", "low", "high"},
     "frames": {"function", "file", "line", "column", "inlined", "module", "build_id", "offset"}
     | {"address"},
     "others": {"sites", "blocks", "bytes"},
@@ -51,6 +52,8 @@ def test_every_key_is_always_present(watch: list[Picture], part: str):
         found: Any = picture.raw.get(part, picture.raw)
         if part == "frames":
             found = [frame for site in picture.sites for frame in site.raw["frames"]]
+        if part == "trend":
+            found = [site.raw["trend"] for site in picture.sites]
         for each in found if isinstance(found, list) else [found]:
             assert KEYS[part] - set(each) == set()
 

@@ -40,6 +40,7 @@ def site(name: str = "leak_here", **given: Any) -> Site:
         "counts": counts(),
         "oldest_at": 0.0,
         "growth": 0.0,
+        "cohorts": (),
         "complete": True,
         "guessed": None,
         "end": None,
@@ -47,7 +48,7 @@ def site(name: str = "leak_here", **given: Any) -> Site:
     }
     values.update(given)
     at = CallSite(**{field: values[field] for field in CallSite._fields})
-    return Site(at, values["counts"], values["oldest_at"], values["growth"])
+    return Site(at, **{field: values[field] for field in Site._fields if field != "at"})
 
 
 def target(**given: Any) -> Target:

@@ -10,7 +10,7 @@ from ebpftrace.analysis.selection import Selection, select
 from ebpftrace.export import jsonl, text
 from ebpftrace.model.ids import StackId
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
-from ebpftrace.model.picture import Cost, Naming
+from ebpftrace.model.picture import Cohort, Cost, Naming
 from tests.unit.builders import counts, frame, picture, site, target
 
 TOP_KEYS = [
@@ -43,6 +43,7 @@ SITE_KEYS = [
     "adopted_bytes",
     "oldest_s",
     "growth_bytes_per_s",
+    "trend",
     "cohorts",
     "complete",
     "guessed",
@@ -125,6 +126,36 @@ def test_what_is_not_known_is_null_and_never_0():
     assert said["targets"][0]["rss_bytes"] is None
     assert said["cost"]["target_cpu_percent"] is None
     assert {name for name, count in said["losses"].items() if count is None} == UNDETECTED
+
+
+def leaking(seconds: int):
+    """100 bytes in each of so many seconds, at most a minute; nothing freed."""
+    cohorts = tuple(Cohort(epoch, 1, 100) for epoch in range(seconds))
+    return site(counts=counts(len(cohorts), 100 * len(cohorts)), cohorts=cohorts)
+
+
+def test_each_site_says_its_trend():
+    drawn = picture(leaking(60), since_attach_s=60.0)
+    assert jsonl.as_object(drawn, Selection())["sites"][0]["trend"] == {
+        "word": "growing",
+        "bytes_per_s": 100.0,
+        "low": 100.0,
+        "high": 100.0,
+    }
+    assert "malloc (glibc)  growing +5.9 KiB/min (5.9 to 5.9)" in report(
+        leaking(60), since_attach_s=60.0
+    )
+
+
+def test_a_trend_that_is_not_known_is_null():
+    drawn = picture(leaking(3), since_attach_s=3.0)
+    assert jsonl.as_object(drawn, Selection())["sites"][0]["trend"] == {
+        "word": None,
+        "bytes_per_s": None,
+        "low": None,
+        "high": None,
+    }
+    assert "too early to say" in report(leaking(3), since_attach_s=3.0)
 
 
 def test_every_loss_is_a_key_in_the_order_of_the_kernel():

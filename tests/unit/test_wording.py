@@ -3,6 +3,7 @@
 import pytest
 
 from ebpftrace.analysis import wording
+from ebpftrace.analysis.trend import TOO_EARLY, Trend
 from ebpftrace.model.ids import StackId
 from ebpftrace.model.losses import Losses
 from ebpftrace.model.picture import Counts
@@ -132,3 +133,38 @@ def test_code_without_a_name_has_its_offset_for_a_title():
 def test_a_line_of_a_stack_has_the_whole_name_and_path():
     one = frame(PUT, file="/src/cache.cpp", line=42, column=3, inlined=True)
     assert wording.place(one) == f"{PUT}  /src/cache.cpp:42  [app]  (inlined)"
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    "rates, said",
+    [
+        ((1.2, 1.1, 1.4), "growing +1.2 MiB/min (1.1 to 1.4)"),
+        ((1.2, 0.5, 2048.0), "growing +1.2 MiB/min (512 KiB to 2.0 GiB)"),
+        ((1e-9, 1e-9, 1e-9), "growing +0 B/min (0 to 0)"),
+    ],
+)
+def test_a_growth_is_said_per_minute_with_its_interval(rates, said):
+    assert wording.trend(Trend("growing", *(MIB * one / 60 for one in rates))) == said
+
+
+@pytest.mark.parametrize("word", ["levelling off", "steady", "churning"])
+def test_a_rate_that_may_be_none_is_not_said(word):
+    assert wording.trend(Trend(word, 5.0, 0.0, 9.0)) == word
+
+
+def test_what_levels_off_says_what_is_left_of_its_growth():
+    assert wording.trend(Trend("levelling off", 2.0, 1.0, 3.0)) == (
+        "levelling off +120 B/min (60 to 180)"
+    )
+
+
+def test_before_there_is_a_trend_it_is_too_early():
+    assert wording.trend(TOO_EARLY) == "too early to say"
+
+
+def test_a_rate_per_minute_has_a_sign():
+    assert wording.per_minute(-20.0) == "-1.2 KiB/min"
+    assert wording.per_minute(0.0) == "+0 B/min"
