@@ -14,7 +14,8 @@ from ebpftrace.tui.glyphs import UNICODE, Glyphs
 from ebpftrace.tui.lines import Line, Role
 
 # The terminal's own sixteen colours, and never a colour alone: without them (NO_COLOR) a loss is in
-# capitals, the cursor has a sign, the heading is reversed.
+# capitals, the cursor has a sign, the heading is reversed, a series stands apart under its name. Text
+# in reverse has no colour but the cursor's: on a light terminal it would be white on yellow or green.
 _STYLES: dict[Role, Style] = {
     "plain": Style(),
     "label": Style(dim=True),
@@ -25,6 +26,11 @@ _STYLES: dict[Role, Style] = {
     "cursor": Style(color="cyan", reverse=True),
     "rule": Style(dim=True, reverse=True),
     "key": Style(bold=True, color="cyan"),
+    "bar": Style(color="green"),
+    "second": Style(color="magenta"),
+    "mark": Style(bold=True),
+    "box": Style(reverse=True),
+    "box2": Style(dim=True, reverse=True),
 }
 
 

@@ -17,7 +17,11 @@ _IN_ASCII = str.maketrans(
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """One set of signs, each of them one cell wide except `caller`."""
+    """One set of signs, each of them one cell wide except `caller`.
+
+    `up` and `across` lead from an empty cell to a full one, from the bottom and from the left.
+    `mark` is a moment on a line of time, `axis` that line; `edge` is where a box begins.
+    """
 
     descending: str
     ascending: str
@@ -25,6 +29,11 @@ class Glyphs:
     caller: str
     cut: str
     ascii_only: bool
+    up: str
+    across: str
+    mark: str
+    axis: str
+    edge: str
 
     def safe(self, text: str, width: int) -> str:
         """`text` as a terminal may be given it, up to what `width` cells can show."""
@@ -45,8 +54,24 @@ class Glyphs:
         return padding + text if right else text + padding
 
 
-UNICODE = Glyphs("▼", "▲", "▸", "←", "…", ascii_only=False)
-ASCII = Glyphs("v", "^", ">", "<-", "~", ascii_only=True)
+UNICODE = Glyphs(
+    *("▼", "▲", "▸", "←", "…"),
+    ascii_only=False,
+    up=" ▁▂▃▄▅▆▇█",
+    across=" ▏▎▍▌▋▊▉█",
+    mark="◆",
+    axis="─",
+    edge="▏",
+)
+ASCII = Glyphs(
+    *("v", "^", ">", "<-", "~"),
+    ascii_only=True,
+    up=" .:|#",
+    across=" .#",
+    mark="*",
+    axis="-",
+    edge="|",
+)
 
 
 def glyphs_for(encoding: str | None, environment: Mapping[str, str]) -> Glyphs:

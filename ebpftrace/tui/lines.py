@@ -5,7 +5,22 @@ from typing import Literal, NamedTuple
 
 from rich.cells import get_character_cell_size
 
-Role = Literal["plain", "label", "strong", "alarm", "good", "head", "cursor", "rule", "key"]
+Role = Literal[
+    "plain",
+    "label",
+    "strong",
+    "alarm",
+    "good",
+    "head",
+    "cursor",
+    "rule",
+    "key",
+    "bar",  # of a chart
+    "second",  # bars of a second series
+    "mark",
+    "box",  # of the icicle, in one row and in the next
+    "box2",
+]
 
 
 class Span(NamedTuple):
