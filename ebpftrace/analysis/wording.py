@@ -4,6 +4,7 @@ Layout, labels and colours belong to the views.
 """
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ebpftrace.analysis.names import short
@@ -11,7 +12,7 @@ from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.analysis.trend import Trend
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.losses import Loss, Losses
-from ebpftrace.model.picture import Cost, Counts, Naming, Picture, Site, Target
+from ebpftrace.model.picture import CallSite, Cost, Counts, Naming, Picture, Site, Target
 from ebpftrace.units import format_bytes, format_count, format_seconds
 
 _ENDINGS = {"exited": "ended", "exec": "replaced by exec", "lost": "no longer traced"}
@@ -156,12 +157,17 @@ def title(frame: Frame) -> str:
     """A frame in few words: `app::Cache<…>::put cache.cpp:42`, `session_create [server]`."""
     if frame.file is not None:
         return f"{caller(frame)} {_line(os.path.basename(frame.file), frame)}"
-    return f"{caller(frame)}{_module(frame, ' ')}"
+    return within(frame)
 
 
 def caller(frame: Frame) -> str:
     """The function alone, as short as in a title."""
     return function(frame) if frame.function is None else short(frame.function)
+
+
+def within(frame: Frame) -> str:
+    """The function and its module: `session_create [server]`."""
+    return f"{caller(frame)}{_module(frame, ' ')}"
 
 
 def place(frame: Frame) -> str:
@@ -195,20 +201,29 @@ def chain(site: Site, rules: Rules, most: int) -> Chain:
     """At most so many callers; they start at the responsible frame, or at the first with a name."""
     frames = site.at.frames
     if not frames:
-        return Chain(stack_end(site) or "", ())
-    first = responsible(frames, rules)
-    if first is None:
-        first = next((n for n, frame in enumerate(frames) if frame.function is not None), 0)
+        return Chain(no_stack(site.at), ())
+    first = leading(frames, rules)
     callers = frames[first + 1 : first + 1 + most]
     return Chain(title(frames[first]), tuple(caller(frame) for frame in callers))
 
 
+def leading(frames: Sequence[Frame], rules: Rules) -> int:
+    """Which of the frames, not none, stands for them: the responsible one, or the first with a name."""
+    first = responsible(frames, rules)
+    if first is None:
+        first = next((n for n, frame in enumerate(frames) if frame.function is not None), 0)
+    return first
+
+
+def no_stack(at: CallSite) -> str:
+    """Why there are no frames."""
+    return "(stack not here yet)" if at.stack else "(stack not kept)"
+
+
 def stack_end(site: Site) -> str | None:
     """Why the frames end where they do, or what they rest on; None for a whole and certain stack."""
-    if not site.at.stack:
-        return "(stack not kept)"
-    if not site.at.frames:
-        return "(stack not here yet)"
+    if not site.at.stack or not site.at.frames:
+        return no_stack(site.at)
     if not site.at.complete:
         return f"…  ({_STACK_ENDS.get(site.at.end or '', 'the stack ends early')})"
     return "(guessed: some code has no unwind information)" if site.at.guessed else None
