@@ -77,7 +77,7 @@ class Shared:
             lambda at: 0 if inward or not at.frames else leading(at.frames, rules)
         )
         self._names: dict[int, tuple[Frame, str, str]] = {}
-        self._among: Sequence[int] | None = None
+        self._among: list[int] | None = None
         self.starts: Sequence[int] = ()
         """Where a stack begins bottom-up, by site."""
         self.parts: dict[tuple[str, ...], list[_Part]] = {}
@@ -85,10 +85,11 @@ class Shared:
 
     def update(self, sites: Sequence[Site], among: Sequence[int] | None) -> None:
         """New ones are made where something changed: an older tree keeps what it has."""
-        if self._starts.update(sites) or among != self._among:
+        some = None if among is None else list(among)
+        if self._starts.update(sites) or some != self._among:
             self.starts = self._starts.values.copy()
             self.parts = {}
-            self._among = among
+            self._among = some
 
     def name(self, frame: Frame) -> tuple[Frame, str, str]:
         """The frame, by what it is merged with others, and the label."""
@@ -132,8 +133,19 @@ class Tree:
         return self._below((), None)
 
     def children(self, node: Node) -> list[Node]:
-        """The next frames inward, or outward; the largest first."""
+        """The next frames inward, or outward; the largest first. The node is one of this tree's."""
         return [] if node.is_leaf else self._below(node.key, node)
+
+    def find(self, key: Sequence[str]) -> Node | None:
+        """The node of this key, which may be that of a node of another picture's tree."""
+        nodes, node = self.roots(), None
+        for length in range(1, len(key) + 1):
+            way = tuple(key[:length])
+            node = next((one for one in nodes if one.key == way), None)
+            if node is None:
+                return None
+            nodes = self.children(node) if length < len(key) else []
+        return node
 
     def _below(self, key: tuple[str, ...], parent: Node | None) -> list[Node]:
         nodes = self._nodes.get(key)

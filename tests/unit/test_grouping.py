@@ -1,12 +1,13 @@
 """Sites taken together, and what is kept of that from one picture to the next."""
 
 import time
+from unittest.mock import Mock
 
 import pytest
 
-from ebpftrace.analysis import grouping as module
 from ebpftrace.analysis.grouping import BYS, Grouping
 from ebpftrace.analysis.responsible import Rules
+from ebpftrace.analysis.wording import leading
 from ebpftrace.model.ids import Pid, Slot, StackId
 from ebpftrace.model.picture import Counts
 from tests.unit.builders import counts, frame, picture, site, target
@@ -110,14 +111,13 @@ def test_an_allocator_is_its_family_and_the_function_that_was_called():
 
 
 def test_a_second_picture_looks_at_no_stack_again(monkeypatch):
-    looked = []
-    real = module.leading
-    monkeypatch.setattr(module, "leading", lambda *given: [looked.append(given), real(*given)][1])
+    looked = Mock(side_effect=leading)
+    monkeypatch.setattr("ebpftrace.analysis.grouping.leading", looked)
     grouping = Grouping("function", RULES)
     before = site("f")
     grouping.fold(picture(before))
     (group,) = grouping.fold(picture(before._replace(counts=counts(blocks=8))))
-    assert (len(looked), group.counts.blocks) == (1, 8)
+    assert (looked.call_count, group.counts.blocks) == (1, 8)
 
 
 def test_what_is_learned_about_a_stack_moves_its_site():

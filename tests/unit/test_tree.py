@@ -4,9 +4,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from ebpftrace.analysis import tree as module
 from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.tree import DIRECTIONS, ENDS_EARLY, Tree
+from ebpftrace.analysis.wording import caller
 from ebpftrace.model.ids import StackId
 from tests.unit.builders import counts, frame, site
 
@@ -172,8 +172,8 @@ def test_a_tree_of_the_other_direction_takes_nothing_over():
 
 
 def test_nothing_is_named_before_it_is_asked_for(monkeypatch):
-    named = Mock(side_effect=module.caller)
-    monkeypatch.setattr(module, "caller", named)
+    named = Mock(side_effect=caller)
+    monkeypatch.setattr("ebpftrace.analysis.tree.caller", named)
     main = frame("main")
     tree = down(*(stack(f"f{n}", main) for n in range(50)))
     (root,) = tree.roots()
@@ -186,3 +186,16 @@ def test_names_that_look_like_anything_are_labels():
     names = ["", "[/usr/lib]", "x" * 100_000, "名前"]
     roots = down(*(stack(frame(name, module=name, file="")) for name in names)).roots()
     assert {node.label for node in roots} == set(names)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_a_node_is_found_again_by_its_key(direction):
+    sites = [stack("a", "b", "main"), stack("b", "main", complete=False)]
+    tree = Tree(sites, direction, RULES)
+    level = tree.roots()
+    while level:
+        assert all(tree.find(node.key) is node for node in level)
+        level = [child for node in level for child in tree.children(node)]
+    assert tree.find(()) is None
+    assert tree.find(("main",)) is None
+    assert tree.find((*tree.roots()[0].key, "x", "y")) is None
