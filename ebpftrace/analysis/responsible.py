@@ -87,11 +87,16 @@ def _hosted(frames: Sequence[Frame], first: int, rules: Rules) -> int:
         frame = frames[index]
         if frame.module == _JIT:
             return index if frame.function is not None else first
-        if not _HOSTS.fullmatch(os.path.basename(frame.module or "")):
+        if not _is_host(frame.module):
             blame = _blame(rules.skipped, frame.function, frame.file, frame.module)
             if blame is _Blame.NOTHING:
                 return index
     return first
+
+
+@lru_cache(maxsize=_KNOWN)
+def _is_host(module: str | None) -> bool:
+    return _HOSTS.fullmatch(os.path.basename(module or "")) is not None
 
 
 @lru_cache(maxsize=_KNOWN)
