@@ -16,7 +16,6 @@ from ebpftrace.model.picture import CallSite, Counts, Picture, Site, Target
 By = Literal["function", "module", "process", "allocator"]
 BYS: tuple[By, ...] = get_args(By)
 
-
 _Pick = Callable[[Sequence[Site]], Sequence[Site]]
 
 
@@ -83,8 +82,8 @@ class Grouping:
         frame = at.frames[leading(at.frames, self._rules)]
         known = self._frames.get(id(frame))
         if known is None:
-            named = _function(frame) if self._by == "function" else _module(frame)
-            known = self._frames[id(frame)] = (frame, self._number(*named))
+            name = _function if self._by == "function" else _module
+            known = self._frames[id(frame)] = (frame, self._number(*name(frame)))
         return known[1]
 
     def _number(self, key: str, title: str) -> int:
@@ -96,9 +95,9 @@ class Grouping:
 
 def _pick(indexes: Sequence[int]) -> _Pick:
     """What takes them out of the sites. Of a single one, an itemgetter would make no tuple."""
-    return (
-        itemgetter(*indexes) if len(indexes) > 1 else itemgetter(slice(indexes[0], indexes[0] + 1))
-    )
+    if len(indexes) == 1:
+        return itemgetter(slice(indexes[0], indexes[0] + 1))
+    return itemgetter(*indexes)
 
 
 def _function(frame: Frame) -> tuple[str, str]:
