@@ -38,6 +38,7 @@ def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
         "filters": list(picture.filters),
         "targets": [_target(target) for target in picture.targets],
         "totals": _counts(picture.totals),
+        "growth_bytes_per_s": _rounded(picture.growth, 1),
         "sites": [_site(site, picture.since_attach_s, selection.rules) for site in chosen.sites],
         "others": {
             "sites": chosen.others.sites,

@@ -158,6 +158,11 @@ def test_a_trend_that_is_not_known_is_null():
     assert "too early to say" in report(leaking(3), since_attach_s=3.0)
 
 
+def test_a_line_of_json_says_how_fast_everything_grows():
+    said = jsonl.as_object(picture(growth=12.345), Selection())
+    assert said["growth_bytes_per_s"] == 12.3
+
+
 def test_every_loss_is_a_key_in_the_order_of_the_kernel():
     said = jsonl.as_object(picture(), Selection())
     assert list(said["losses"]) == [loss.name for loss in LOSSES]
