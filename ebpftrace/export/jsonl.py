@@ -1,7 +1,6 @@
-"""One picture as one line of JSON: schema `ebpftrace.picture/1`.
+"""One picture as one line of JSON: schema `ebpftrace.picture/1` (snapshot/schema.py).
 
-Every key is always there; what is not known is null. Keys may be added within version 1, never
-renamed.
+Every key is always there; what is not known is null. `snapshot.recorded` reads it.
 """
 
 import json
@@ -13,8 +12,7 @@ from ebpftrace.analysis.trend import trend_of
 from ebpftrace.model.epochs import length_of, start_of
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Counts, Picture, Site, Target
-
-SCHEMA = "ebpftrace.picture/1"
+from ebpftrace.snapshot.schema import SCHEMA
 
 
 def write(picture: Picture, selection: Selection, out: TextIO) -> None:

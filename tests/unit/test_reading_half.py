@@ -30,7 +30,10 @@ def libraries_of(package):
     return set(json.loads(run.stdout))
 
 
-@pytest.mark.parametrize("package", ["ebpftrace.model", "ebpftrace.analysis", "ebpftrace.export"])
+@pytest.mark.parametrize(
+    "package",
+    ["ebpftrace.model", "ebpftrace.analysis", "ebpftrace.snapshot", "ebpftrace.export"],
+)
 def test_importing_the_reading_half_loads_no_library_of_the_capture_half(package):
     assert libraries_of(package).isdisjoint(CAPTURE_LIBRARIES | SCREEN_LIBRARIES)
 
