@@ -17,11 +17,11 @@ import tempfile
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ebpftrace.errors import HostRefuses
+from ebpftrace.errors import CannotAttach, HostRefuses
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import sources
 from ebpftrace.kernel.bccapi import bcc, use_headers
@@ -93,6 +93,7 @@ class Compilation:
         """
         self._unit = unit
         self._limit_s = limit_s
+        self._given_up = False
         flags = [f"-D{name}={value}" for name, value in definitions.items()]
         log.debug("compiling with %s", " ".join(flags))
         with ExitStack() as undo:
@@ -109,11 +110,17 @@ class Compilation:
         theirs.close()
 
     def result(self) -> Compiled:
-        """Wait for it. HostRefuses with the compiler's last words."""
+        """Wait for it. HostRefuses with the compiler's last words; CannotAttach when interrupted."""
         try:
             return self._receive()
         finally:
             self.cancel()
+
+    def interrupt(self) -> None:
+        """Make `result` wait no longer, now and from now on; any thread may do this."""
+        self._given_up = True
+        with suppress(OSError):  # it has its result
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def cancel(self) -> None:
         """End the child, whether it is done or not."""
@@ -134,6 +141,8 @@ class Compilation:
         except BaseException as error:
             for fd in descriptors:
                 os.close(fd)
+            if self._given_up:  # not worth a wait for the compiler's last words
+                raise CannotAttach("The compilation was given up.") from error
             if isinstance(error, TimeoutError):
                 what = f"the compiler did not end in {self._limit_s:.0f} s"
                 raise compiler_failed(what, self._said()) from error

@@ -38,6 +38,10 @@ class Preparation:
             self.options.backend,
         )
 
+    def interrupt(self) -> None:
+        """Let `tracer` not wait for the compiler any longer; any thread may do this."""
+        self.compilation.interrupt()
+
     def close(self) -> None:
         """Give up: the tracer was not made."""
         self.compilation.cancel()

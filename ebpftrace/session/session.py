@@ -86,16 +86,19 @@ class Session:
         processes: Sequence[Process],
         prepared: Preparation,
         warn: Callable[[str], None],
+        step: Callable[[str], None] = lambda _: None,
     ) -> "Session":
         """Attach to every process that can be, and draw the first picture.
 
         What cannot be attached to among several is told to `warn`; CannotAttach where nothing can.
-        The probes are planned while the programs compile. `prepared` is used up.
+        The probes are planned while the programs compile. `step` is told what is done next, in a few
+        words; it may raise to give up. `processes` and `prepared` are used up.
         """
         planned: list[Traced] = []
         failures: list[CannotAttach] = []
         try:
             for process in processes:
+                step("planning the probes")
                 try:
                     planned.append(Traced(process))
                 except CannotAttach as error:
@@ -103,25 +106,34 @@ class Session:
                     failures.append(error)
             if not planned:
                 raise failures[0]
+            step("compiling")
             tracer = prepared.tracer()
         except BaseException:
             for traced in planned:
                 traced.close()
+            for process in processes:
+                process.close()
             prepared.close()
             raise
         session = cls(tracer, prepared.options)
         try:
-            session._start(planned, failures, warn)
+            session._start(planned, failures, warn, step)
         except BaseException:
             session.close()
             raise
         return session
 
     def _start(
-        self, planned: list[Traced], failures: list[CannotAttach], warn: Callable[[str], None]
+        self,
+        planned: list[Traced],
+        failures: list[CannotAttach],
+        warn: Callable[[str], None],
+        step: Callable[[str], None],
     ) -> None:
+        step("measuring what a probe costs")
         self._tracer.calibrate()
         for traced in planned:
+            step(f"placing {len(traced.plan.probes)} probes")
             try:
                 self._attach(traced)
             except CannotAttach as error:
@@ -132,6 +144,7 @@ class Session:
         for failure in failures:
             warn(str(failure))
         memory.settle()
+        step("learning to walk its stacks")
         meanwhile = self._unwinding.learn()
         self._tracer.arm()
         self._tracer.end_calibration()

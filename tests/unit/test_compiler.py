@@ -6,12 +6,13 @@ import re
 import signal
 import socket
 import struct
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from ebpftrace.errors import HostRefuses
+from ebpftrace.errors import CannotAttach, HostRefuses
 from ebpftrace.kernel import compilation_failure, compiler, trial_compilation
 from ebpftrace.kernel.instructions import instruction
 from ebpftrace.kernel.trials import MAP_KINDS
@@ -91,6 +92,25 @@ def test_whatever_the_compiler_does_ends_in_a_sentence(monkeypatch, child, cause
     assert cause in caught.value.reason
     assert caught.value.reason.startswith("The BPF programs could not be made: ")
     assert sorted(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_an_interrupted_wait_ends_at_once_and_leaves_nothing(monkeypatch, before):
+    monkeypatch.setattr(compiler, "_child", sleeping)
+    descriptors = sorted(os.listdir("/proc/self/fd"))
+    compilation = compiler.Compilation({}, trial_compilation.TRIAL)
+    begun = time.monotonic()
+    if before:
+        compilation.interrupt()
+    else:
+        threading.Timer(0.05, compilation.interrupt).start()
+    with pytest.raises(CannotAttach, match="given up"):
+        compilation.result()
+    assert time.monotonic() - begun < 1
+    compilation.interrupt()  # it is over
+    assert sorted(os.listdir("/proc/self/fd")) == descriptors
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
