@@ -24,7 +24,12 @@ from ebpftrace.export import jsonl, text
 from ebpftrace.model.picture import Picture
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ebpftrace.cli.opening import Opening
+    from ebpftrace.session.preparation import Preparation
     from ebpftrace.session.session import Session
+    from ebpftrace.target.process import Process
 
 log = logging.getLogger(__name__)
 
@@ -78,31 +83,44 @@ class Attach(Command):
         )
         processes = open_processes(pids)
         prepared = prepare(options)
-        on_screen = not (given.text or given.json) and dashboard.possible()
-        if on_screen:
-            dashboard.load()
+        if not (given.text or given.json) and dashboard.possible():
+            return self._show(processes, prepared, signals)
         from ebpftrace.session.session import Session  # the compiler runs meanwhile
 
         session = Session.open(processes, prepared, note)
         try:
-            return self._watch(session, signals, on_screen)
+            return self._report(session, signals)
         finally:
-            log.info("removing the probes")
-            slow = session.slow_probes()
-            if slow and sys.stderr.isatty():
-                note(f"removing {slow} probes; the kernel takes up to 0.1 s for each")
-            session.close()
+            _leave(session)
 
-    def _watch(self, session: "Session", signals: StopSignals, on_screen: bool) -> Exit:
+    def _show(
+        self, processes: "Sequence[Process]", prepared: "Preparation", signals: StopSignals
+    ) -> Exit:
+        """The dashboard, which is there before the session."""
+        from ebpftrace.cli.opening import Opening, Told
+
+        def opened(warn: Told, step: Told) -> "Session":
+            from ebpftrace.session.session import Session
+
+            return Session.open(processes, prepared, warn, step)
+
+        given = self.given
+        limits = Limits(given.duration, given.count)
+        opening = Opening(_named(processes), opened, prepared.interrupt)
+        try:
+            dashboard.load()
+            ended = dashboard.show(
+                opening, selection(given, 0), given.interval, limits, signals, _worth_reading
+            )
+        finally:
+            _leave(opening)
+        return Exit.TARGETS_ENDED if ended else Exit.OK
+
+    def _report(self, session: "Session", signals: StopSignals) -> Exit:
         given = self.given
         limits = Limits(given.duration, given.count)
         for line in session.notes():
             note(line)
-        if on_screen:
-            ended = dashboard.show(
-                session, selection(given, 0), given.interval, limits, signals, _worth_reading
-            )
-            return Exit.TARGETS_ENDED if ended else Exit.OK
         view = jsonl if given.json else text
         chosen = selection(given, _TOP_JSON if given.json else _TOP_TEXT)
         write = guarded(lambda picture: view.write(picture, chosen, sys.stdout))
@@ -120,6 +138,20 @@ class Attach(Command):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit.OK
         return Exit.TARGETS_ENDED if ended else Exit.OK
+
+
+def _leave(session: "Session | Opening") -> None:
+    log.info("removing the probes")
+    slow = session.slow_probes()
+    if slow and sys.stderr.isatty():
+        note(f"removing {slow} probes; the kernel takes up to 0.1 s for each")
+    session.close()
+
+
+def _named(processes: "Sequence[Process]") -> str:
+    if len(processes) > 1:
+        return f"{len(processes)} processes"
+    return f"{processes[0].comm} (pid {processes[0].pid})"
 
 
 def _worth_reading(picture: Picture) -> bool:

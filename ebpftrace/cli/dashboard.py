@@ -20,7 +20,7 @@ from ebpftrace.model.picture import Picture, Site, SiteBlocks, SourceLines
 from ebpftrace.model.source import PictureSource
 
 if TYPE_CHECKING:
-    from ebpftrace.session.session import Session
+    from ebpftrace.cli.opening import Opening
 
 
 def possible() -> bool:
@@ -36,37 +36,48 @@ def possible() -> bool:
 
 
 def load() -> None:
-    """Import Textual, which takes 150 ms: while the compiler runs they cost nothing."""
+    """Import Textual, which takes 150 ms, while the compiler runs."""
     importlib.import_module("ebpftrace.tui.app")
 
 
 def show(
-    session: "Session",
+    opening: "Opening",
     chosen: Selection,
     interval: float,
     limits: Limits,
     signals: StopSignals,
     worth: Callable[[Picture], bool],
 ) -> bool:
-    """The dashboard until the user or a limit ends it; whether every target had ended by then."""
+    """The dashboard until the user or a limit ends it; whether every target had ended by then.
+
+    What was to be told meanwhile comes after it. Raises what opening the session raised.
+    """
     from ebpftrace.tui.app import Options, run
 
-    source = _Counted(session, worth)
-    ends = None if limits.duration is None else time.monotonic() + limits.duration
+    source = _Counted(opening, worth)
 
     def stopped() -> bool:
         return (
             signals.stopped
-            or (ends is not None and time.monotonic() >= ends)
+            or (limits.duration is not None and source.seconds >= limits.duration)
             or (limits.count is not None and source.count >= limits.count)
         )
 
-    with log_held_back():
-        last, terminal_gone = run(source, Options(chosen, interval, session.notes(), stopped))
-        if terminal_gone:
-            _mute()
-    final = session.stop()
-    note(f"tracked {wording.tracked(final)}; {wording.lost(final.losses)}")
+    try:
+        with log_held_back():
+            last, terminal_gone = run(
+                source, Options(chosen, interval, opening.notes, lambda: opening.doing, stopped)
+            )
+            if terminal_gone:
+                _mute()
+    finally:
+        for sentence in opening.notes():
+            note(sentence)
+    final = opening.stop()
+    if final is None:
+        note("left before the first picture")
+    else:
+        note(f"tracked {wording.tracked(final)}; {wording.lost(final.losses)}")
     return last is not None and last.final
 
 
@@ -79,18 +90,25 @@ def _mute() -> None:
 
 
 class _Counted:
-    """A PictureSource that counts the pictures it hands out."""
+    """A PictureSource that counts the pictures it hands out, and the time since the first one."""
 
     def __init__(self, source: PictureSource, worth: Callable[[Picture], bool]) -> None:
         self.count = 0
+        self._since: float | None = None
         self._source = source
         self._worth = worth
+
+    @property
+    def seconds(self) -> float:
+        return 0.0 if self._since is None else time.monotonic() - self._since
 
     def latest(self) -> Picture:
         return self._source.latest()
 
     def after(self, seen: Picture | None, timeout: float) -> Picture | None:
         picture = self._source.after(seen, timeout)
+        if picture is not None and self._since is None:
+            self._since = time.monotonic()
         if picture is not None and self._worth(picture):
             self.count += 1
         return picture

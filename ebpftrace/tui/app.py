@@ -18,7 +18,7 @@ from ebpftrace.model.source import PictureSource
 from ebpftrace.tui.feed import Feed
 from ebpftrace.tui.glyphs import Glyphs, glyphs_for
 from ebpftrace.tui.guide import guide_lines
-from ebpftrace.tui.header import header_lines, wanted
+from ebpftrace.tui.header import header_lines, opening_lines, wanted
 from ebpftrace.tui.listing import Listing, Pane
 from ebpftrace.tui.room import room
 from ebpftrace.tui.rows import View, arrange
@@ -35,12 +35,14 @@ _LATE_INTERVALS = 3
 class Options:
     """`interval` in seconds, from one picture to the next; `stopped` is asked ten times a second.
 
-    `notes` are sentences about the attach, for the help.
+    `notes` gives sentences about the attach, for the help. `opening` says in a few words what is
+    done until the first picture comes.
     """
 
     selection: Selection = field(default_factory=lambda: Selection(top=0))
     interval: float = 1.0
-    notes: tuple[str, ...] = ()
+    notes: Callable[[], tuple[str, ...]] = lambda: ()
+    opening: Callable[[], str] = lambda: ""
     stopped: Callable[[], bool] = lambda: False
 
 
@@ -145,7 +147,9 @@ class Dashboard(App[None]):
     def _look(self) -> None:
         if self.terminal_gone or self._options.stopped():
             self.exit()
-        elif self.picture is not None and not self.picture.final:
+        elif self.picture is None:
+            self._show_opening()
+        elif not self.picture.final:
             silence = time.monotonic() - self._came
             late = int(silence) if silence > _LATE_INTERVALS * self._options.interval + 1 else None
             if late != self._late_s:
@@ -167,8 +171,13 @@ class Dashboard(App[None]):
         self._show_edges()
         self._show_pane(from_top=False)
 
+    def _show_opening(self) -> None:
+        self.header.styles.height, self.status.styles.height = 1, 0
+        self.header.show(opening_lines(self._options.opening()))
+
     def _show_edges(self) -> None:
         if self.picture is None:
+            self._show_opening()
             return
         width, height = self.size
         status = status_lines(self.picture, width, height)
@@ -194,7 +203,7 @@ class Dashboard(App[None]):
         if picture is None:
             return
         if self._helping:
-            notes = self._options.notes
+            notes = self._options.notes()
             self.pane.show_titled(
                 "help", lambda width: guide_lines(picture, notes, width), from_top
             )

@@ -27,6 +27,13 @@ def header_lines(picture: Picture, shown: int, late_s: float | None, most: int) 
     return [watch, *targets, tracked, calls, *lines][:most]
 
 
+def opening_lines(doing: str) -> list[Line]:
+    """Until there is a picture."""
+    return [
+        line(Span(doing or "waiting for the first picture", "strong"), Span("  q leaves", "label"))
+    ]
+
+
 def wanted(picture: Picture) -> int:
     """How many lines it would like to have."""
     return 3 + min(len(picture.targets), _MOST_TARGETS) + len(_lines(picture.naming))

@@ -37,7 +37,27 @@ def test_hostile_names_are_text_everywhere(glyphs):
         assert "[no] \\[note]" in said(app)
 
     first = picture(*sites, targets=(hostile,), filters=("[/filter]",))
-    play(scene, first, glyphs=glyphs, size=(120, 60), notes=("[no] \\[note] [/]",))
+    play(scene, first, glyphs=glyphs, size=(120, 60), notes=lambda: ("[no] \\[note] [/]",))
+
+
+@pytest.mark.parametrize("size", [(100, 30), (20, 5), (1, 1)])
+def test_until_the_first_picture_it_says_what_is_done(size):
+    doing = ["attaching to [/app] (pid 42): compiling"]
+
+    async def main():
+        source = Source()
+        async with dashboard(source, size, opening=lambda: doing[0]) as (app, pilot):
+            assert doing[0][: size[0] - 1] in said(app)
+            doing[0] = "placing 14 probes"
+            await until(pilot, lambda: doing[0][: size[0] - 1] in said(app))
+            for key in ("enter", "question_mark", "escape", "r", "down"):
+                await pilot.press(key)
+            source.give(picture(*THREE))
+            await until(pilot, lambda: app.picture is not None)
+            await pilot.pause()
+            assert doing[0] not in said(app)
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("size", [(20, 5), (1, 1), (5, 2), (40, 12), (80, 24), (250, 70)])

@@ -3,6 +3,7 @@
 import io
 import logging
 import sys
+import time
 
 import pytest
 
@@ -62,8 +63,10 @@ def test_the_log_waits_until_the_screen_is_gone():
         log.removeHandler(handler)
 
 
-class Session:
-    """As much of a session as the dashboard needs."""
+class Opening:
+    """As much of one as the dashboard needs."""
+
+    doing = "attaching"
 
     def __init__(self, *pictures):
         self.pictures = list(pictures)
@@ -75,30 +78,32 @@ class Session:
         return ("a note",)
 
     def stop(self):
-        return self.pictures[-1]
+        return self.pictures[-1] if self.pictures else None
 
 
 class Signals:
     stopped = False
 
 
-def play(monkeypatch, session, limits, run):
+def play(monkeypatch, opening, limits, run):
     monkeypatch.setattr(app, "run", run)
-    return dashboard.show(session, None, 1.0, limits, Signals(), lambda one: bool(one.sites))  # type: ignore[arg-type]
+    return dashboard.show(opening, None, 1.0, limits, Signals(), lambda one: bool(one.sites))  # type: ignore[arg-type]
 
 
 def test_the_totals_and_the_losses_stay_in_the_scrollback(monkeypatch, capsys):
     last = picture(site(counts=counts(2, 2048)), losses=Losses({"map_busy": 3}), final=True)
-    assert not play(monkeypatch, Session(last), Limits(), lambda _source, _options: (None, False))
+    assert not play(monkeypatch, Opening(last), Limits(), lambda _source, _options: (None, False))
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("ebpftrace: tracked 2.0 KiB in 2 blocks, +2.0 KiB since attach")
+    assert said.err.startswith(
+        "ebpftrace: a note\nebpftrace: tracked 2.0 KiB in 2 blocks, +2.0 KiB since attach"
+    )
     assert said.err.endswith("; LOST map_busy 3\n")
 
 
 def test_it_knows_whether_every_target_had_ended(monkeypatch):
     final = picture(final=True)
-    assert play(monkeypatch, Session(final), Limits(), lambda _source, _options: (final, False))
+    assert play(monkeypatch, Opening(final), Limits(), lambda _source, _options: (final, False))
 
 
 def test_count_leaves_out_the_picture_drawn_at_the_moment_of_arming(monkeypatch):
@@ -108,24 +113,38 @@ def test_count_leaves_out_the_picture_drawn_at_the_moment_of_arming(monkeypatch)
             source.after(None, 0)
             stops.append(options.stopped())
         assert stops == [False, False, True]
-        assert options.notes == ("a note",)
+        assert options.notes() == ("a note",)
+        assert options.opening() == "attaching"
         return None, False
 
-    session = Session(picture(), picture(site()), picture(site()), picture(site()))
-    play(monkeypatch, session, Limits(count=2), run)
+    opening = Opening(picture(), picture(site()), picture(site()), picture(site()))
+    play(monkeypatch, opening, Limits(count=2), run)
 
 
-def test_duration_stops_it(monkeypatch):
-    def run(_source, options):
+def test_duration_is_counted_from_the_first_picture(monkeypatch):
+    def run(source, options):
+        time.sleep(0.02)
+        assert not options.stopped()
+        source.after(None, 0)
+        assert not options.stopped()
+        time.sleep(0.02)
         assert options.stopped()
         return None, False
 
-    play(monkeypatch, Session(picture()), Limits(duration=0.0), run)
+    play(monkeypatch, Opening(picture(), picture()), Limits(duration=0.01), run)
 
 
-def test_a_failure_is_not_swallowed(monkeypatch):
+def test_leaving_before_the_first_picture_is_said(monkeypatch, capsys):
+    assert not play(monkeypatch, Opening(), Limits(), lambda _source, _options: (None, False))
+    assert capsys.readouterr().err == (
+        "ebpftrace: a note\nebpftrace: left before the first picture\n"
+    )
+
+
+def test_a_failure_is_not_swallowed_and_no_note_is_lost(monkeypatch, capsys):
     def run(_source, _options):
         raise RuntimeError("the poller broke")
 
     with pytest.raises(RuntimeError, match="poller"):
-        play(monkeypatch, Session(picture()), Limits(), run)
+        play(monkeypatch, Opening(picture()), Limits(), run)
+    assert capsys.readouterr().err == "ebpftrace: a note\n"

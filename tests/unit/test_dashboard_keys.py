@@ -198,7 +198,7 @@ def test_the_help_has_keys_and_notes():
         await pilot.pause()
         assert "SITE" in said(app)
 
-    play(scene, notes=("libfoo.so has no symbols",))
+    play(scene, notes=lambda: ("libfoo.so has no symbols",))
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+c"])
