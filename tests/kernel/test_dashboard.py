@@ -6,11 +6,12 @@ import os
 import pty
 import re
 import shlex
+import signal
 import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -99,10 +100,9 @@ def test_the_dashboard_shows_the_leaks_obeys_its_keys_and_leaves_nothing(tmp_pat
         terminal.until(lambda screen: "no allocation since the attach" in screen)
         assert probed_text(server.pid) != []
         server.phases()
-        screen = terminal.until(lambda screen: "session_create" in screen)
+        screen = terminal.until(lambda screen: "tracked  1.5 MiB in 2 184 blocks" in screen)
         for phrase in (
             f"leaking_server (pid {server.pid})",
-            "tracked  1.5 MiB in 2 184 blocks",
             "lost nothing",
             "probe hits/s",
             "q quit",
@@ -178,6 +178,115 @@ def test_a_terminal_that_nobody_reads_does_not_keep_the_dashboard_from_ending(se
     os.close(side)
     os.close(main)
     assert probed_text(server.pid) == []
+
+
+@contextlib.contextmanager
+def attaching(pid: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A dashboard that says that it attaches to `pid`, in a session of its own; and its terminal."""
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
+    with subprocess.Popen(
+        [*TOOL, "attach", "-p", str(pid)],
+        cwd=REPOSITORY,
+        env={**os.environ, "TERM": "xterm-256color"},
+        stdin=side,
+        stdout=side,
+        stderr=side,
+        start_new_session=True,
+    ) as tool:
+        os.close(side)
+        try:
+            said = b""
+            while b"attaching to" not in said:
+                said += os.read(main, 65536)
+            yield tool, main
+        finally:
+            tool.kill()
+            os.close(main)
+
+
+def rest(terminal: int) -> str:
+    """What is still written, up to the end of the last process that could write."""
+    said = b""
+    with contextlib.suppress(OSError):  # EIO: the other side is closed
+        while part := os.read(terminal, 65536):
+            said += part
+    return said.decode()
+
+
+LEAVING: dict[str, Callable[[subprocess.Popen[bytes], int], object]] = {
+    "q": lambda _tool, terminal: os.write(terminal, b"q"),
+    "Ctrl-C": lambda _tool, terminal: os.write(terminal, b"\x03"),
+    "SIGINT": lambda tool, _terminal: tool.send_signal(signal.SIGINT),
+    "SIGTERM": lambda tool, _terminal: tool.send_signal(signal.SIGTERM),
+    "SIGHUP": lambda tool, _terminal: tool.send_signal(signal.SIGHUP),
+}
+
+
+@pytest.mark.parametrize("until_probed", [False, True])
+@pytest.mark.parametrize("way", LEAVING)
+def test_leaving_while_it_attaches_leaves_nothing(way, until_probed, server):
+    with attaching(server.pid) as (tool, terminal):
+        if until_probed:
+            wait_until(lambda: probed_text(server.pid), "first probe", START_LIMIT)
+        begun = time.monotonic()
+        LEAVING[way](tool, terminal)
+        said = rest(terminal)
+        assert tool.wait(LEAVE_LIMIT) == 0
+        if not until_probed:
+            assert time.monotonic() - begun < 5 * TIME_SCALE
+            assert "left before the first picture" in said
+        assert "Traceback" not in said
+        with pytest.raises(ProcessLookupError):
+            os.killpg(tool.pid, 0)
+    assert probed_text(server.pid) == []
+    assert server.process.poll() is None
+
+
+def test_a_terminal_that_closes_while_it_attaches_leaves_nothing(server):
+    with attaching(server.pid) as (tool, terminal):
+        os.dup2(os.open(os.devnull, os.O_RDWR), terminal)
+        assert tool.wait(LEAVE_LIMIT) == 0
+        with pytest.raises(ProcessLookupError):
+            os.killpg(tool.pid, 0)
+    assert probed_text(server.pid) == []
+
+
+def refused(folder: Path, pid: int) -> str:
+    """What stands on the terminal after an attach that ends with status 3."""
+    command = [*TOOL, "attach", "-p", str(pid)]
+    with Terminal(folder, command, {"TERM": "screen-256color"}) as terminal:
+        assert terminal.ended() == 3
+        return terminal.until(lambda screen: "ended" in screen).replace("\n", "")
+
+
+def test_what_cannot_be_attached_to_is_a_sentence_on_the_terminal(tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert f"process {gone.pid}" in refused(tmp_path, gone.pid)
+
+
+def test_a_thread_of_the_kernel_is_a_sentence_on_the_terminal(tmp_path):
+    if "kthreadd" not in Path("/proc/2/comm").read_text():
+        pytest.skip("no thread of the kernel is to be seen in this namespace")
+    assert "Process 2 is a thread of the kernel" in refused(tmp_path, 2)
+
+
+def test_no_allocator_is_found_out_behind_the_screen_and_said_after_it(tmp_path):
+    with Workload("no_libc") as target:
+        said = refused(tmp_path, target.pid)
+    assert "Go" in said
+    assert "attaching to" not in said
+    assert "Traceback" not in said
+
+
+def test_a_target_that_ends_while_it_is_attached_to_ends_the_dashboard(server):
+    with attaching(server.pid) as (tool, terminal):
+        server.process.kill()
+        said = rest(terminal)
+        assert tool.wait(LEAVE_LIMIT) == 3
+        assert f"{server.pid}" in said.rpartition("\x1b")[2]
+        assert "Traceback" not in said
 
 
 def test_a_locale_without_utf8_gets_ascii(tmp_path, server):
