@@ -120,6 +120,8 @@ class Session:
             session._start(planned, failures, warn, step)
         except BaseException:
             session.close()
+            for traced in planned:  # those that it has not come to
+                traced.close()
             raise
         return session
 

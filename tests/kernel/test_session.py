@@ -16,7 +16,7 @@ from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import prepare
 from ebpftrace.session.session import Session
 from ebpftrace.target.process import Process
-from tests.kernel.harness import Workload, wait_until
+from tests.kernel.harness import Workload, probed_text, wait_until
 
 # The compiler runs in a fork of a process that has the harness's reader threads.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -146,6 +146,34 @@ def test_a_closed_session_leaves_no_descriptor() -> None:
             session.stop()
         assert len(os.listdir("/proc/self/fd")) == inside
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+STEPS = ("planning", "planning", "compiling", "measuring", "placing", "placing", "learning")
+
+
+class GivenUp(Exception):
+    pass
+
+
+@pytest.mark.parametrize("last", range(len(STEPS)))
+def test_giving_up_at_any_step_undoes_what_was_done(last: int) -> None:
+    told: list[str] = []
+
+    def step(words: str) -> None:
+        told.append(words.split(maxsplit=1)[0])
+        if len(told) > last:
+            raise GivenUp
+
+    with Workload("many_sites", 10, 1) as one, Workload("many_sites", 10, 1) as two:
+        before = sorted(os.listdir("/proc/self/fd"))
+        processes = [Process.open(target.pid) for target in (one, two)]
+        prepared = prepare(CaptureOptions())
+        with pytest.raises(GivenUp):
+            Session.open(processes, prepared, print, step)
+        assert tuple(told) == STEPS[: last + 1]
+        assert sorted(os.listdir("/proc/self/fd")) == before
+        assert probed_text(one.pid) == probed_text(two.pid) == []
+        assert prepared.worker.ended()
 
 
 def test_a_poll_in_which_nothing_happened_draws_the_same_sites_again() -> None:
