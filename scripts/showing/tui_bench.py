@@ -42,8 +42,8 @@ def effort(given: argparse.Namespace) -> Effort:
     runs = [(_WIDE, Asked(sites, one.name)) for sites in sizes for one in scenarios]
     if not given.quick:
         runs += [(_SMALL, Asked(sizes[-1], one.name)) for one in scenarios]
-    phases = Phases(4, 8, 8, given.keys) if given.quick else Phases(10, 30, 20, given.keys)
-    return Effort(tuple(runs), phases, 3 if given.quick else 15, 4 if given.quick else 10)
+    phases = Phases(3, 8, 8, given.keys) if given.quick else Phases(10, 30, 20, given.keys)
+    return Effort(tuple(runs), phases, 2 if given.quick else 15, 3 if given.quick else 10)
 
 
 def arguments() -> argparse.ArgumentParser:
