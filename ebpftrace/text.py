@@ -13,6 +13,18 @@ _REPLACEMENT = "·"
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
+class _Shown(dict[int, int]):
+    """What is shown for a character, by code points; filled as characters come, up to all there are."""
+
+    def __missing__(self, code: int) -> int:
+        hidden = unicodedata.category(chr(code)) in _HIDDEN
+        shown = self[code] = ord(_REPLACEMENT) if hidden else code
+        return shown
+
+
+_SHOWN = _Shown()
+
+
 def clean(name: str | bytes) -> str:
     """Return `name` as printable text: every invisible or undecodable character becomes `·`.
 
@@ -22,4 +34,4 @@ def clean(name: str | bytes) -> str:
         name = name.decode("utf-8", "surrogateescape")
     if name.isascii() and name.isprintable():
         return name
-    return "".join(_REPLACEMENT if unicodedata.category(c) in _HIDDEN else c for c in name)
+    return name.translate(_SHOWN)
