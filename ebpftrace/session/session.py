@@ -15,7 +15,7 @@ from ebpftrace.drain.closing import EpochCloser
 from ebpftrace.drain.drawing import Drawing
 from ebpftrace.drain.poller import Poller
 from ebpftrace.drain.sites import SiteBook
-from ebpftrace.drain.space import Space
+from ebpftrace.drain.space import Space, number_in
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
 from ebpftrace.errors import CannotAttach
@@ -165,9 +165,11 @@ class Session:
         """The newest picture that is not `seen`; None if none came within `timeout` seconds."""
         return self._poller.after(seen, timeout)
 
-    def blocks(self, site: Site, last: int = 20) -> SiteBlocks:
-        """The outstanding blocks of one site, read now."""
+    def blocks(self, site: Site, last: int = 20) -> SiteBlocks | None:
+        """The outstanding blocks of one site, read now; None where its slot is another's by now."""
         slot, stack = site.at.slot, site.at.stack
+        if number_in(site.at.id) != self._spaces[slot].number:
+            return None
         stacks = self._book.counted_as(slot, stack)
         return read_blocks(self._tracer.blocks, slot, stacks, time.monotonic_ns(), last)
 

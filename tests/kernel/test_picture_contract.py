@@ -14,7 +14,7 @@ COUNTS = {"blocks", "bytes"} | {
 }
 KEYS: dict[str, set[str]] = {
     "": {"schema", "final", "time", "since_attach_s", "mode", "targets", "totals", "sites"}
-    | {"others", "stacks", "losses", "cost"},
+    | {"others", "stacks", "losses", "cost", "growth_bytes_per_s"},
     "targets": {"pid", "comm", "exe", "alive", "slot", "allocators", "rss_bytes"}
     | {"rss_growth_bytes"},
     "totals": COUNTS,

@@ -86,6 +86,7 @@ def test_the_blocks_of_a_site_are_read_with_address_size_age_and_thread() -> Non
         picture = settled(session)
         assert len(picture.sites) == 10
         blocks = session.blocks(picture.sites[0])
+        assert blocks is not None
         assert (blocks.blocks, blocks.bytes) == (3, 192)
         assert blocks.sizes == ((64, 3, 192),)
         assert {block.size for block in blocks.last} == {64}
@@ -97,7 +98,12 @@ def test_the_blocks_of_a_site_are_read_with_address_size_age_and_thread() -> Non
         inside = [m for m in mappings.maps() if m.start <= blocks.last[0].address < m.end]
         mappings.close()
         assert inside
-        assert len(session.blocks(picture.sites[0], last=2).last) == 2
+        two = session.blocks(picture.sites[0], last=2)
+        assert two is not None
+        assert len(two.last) == 2
+        earlier = picture.sites[0]  # the same slot, but of the program that had it before
+        earlier = earlier._replace(at=earlier.at._replace(id=earlier.at.id.replace("1-", "7-", 1)))
+        assert session.blocks(earlier) is None
 
 
 def test_a_site_has_a_cohort_for_each_epoch_in_which_what_it_holds_was_born() -> None:
