@@ -28,13 +28,13 @@ def signed(size: float) -> str:
     return f"{'+' if size >= 0 else ''}{format_bytes(size)}"
 
 
-def rate(bytes_per_s: float | None) -> str:
-    return "rate not known yet" if bytes_per_s is None else f"{signed(bytes_per_s)}/s"
-
-
 def per_minute(bytes_per_s: float) -> str:
     """`+1.2 MiB/min`."""
     return f"{signed(60 * bytes_per_s)}/min"
+
+
+def rate(bytes_per_s: float | None) -> str:
+    return "rate not known yet" if bytes_per_s is None else per_minute(bytes_per_s)
 
 
 def trend(known: Trend) -> str:
@@ -66,7 +66,8 @@ _STACK_ENDS = {
 def watched(picture: Picture) -> str:
     """For how long, how, and what the kernel leaves out."""
     filters = "".join(f"  {name}" for name in picture.filters)
-    return f"{format_seconds(picture.since_attach_s)} since attach  mode {picture.mode}{filters}"
+    since = format_seconds(picture.since_attach_s)
+    return f"{since} since attach  mode {picture.mode}{filters}"
 
 
 def named(target: Target) -> str:
@@ -124,17 +125,21 @@ def lost(losses: Losses) -> str:
     return "LOST " + ", ".join(counted(loss, n) for loss, n in faults)
 
 
-def price(cost: Cost) -> str:
+def prices(cost: Cost) -> list[str]:
+    """What watching costs, as far as it is known: in the target, in this tool."""
     words = []
-    if cost.hits_per_s is not None:
-        words.append(f"{format_count(cost.hits_per_s)} probe hits/s,")
     if cost.target_cpu_percent is not None:
-        words.append(f"{cost.target_cpu_percent:.1f} % of a processor in the target,")
+        words.append(f"{cost.target_cpu_percent:.1f} % of a processor in the target")
+    if cost.hits_per_s is not None:
+        words.append(f"{format_count(cost.hits_per_s)} probe hits/s")
     if cost.tool_cpu_percent is not None:
-        words.append(f"{cost.tool_cpu_percent:.1f} % in this tool,")
+        words.append(f"{cost.tool_cpu_percent:.1f} % in this tool")
     memory = (cost.tool_rss_bytes or 0) + (cost.kernel_bytes or 0)
-    words.append(f"{format_bytes(memory)} of memory")
-    return " ".join(words)
+    return [*words, f"{format_bytes(memory)} of memory"]
+
+
+def price(cost: Cost) -> str:
+    return ", ".join(prices(cost))
 
 
 def holding(site: Site, now: float, several: bool) -> str:

@@ -9,12 +9,14 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.selection import Selection
 from ebpftrace.cli.common import note
 from ebpftrace.cli.log import log_held_back
+from ebpftrace.cli.saving import save
 from ebpftrace.cli.watch import Limits, StopSignals
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Picture, Site, SiteBlocks, SourceLines
@@ -57,7 +59,8 @@ def show(
 
     What was to be told meanwhile comes after it. Raises what opening the session raised.
     """
-    from ebpftrace.tui.app import Options, run
+    from ebpftrace.tui.app import run
+    from ebpftrace.tui.options import Options
 
     source = _Counted(opening, worth)
 
@@ -70,9 +73,11 @@ def show(
 
     try:
         with log_held_back():
-            last, terminal_gone = run(
-                source, Options(chosen, interval, opening.notes, lambda: opening.doing, stopped)
+            options = Options(
+                *(chosen, interval, opening.notes, lambda: opening.doing, stopped),
+                save=lambda picture: save(picture, chosen, Path.cwd()),
             )
+            last, terminal_gone = run(source, options)
             if terminal_gone:
                 _mute()
     finally:

@@ -1,254 +1,388 @@
-"""The dashboard's application: state, keys, and who is shown what. Ends with `q` or when told to."""
+"""The dashboard's application: the parts of the screen, who is shown what, and who tells it."""
 
 import os
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import ClassVar
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Tab, Tabs
 
-from ebpftrace.analysis.selection import Selection, SortKey
+from ebpftrace.analysis.headline import Headline
+from ebpftrace.analysis.history import History, Point
+from ebpftrace.analysis.marks import Marks
+from ebpftrace.analysis.overall import overall
 from ebpftrace.model.picture import Picture
 from ebpftrace.model.source import PictureSource
+from ebpftrace.tui.actions import Actions
+from ebpftrace.tui.builder import Builder
+from ebpftrace.tui.commands import COMMANDS
+from ebpftrace.tui.composer import Request, Shown
+from ebpftrace.tui.detail import (
+    Look,
+    chosen_frame,
+    group_lines,
+    nothing_lines,
+    site_lines,
+    summed_lines,
+)
+from ebpftrace.tui.edges import Edges, Scene
 from ebpftrace.tui.feed import Feed
+from ebpftrace.tui.flame import Flame
 from ebpftrace.tui.glyphs import Glyphs, glyphs_for
-from ebpftrace.tui.guide import guide_lines
-from ebpftrace.tui.header import header_lines, opening_lines, wanted
-from ebpftrace.tui.listing import Listing, Pane
-from ebpftrace.tui.room import room
-from ebpftrace.tui.rows import View, arrange
-from ebpftrace.tui.stack import nothing_lines, stack_lines
-from ebpftrace.tui.status import status_lines
-from ebpftrace.tui.table import SiteTable
+from ebpftrace.tui.guide import keys_of
+from ebpftrace.tui.header import State
+from ebpftrace.tui.listing import Pane
+from ebpftrace.tui.options import Options, Outcome
+from ebpftrace.tui.survey import Subject, Survey, Surveyor
+from ebpftrace.tui.table import Table
 from ebpftrace.tui.terminal import TerminalDriver
+from ebpftrace.tui.view import KINDS, View
 
 _LOOK_S = 0.1
 _LATE_INTERVALS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """`interval` in seconds, from one picture to the next; `stopped` is asked ten times a second.
-
-    `notes` gives sentences about the attach, for the help. `opening` says in a few words what is
-    done until the first picture comes.
-    """
-
-    selection: Selection = field(default_factory=lambda: Selection(top=0))
-    interval: float = 1.0
-    notes: Callable[[], tuple[str, ...]] = lambda: ()
-    opening: Callable[[], str] = lambda: ""
-    stopped: Callable[[], bool] = lambda: False
-
-
-class Outcome(NamedTuple):
-    """The last picture that was shown, and whether there is still a terminal to say something on."""
-
-    last: Picture | None
-    terminal_gone: bool
+# A key passes three threads, each of which may have to wait so long for one that is at work.
+_SWITCH_S = 0.001
+_NOTHING_GROWS = Headline(None, None, 0.0)
 
 
 def run(source: PictureSource, options: Options) -> Outcome:
     """Show `source` until the user leaves or is gone. Raises what failed in it."""
     app = Dashboard(source, options, glyphs_for(sys.stderr.encoding, os.environ))
-    app.run()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_S)
+    try:
+        app.run()
+    finally:
+        sys.setswitchinterval(before)
     if app.failure is not None:
         raise app.failure
-    return Outcome(app.picture, app.terminal_gone)
+    return Outcome(app.newest, app.terminal_gone)
 
 
-class Dashboard(App[None]):
-    """One screen: header, table, pane, status."""
+class Dashboard(Actions):
+    """One screen: header, timeline, views, table or flame, pane, honesty line, keys."""
 
-    ENABLE_COMMAND_PALETTE = False
+    ENABLE_COMMAND_PALETTE = True
     ALLOW_SELECT = False
     CSS = """
     Screen { background: ansi_default; color: ansi_default; }
     #body { height: 1fr; layout: vertical; }
     #body.beside { layout: horizontal; }
-    SiteTable { height: 1fr; width: 1fr; }
+    Table, Flame { height: 1fr; width: 1fr; }
     #body.beside Pane { height: 1fr; padding-left: 1; }
-    #body.whole SiteTable { display: none; }
     #body.whole Pane { height: 1fr; width: 1fr; padding-left: 0; }
+    #scope { height: 1; }
+    Tabs { height: 1; }
+    Tabs Underline { display: none; }
+    Tab { color: ansi_default; }
+    Tab.-active { text-style: bold reverse; }
+    #filter { height: 1; border: none; padding: 0 1; background: ansi_default; }
+    Footer { background: ansi_default; }
+    FooterKey .footer-key--key { color: ansi_cyan; }
+    FooterKey .footer-key--description { color: ansi_default; }
+    SearchIcon { display: none; }
+    CommandPalette OptionList { min-width: 10; }  /* it raises in less */
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,ctrl+c,ctrl+q", "quit", priority=True, show=False),
-        Binding("b", "sort('bytes')", show=False),
-        Binding("n", "sort('blocks')", show=False),
-        Binding("g", "sort('growth')", show=False),
-        Binding("a", "sort('age')", show=False),
-        Binding("r", "reverse", show=False),
-        Binding("enter", "whole", show=False),
-        Binding("question_mark,h,f1", "help", show=False),
-        Binding("escape", "rows", show=False),
-        Binding("ctrl+l", "anew", show=False),
+        Binding("ctrl+c,ctrl+q", "leave", priority=True, show=False),
+        *(
+            Binding(
+                one.keys,
+                one.action,
+                one.brief or one.title,
+                show=bool(one.brief),
+                # What is typed behind it may be in the same packet, and is for the filter.
+                priority=one.action == "filter",
+            )
+            for one in COMMANDS
+        ),
     ]
 
     class Arrived(Message):
-        """The feed has something; the newest picture is the one to take."""
+        """There is something new; the newest of each is the one to take."""
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, Dashboard.Arrived)
 
     def __init__(self, source: PictureSource, options: Options, glyphs: Glyphs) -> None:
         super().__init__(driver_class=TerminalDriver, ansi_color=True)
+        self.newest: Picture | None = None
         self.picture: Picture | None = None
+        """The one that is shown: the newest, unless it is paused."""
         self.failure: BaseException | None = None
+        self.options = options
+        self.source = source
+        self.glyphs = glyphs
         self.view = View(options.selection)
-        self._options = options
-        self._feed = Feed(source, lambda: self.post_message(self.Arrived()))
+        self.marks = Marks()
+        self.history = History()
+        self.shown: Shown | None = None
+        self.paused = False
+        self.whole = False
+        self.frame: int | None = None
+        self.anew = 0
+        self._feed = Feed(source, self._tell)
+        self._builder = Builder(self._tell)
+        self._surveyor = Surveyor(source, self._tell)
         self._came = time.monotonic()
         self._late_s: float | None = None
-        self._most_rows = 0
-        self._whole = self._helping = False
-        self.header = Listing(glyphs)
-        self.table = SiteTable(glyphs, self.view)
+        self._surveyed: Survey | None = None
+        self.edges = Edges(glyphs)
+        self.tabs: Tabs | None = None
+        self.filter = Input(id="filter", placeholder="words, file:x, size>1M, age>5m …")
+        self.table = Table(glyphs, self.view)
+        self.flame = Flame(glyphs)
         self.pane = Pane(glyphs)
-        self.status = Listing(glyphs)
-        self.body = Container(self.table, self.pane, id="body")
+        self.body = Container(self.table, self.flame, self.pane, id="body")
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
-        yield self.header
+        yield self.edges.header
+        yield self.edges.timeline
+        yield self.edges.scope
+        yield self.filter
         yield self.body
-        yield self.status
+        yield self.edges.status
 
     def on_mount(self) -> None:
         if isinstance(self._driver, TerminalDriver):
-            self._driver.screen.told_to_end = self._options.stopped
-        self._feed.start()
+            self._driver.screen.told_to_end = self.options.stopped
+            self._driver.screen.ascii_only = self.glyphs.ascii_only
+        self.filter.display = self.flame.display = False
+        for thread in (self._feed, self._builder, self._surveyor):
+            thread.start()
         self.set_interval(_LOOK_S, self._look)
+        self._show_edges()
+        self.table.focus()
+        self.call_after_refresh(self._complete)
+
+    async def _complete(self) -> None:
+        """What the first frame can do without: it is there 100 ms sooner."""
+        if self._exit:  # nothing can be mounted any more
+            return
+        tabs = Tabs(*(Tab(kind, id=kind) for kind in KINDS), active=self.view.kind)
+        tabs.can_focus = False
+        with self.prevent(Tabs.TabActivated):
+            await self.mount(tabs, after=self.edges.timeline)
+        self.tabs = tabs
+        self._mark_tab()
+        await self.mount(Footer(compact=True, show_command_palette=False))
+        self.screen.refresh_bindings()  # else it stays empty until the focus moves
+        self._show_edges()
 
     def on_unmount(self) -> None:
-        self._feed.stop()
+        for thread in (self._feed, self._builder, self._surveyor):
+            thread.stop()
 
     @property
     def terminal_gone(self) -> bool:
         """Has the terminal hung up, or is nobody reading it?"""
         return isinstance(self._driver, TerminalDriver) and self._driver.screen.gone
 
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
+        """Every command by its name."""
+        for one in COMMANDS:
+            if one.action != "command_palette":
+                yield SystemCommand(one.title, one.help, self._runner(one.action))
+
+    def _runner(self, action: str) -> Callable[[], Awaitable[None]]:
+        async def run_it() -> None:
+            await self.run_action(action)
+
+        return run_it
+
+    def get_key_display(self, binding: Binding) -> str:
+        return self.glyphs.safe(keys_of(binding.key), 20)
+
     # --- what comes from outside ------------------------------------------------------------------
 
+    def _tell(self) -> None:
+        self.post_message(self.Arrived())
+
     def on_dashboard_arrived(self) -> None:
-        if self._feed.failure is not None:
-            self.failure = self._feed.failure
-            self.exit(return_code=1)
-            return
-        if self._feed.newest is not self.picture:
-            self.picture = self._feed.newest
-            self._came, self._late_s = time.monotonic(), None
-            self._show()
+        for thread in (self._feed, self._builder, self._surveyor):
+            if thread.failure is not None:
+                self.failure = thread.failure
+                self.exit(return_code=1)
+                return
+        if self._feed.newest is not self.newest and self._feed.newest is not None:
+            self._take(self._feed.newest)
+        if self._builder.shown is not self.shown and self._builder.shown is not None:
+            self._draw(self._builder.shown)
+        elif self._surveyor.survey is not self._surveyed:
+            self.show_pane(from_top=False)
+
+    def _take(self, picture: Picture) -> None:
+        self.newest = picture
+        self.history.add(picture)
+        self._came, self._late_s = time.monotonic(), None
+        if self.paused:
+            self._show_edges()
+        else:
+            self.picture = picture
+            self.change()
 
     def _look(self) -> None:
-        if self.terminal_gone or self._options.stopped():
+        if self.terminal_gone or self.options.stopped():
             self.exit()
-        elif self.picture is None:
-            self._show_opening()
-        elif not self.picture.final:
+        elif self.newest is None:
+            self._show_edges()
+        elif not self.newest.final:
             silence = time.monotonic() - self._came
-            late = int(silence) if silence > _LATE_INTERVALS * self._options.interval + 1 else None
+            late = int(silence) if silence > _LATE_INTERVALS * self.options.interval + 1 else None
             if late != self._late_s:
                 self._late_s = late
                 self._show_edges()
 
     def _fatal_error(self) -> None:
         """In place of Textual's traceback: the caller is given the exception and says it his way."""
-        self.failure = self.failure or self._exception
+        if not self._exit:  # what breaks while the screen is taken down hurts nobody
+            self.failure = self.failure or self._exception
         self._close_messages_no_wait()
 
     # --- drawing ----------------------------------------------------------------------------------
 
-    def _show(self) -> None:
+    def change(self, view: View | None = None) -> None:
+        if view is not None:
+            self.view = view
         if self.picture is None:
             return
-        rows = arrange(self.picture, self.view, self.table.rows, self.table.held)
-        self.table.show(rows, self.picture, self.view)
-        self._show_edges()
-        self._show_pane(from_top=False)
+        is_flame = self.view.kind == "flame"
+        held = self.flame.held if is_flame else self.table.held
+        cells = self.flame.size if is_flame else (0, 0)
+        self._builder.ask(Request(self.picture, self.view, held, self.mark, cells, self.anew))
 
-    def _show_opening(self) -> None:
-        self.header.styles.height, self.status.styles.height = 1, 0
-        self.header.show(opening_lines(self._options.opening()))
+    def _draw(self, shown: Shown) -> None:
+        """`shown` is of the view that was asked for last, or of the one before."""
+        before, self.shown = self.shown, shown
+        kind = shown.request.view.kind
+        is_flame = kind == "flame"
+        if is_flame:
+            self.flame.show(shown)
+        else:
+            self.table.show(shown)
+        if before is None or before.request.view.kind != kind:
+            (self.flame if is_flame else self.table).focus()
+        self._mark_tab()
+        self._show_edges()
+        self.show_pane(from_top=False)
+
+    def _mark_tab(self) -> None:
+        """The tab of the view on the screen; it was not clicked, and asks for nothing."""
+        if self.tabs is not None and self.tabs.tab_count and self.shown is not None:
+            with self.prevent(Tabs.TabActivated):
+                self.tabs.active = self.shown.request.view.kind
 
     def _show_edges(self) -> None:
         if self.picture is None:
-            self._show_opening()
+            self.edges.show_opening(self.options.opening())
+            self.pane.display = False
             return
-        width, height = self.size
-        status = status_lines(self.picture, width, height)
-        rows = len(self.table.rows)
-        self._most_rows = max(self._most_rows, rows)
-        given = room(width, height, wanted(self.picture), len(status), self._most_rows)
-        self.header.styles.height = given.header
-        self.status.styles.height = given.status
-        self.header.show(header_lines(self.picture, rows, self._late_s, given.header))
-        self.status.show(status_lines(self.picture, width, given.status))
+        given = self.edges.show(self._scene(self.picture), *self.size)
+        for one in self.query("Tabs, Footer"):
+            one.display = given.tabs > 0
         self.body.set_class(given.beside, "beside")
-        self.body.set_class(self._is_whole, "whole")
-        self.pane.styles.height = None if given.beside or self._is_whole else given.pane
-        self.pane.styles.width = given.pane if given.beside and not self._is_whole else None
-        self.pane.display = bool(given.pane) or self._is_whole
+        self.body.set_class(self.whole, "whole")
+        is_flame = self.shown is not None and self.shown.request.view.kind == "flame"
+        self.table.display = not self.whole and not is_flame
+        self.flame.display = not self.whole and is_flame
+        self.pane.styles.height = None if given.beside or self.whole else given.pane
+        self.pane.styles.width = given.pane if given.beside and not self.whole else None
+        self.pane.display = bool(given.pane) or self.whole
 
-    @property
-    def _is_whole(self) -> bool:
-        return self._whole or self._helping
+    def _scene(self, picture: Picture) -> Scene:
+        rows = len(self.rows) if self.rows is not None else 0
+        problem = self.shown.problem if self.shown is not None else None
+        points, marks = self.history.points, tuple(self.marks)
+        state = self._state(picture, points)
+        return Scene(
+            *(picture, state, points, marks, self.view, self.mark, rows, problem, self.whole)
+        )
 
-    def _show_pane(self, from_top: bool) -> None:
-        picture, site = self.picture, self.table.site
-        if picture is None:
+    def _state(self, picture: Picture, points: Sequence[Point]) -> State:
+        behind = None
+        if self.paused and self.newest is not None:
+            behind = self.newest.since_attach_s - picture.since_attach_s
+        growth = overall([(point.at, point.tracked) for point in points])
+        found = self.shown.headline if self.shown is not None else _NOTHING_GROWS
+        return State(found, growth, self._late_s, behind, self.view.selection.rules)
+
+    def look(self) -> Look | None:
+        if self.picture is None:
+            return None
+        rules = self.view.selection.rules
+        return Look(self.picture, rules, self.frame, self._surveyor.survey, self.glyphs)
+
+    def show_pane(self, *, from_top: bool) -> None:
+        self._surveyed = self._surveyor.survey
+        look, site, rows = self.look(), self.site, self.rows
+        if look is None or rows is None:
             return
-        if self._helping:
-            notes = self._options.notes()
-            self.pane.show_titled(
-                "help", lambda width: guide_lines(picture, notes, width), from_top
-            )
-        elif site is None:
-            self.pane.show_titled("no site", lambda _: nothing_lines(picture), from_top)
+        is_flame = self.view.kind == "flame"
+        position = self.flame.position if is_flame else self.table.position
+        title = f"{self.view.kind} {position + 1} of {len(rows)}"
+        if site is not None:
+            index = chosen_frame(site, look)
+            frame = site.at.frames[index] if index is not None else None
+            self._surveyor.look_at(Subject(site, frame), live=not self.paused)
+            self.pane.show_titled(title, lambda width: site_lines(site, look, width), from_top)
+            return
+        self._surveyor.look_at(None, live=False)
+        box = self.flame.box if is_flame else None
+        if not len(rows):
+            some = self.view.wider() is not None
+            self.pane.show_titled("none", lambda _: nothing_lines(look.picture, some), from_top)
+        elif box is not None and box.node is None:
+            self.pane.show_titled("flame", lambda _: summed_lines(box.summed, box.bytes), from_top)
         else:
-            title = f"site {self.table.position + 1} of {len(self.table.rows)}"
-            rules = self.view.selection.rules
+            row, sites = rows.row(position), rows.sites(position)
             self.pane.show_titled(
-                title, lambda width: stack_lines(site, picture, rules, width), from_top
+                title, lambda width: group_lines(row, sites, look, width), from_top
             )
+
+    # --- what the parts say -----------------------------------------------------------------------
 
     def on_resize(self) -> None:
-        self._show_edges()
+        self.call_later(self._show_edges)  # `size` is still the one of before
 
-    def on_site_table_picked(self) -> None:
-        self._show_pane(from_top=True)
+    def on_table_picked(self) -> None:
+        self.frame = None
+        self.show_pane(from_top=True)
 
-    def on_site_table_sort_asked(self, asked: SiteTable.SortAsked) -> None:
+    def on_flame_resized(self) -> None:
+        self.change()
+
+    def on_flame_picked(self) -> None:
+        self.show_pane(from_top=True)
+
+    async def on_table_opened(self) -> None:
+        self.action_open()
+
+    async def on_flame_opened(self) -> None:
+        self.action_open()
+
+    def on_table_unfolded(self, asked: Table.Unfolded) -> None:
+        self.unfold(open_it=asked.open_it)
+
+    def on_table_sort_asked(self, asked: Table.SortAsked) -> None:
         self.action_sort(asked.sort)
 
-    # --- keys -------------------------------------------------------------------------------------
+    def on_tabs_tab_activated(self, event: Tabs.TabActivated) -> None:
+        if event.tab.id in KINDS:
+            self.action_view(event.tab.id)
 
-    def action_sort(self, sort: SortKey) -> None:
-        self.view = self.view.sorted_by(sort)
-        self._show()
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input is self.filter and event.value != self.view.query:
+            self.change(replace(self.view, query=event.value))
 
-    def action_reverse(self) -> None:
-        self.view = self.view.reversed()
-        self._show()
-
-    def action_whole(self) -> None:
-        self._turn(whole=not self._is_whole, helping=False)
-
-    def action_help(self) -> None:
-        self._turn(whole=False, helping=not self._helping)
-
-    def action_rows(self) -> None:
-        self._turn(whole=False, helping=False)
-
-    def action_anew(self) -> None:
-        self.refresh(repaint=True, layout=True)
-
-    def _turn(self, whole: bool, helping: bool) -> None:
-        self._whole, self._helping = whole, helping
-        self._show_edges()
-        self.set_focus(self.pane if self._is_whole else self.table)
-        self._show_pane(from_top=True)
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input is self.filter:
+            self.filter.display = bool(event.value)
+            self.focus_rows()

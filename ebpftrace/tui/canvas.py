@@ -29,8 +29,8 @@ _STYLES: dict[Role, Style] = {
     "bar": Style(color="green"),
     "second": Style(color="magenta"),
     "mark": Style(bold=True),
-    "box": Style(reverse=True),
-    "box2": Style(dim=True, reverse=True),
+    "box": Style(color="yellow", reverse=True),
+    "box2": Style(color="red", reverse=True),
 }
 
 
@@ -42,10 +42,11 @@ class Canvas(Widget):
 
     glyphs: Glyphs = UNICODE
 
-    def __init__(self, glyphs: Glyphs) -> None:
-        super().__init__()
+    def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
         self.glyphs = glyphs
         self._drawn: dict[int, Line] = {}
+        self._base: Style | None = None
 
     def line_at(self, y: int) -> Line:
         """The line at `y`, from 0 to the height of the widget."""
@@ -61,7 +62,14 @@ class Canvas(Widget):
     def render_line(self, y: int) -> Strip:
         """Called for each line that is on the screen and out of date."""
         line = self._drawn[y] = self.line_at(y)
-        return strip(line, self.size.width, self.rich_style, self.glyphs)
+        if self._base is None:  # found anew it takes as long as all the rest of a line
+            self._base = self.rich_style
+        return strip(line, self.size.width, self._base, self.glyphs)
+
+    def notify_style_update(self) -> None:
+        """Called by Textual when colours may be others now."""
+        super().notify_style_update()
+        self._base = None
 
 
 def strip(line: Line, width: int, base: Style, glyphs: Glyphs) -> Strip:

@@ -5,28 +5,53 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ebpftrace.analysis import wording
-from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.selection import SortKey
-from ebpftrace.model.picture import Picture, Site
+from ebpftrace.analysis.trend import Trend, trend_of
+from ebpftrace.model.picture import Picture
 from ebpftrace.tui.glyphs import Glyphs
-from ebpftrace.tui.lines import Line, Span
-from ebpftrace.tui.rows import View
+from ebpftrace.tui.lines import Line, Role, Span
+from ebpftrace.tui.rows import Row
+from ebpftrace.tui.spark import spark, survivors
+from ebpftrace.tui.view import GROUPED, TREES, View
 from ebpftrace.units import format_bytes, format_count, format_seconds
 
 _UNKNOWN = "?"
-_LEAST_SITE = 32
-_MOST_CALLERS = 16
+_LEAST_SITE = 40
+_SPARK_CELLS = 10
+_JUDGED_S = 3.0
+_MOST_JUDGED = 4096
+_TREND_ROLES: dict[str, Role] = {"growing": "alarm", "levelling off": "strong"}
+
+
+class Judged:
+    """The words for the trends of rows. They change slowly, and cost as much as the rest of a row."""
+
+    def __init__(self) -> None:
+        self._words: dict[str, tuple[float, str]] = {}
+
+    def word(self, row: Row, now: float) -> str:
+        """The one of a moment ago, if there is one; `now` in seconds since attach."""
+        at, word = self._words.get(row.key, (-_JUDGED_S, ""))
+        if not 0 <= now - at < _JUDGED_S or not word:
+            found = trend(row, now)
+            word = (found.word or "") if found is not None else ""
+            if len(self._words) >= _MOST_JUDGED:
+                self._words.clear()
+            self._words[row.key] = now, word
+        return word
 
 
 class Moment(NamedTuple):
-    """What a cell needs beside its site."""
+    """What a cell needs beside its row: seconds since attach, all that is held, how to draw."""
 
     since_attach_s: float
     bytes: int
+    glyphs: Glyphs
+    judged: Judged
 
     @classmethod
-    def of(cls, picture: Picture) -> "Moment":
-        return cls(picture.since_attach_s, picture.totals.bytes)
+    def of(cls, picture: Picture, glyphs: Glyphs, judged: Judged) -> "Moment":
+        return cls(picture.since_attach_s, picture.totals.bytes, glyphs, judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,44 +61,79 @@ class Column:
     title: str
     width: int
     rank: int
-    text: Callable[[Site, Moment], str]
+    text: Callable[[Row, Moment], str]
     sort: SortKey | None = None
     right: bool = True
+    role: Role = "plain"
 
 
-def _share(site: Site, moment: Moment) -> str:
-    return f"{100 * site.counts.bytes / moment.bytes:.1f}%" if moment.bytes > 0 else ""
+def _share(row: Row, moment: Moment) -> str:
+    return f"{100 * row.counts.bytes / moment.bytes:.1f}%" if moment.bytes > 0 else ""
 
 
-def _growth(site: Site, _moment: Moment) -> str:
-    if site.growth is None:
+def _growth(row: Row, _moment: Moment) -> str:
+    if row.growth is None:
         return _UNKNOWN
-    return wording.signed(site.growth) if round(site.growth) else "0 B"
+    a_minute = 60 * row.growth
+    return wording.signed(a_minute) if round(a_minute) else "0 B"
 
 
-def _age(site: Site, moment: Moment) -> str:
-    if site.oldest_at is None:
+def _age(row: Row, moment: Moment) -> str:
+    if row.oldest_at is None:
         return ""
-    return format_seconds(moment.since_attach_s - site.oldest_at)
+    return format_seconds(max(0.0, moment.since_attach_s - row.oldest_at))
 
 
+def _born(row: Row, moment: Moment) -> str:
+    if not row.cohorts:
+        return ""
+    return spark(
+        survivors(row.cohorts, moment.since_attach_s, _SPARK_CELLS), _SPARK_CELLS, moment.glyphs
+    )
+
+
+def trend(row: Row, since_attach_s: float) -> Trend | None:
+    """None where the row has nothing to tell it by."""
+    if row.cohorts is None:
+        return None
+    return trend_of(row.cohorts, row.counts, since_attach_s)
+
+
+def _trend(row: Row, moment: Moment) -> str:
+    return moment.judged.word(row, moment.since_attach_s)
+
+
+TREND = Column("TREND", 13, 4, _trend, right=False)
 COLUMNS = (
-    Column("BYTES", 8, 0, lambda site, _: format_bytes(site.counts.bytes), "bytes"),
-    Column("SHARE", 6, 5, _share),
-    Column("BLOCKS", 9, 3, lambda site, _: format_count(site.counts.blocks), "blocks"),
-    Column("GROWTH/s", 9, 1, _growth, "growth"),
-    Column("OLDEST", 7, 4, _age, "age"),
-    Column("PID", 7, 2, lambda site, _: str(site.at.pid)),
-    Column("ALLOCATOR", 14, 6, lambda site, _: site.at.allocator or _UNKNOWN, right=False),
+    Column("BYTES", 8, 0, lambda row, _: format_bytes(row.counts.bytes), "bytes"),
+    Column("SHARE", 6, 6, _share),
+    Column("BLOCKS", 9, 5, lambda row, _: format_count(row.counts.blocks), "blocks"),
+    Column("GROWTH/min", 11, 1, _growth, "growth"),
+    Column("HELD SINCE", _SPARK_CELLS, 3, _born, right=False, role="bar"),
+    Column("OLDEST", 7, 7, _age, "age"),
+    TREND,
+    Column("PID", 7, 2, lambda row, _: row.pid),
+    Column("ALLOCATOR", 14, 8, lambda row, _: row.allocator or _UNKNOWN, right=False),
 )
+_SITES = Column("SITES", 13, 2, lambda row, _: row.allocator)
 
 
-def choose(width: int, several: bool) -> tuple[Column, ...]:
+def choose(width: int, view: View, several: bool) -> tuple[Column, ...]:
     """The columns that leave the names enough of `width`; PID only with `several` targets."""
-    chosen = [column for column in COLUMNS if several or column.title != "PID"]
+    chosen = [column for column in COLUMNS if _fits(column, view, several)]
+    if view.kind in GROUPED:
+        chosen.append(_SITES)
     while len(chosen) > 1 and width - _taken(chosen) < _LEAST_SITE:
         chosen.remove(max(chosen, key=lambda column: column.rank))
     return tuple(chosen)
+
+
+def _fits(column: Column, view: View, several: bool) -> bool:
+    if column.title == "PID":
+        return several and view.kind == "sites"
+    if column.title == "ALLOCATOR":
+        return view.kind == "sites"
+    return view.kind not in TREES or column.title not in {"HELD SINCE", "TREND"}
 
 
 def heading(columns: Sequence[Column], view: View, width: int, glyphs: Glyphs) -> Line:
@@ -81,34 +141,30 @@ def heading(columns: Sequence[Column], view: View, width: int, glyphs: Glyphs) -
     cells = [" "]
     for column in columns:
         mark = ""
-        if column.sort == view.selection.sort:
+        if column.sort == view.sort:
             mark = glyphs.ascending if view.reverse else glyphs.descending
         cells.append(glyphs.fit(column.title + mark, column.width, column.right))
-    cells.append(glyphs.fit("SITE", width - _taken(columns)))
+    last = "SITE" if view.kind == "sites" else view.kind.upper()
+    cells.append(glyphs.fit(last, width - _taken(columns)))
     return (Span(glyphs.fit(" ".join(cells), width), "head"),)
 
 
-def row(
-    site: Site,
-    columns: Sequence[Column],
-    moment: Moment,
-    rules: Rules,
-    here: bool,
-    width: int,
-    glyphs: Glyphs,
-) -> Line:
-    """One site; `here` marks the row that the cursor is on."""
-    cells = [glyphs.cursor if here else " "]
-    cells += [
-        glyphs.fit(column.text(site, moment), column.width, column.right) for column in columns
-    ]
-    front, left = " ".join(cells) + " ", width - _taken(columns)
-    name, callers = wording.chain(site, rules, _MOST_CALLERS)
-    shown = glyphs.fit(f" {glyphs.caller} ".join((name, *callers)), left)
+def line_of(row: Row, columns: Sequence[Column], moment: Moment, here: bool, width: int) -> Line:
+    """One row; `here` marks the one that the cursor is on."""
+    glyphs = moment.glyphs
+    spans = [Span(glyphs.cursor if here else " ")]
+    for column in columns:
+        text = column.text(row, moment)
+        role = _TREND_ROLES.get(text, "label") if column is TREND else column.role
+        spans.append(Span(f" {glyphs.fit(text, column.width, column.right)}", role))
+    left = max(0, width - _taken(columns))
+    lead = glyphs.safe(row.lead, left)
+    name = lead + row.title
+    shown = glyphs.fit(f" {glyphs.caller} ".join((name, *row.callers)), left)
     if here:
-        return (Span(front + shown, "cursor"),)
+        return (Span("".join(span.text for span in spans) + " " + shown, "cursor"),)
     end = len(glyphs.safe(name, left))
-    return Span(front), Span(shown[:end], "strong"), Span(shown[end:], "label")
+    return (*spans, Span(" "), Span(shown[:end], "strong"), Span(shown[end:], "label"))
 
 
 def sort_at(columns: Sequence[Column], x: int) -> SortKey | None:

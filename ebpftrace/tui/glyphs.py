@@ -1,5 +1,6 @@
 """The signs of the screen, and the last border before it: what may be drawn at all."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,8 +11,18 @@ from ebpftrace.text import clean
 # A cell takes one character, and a few that combine with it. What is beyond can never be seen, and
 # looking at it costs: a name may have 100 kB.
 _CHARACTERS_PER_CELL = 4
+_NARROW = re.compile(r"[\x20-\x7e…←│▸▾›·−]*")
 _IN_ASCII = str.maketrans(
-    {"…": "...", "·": "?", "−": "-", "▸": ">", "│": "|", "\N{NO-BREAK SPACE}": " "}
+    {
+        "…": "...",
+        "·": "?",
+        "−": "-",
+        "▸": ">",
+        "▾": "v",
+        "›": ">",
+        "│": "|",
+        "\N{NO-BREAK SPACE}": " ",
+    }
 )
 
 
@@ -47,9 +58,12 @@ class Glyphs:
         if width <= 0:
             return ""
         text = self.safe(text, width)
-        cells = len(text) if text.isascii() else cell_len(text)
+        narrow = _NARROW.fullmatch(text) is not None
+        cells = len(text) if narrow else cell_len(text)
         if cells > width:
-            return set_cell_size(text, width - 1) + self.cut
+            # Where every character has one cell there is no need to look for what combines.
+            kept = text[: width - 1] if narrow else set_cell_size(text, width - 1)
+            return kept + self.cut
         padding = " " * (width - cells)
         return padding + text if right else text + padding
 

@@ -1,32 +1,54 @@
-"""The help: keys, every target, every loss with its sentence, notes of the attach."""
+"""The help: every command with its keys, every target, every loss with its sentence, notes of the attach."""
 
+import textwrap
 from collections.abc import Iterable, Iterator
 
 from ebpftrace.analysis import wording
 from ebpftrace.model.picture import Picture
+from ebpftrace.tui.commands import FILTERS, MOVES, SECTIONS
 from ebpftrace.tui.header import target_line
 from ebpftrace.tui.lines import Line, Span, line, wrapped
 
 _MOST_LINES = 8
-_KEYS = (
-    ("q, Ctrl-C", "leave; the probes are removed"),
-    ("up down, k j", "another site, which the cursor then stays on while the rows move"),
-    ("page up, page down, end", "further down or up"),
-    ("home", "the first row, whichever site that is"),
-    ("b n g a", "sort by bytes, number of blocks, growth, age; again: the other way round"),
-    ("r", "the other way round"),
-    ("enter", "the stack over the whole screen, and back"),
-    ("tab", "to the stack and back, to move in it"),
-    ("ctrl-l", "draw the screen anew"),
-    ("?", "this text, and back; so does escape"),
-)
+# Columns of the keys; what they do stands beside them.
+_KEYS = 28
+_LEAST_WORDS = 20
+_SIGNS = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "full_stop": ".",
+    "comma": ",",
+    "apostrophe": "'",
+}
 
 
-def guide_lines(picture: Picture, notes: Iterable[str], width: int) -> Iterator[Line]:
+def keys_of(keys: str) -> str:
+    """`question_mark,h,f1` as people say it: `? h f1`."""
+    return " ".join(_SIGNS.get(key, key) for key in keys.split(","))
+
+
+def guide_lines(picture: Picture | None, notes: Iterable[str], width: int) -> Iterator[Line]:
     """All of it, for the pane that scrolls."""
-    yield _title("Keys (a click on a title sorts, too)")
-    for key, does in _KEYS:
-        yield line(Span(f"  {key:<24}", "key"), does)
+    for section in SECTIONS:
+        yield _title(section.title)
+        for command in section.commands:
+            yield from _key(keys_of(command.keys), f"{command.title}: {command.help}", width)
+    yield _title("Moving")
+    for keys, does in MOVES:
+        yield from _key(keys, does, width)
+    yield _title("Filters: words that must all be found, as you type them")
+    for words, does in FILTERS:
+        yield from _key(words, does, width)
+    if picture is not None:
+        yield from _facts(picture, width)
+    yield _title("Notes")
+    naming = picture.naming.notes if picture is not None else ()
+    for note in (*notes, *dict.fromkeys(naming)) or ("none",):
+        yield from wrapped(f"  {note}", width, _MOST_LINES)
+
+
+def _facts(picture: Picture, width: int) -> Iterator[Line]:
     yield _title("Targets")
     for target in picture.targets:
         yield line("  ", *target_line(target))
@@ -43,9 +65,13 @@ def guide_lines(picture: Picture, notes: Iterable[str], width: int) -> Iterator[
     yield from wrapped(f"  {wording.price(picture.cost)}", width, 4)
     for name, percent in picture.cost.map_fill_percent.items():
         yield line(f"  the map of {name} is {percent:.1f} % full")
-    yield _title("Notes")
-    for note in (*notes, *dict.fromkeys(picture.naming.notes)) or ("none",):
-        yield from wrapped(f"  {note}", width, _MOST_LINES)
+
+
+def _key(keys: str, does: str, width: int) -> Iterator[Line]:
+    first, *others = textwrap.wrap(does, max(_LEAST_WORDS, width - _KEYS))
+    yield line(Span(f"  {keys:<{_KEYS - 3}} ", "key"), first)
+    for words in others:
+        yield line(" " * _KEYS, words)
 
 
 def _title(words: str) -> Line:

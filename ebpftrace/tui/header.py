@@ -1,42 +1,64 @@
-"""What stands at the top: the watch, its targets, the totals."""
+"""What stands at the top: which processes, whether they leak and where, the totals."""
+
+from typing import NamedTuple
 
 from ebpftrace.analysis import wording
+from ebpftrace.analysis.headline import Headline
+from ebpftrace.analysis.responsible import Rules
+from ebpftrace.analysis.trend import Trend
 from ebpftrace.model.picture import Naming, Picture, Target
-from ebpftrace.tui.lines import Line, Span, line
+from ebpftrace.tui.lines import Line, Role, Span, line
 from ebpftrace.units import format_seconds
 
 _MOST_TARGETS = 4
 ENDED = "every target has ended, these are the final figures; q leaves"
+OVER = "these are the last figures; q leaves"
 
 
-def header_lines(picture: Picture, shown: int, late_s: float | None, most: int) -> list[Line]:
-    """At most `most` lines; where there is one only, it is the totals.
+class State(NamedTuple):
+    """What the header says beside the picture.
 
-    `shown` sites are rows of the table; `late_s` is how long no picture has come, if too long.
+    `late_s`: how long no picture has come, if too long. `paused_s`: how much older than the newest
+    picture the one that is shown is.
     """
-    tracked = line(Span("tracked  ", "label"), Span(wording.tracked(picture), "strong"))
-    whole = f"  stacks {wording.stacks(picture)}"
-    calls = line(Span("calls    ", "label"), wording.traffic(picture.totals), Span(whole, "label"))
-    watch = _watch(picture, shown, late_s)
+
+    headline: Headline
+    overall: Trend
+    late_s: float | None
+    paused_s: float | None
+    rules: Rules
+
+
+def header_lines(picture: Picture, state: State, most: int) -> list[Line]:
+    """At most `most` lines; where there is one only, it is the totals."""
+    tracked = _tracked(picture)
+    watch = _watch(picture, state)
     if most <= 1:
-        return [watch if picture.final else tracked]
+        stale = picture.final or state.paused_s is not None or state.late_s is not None
+        return [watch if stale else tracked]
     if most == 2:
         return [watch, tracked]
+    growth = line(*_growth(state))
+    calls = line(Span("calls    ", "label"), wording.traffic(picture.totals))
     lines = _lines(picture.naming)
     targets = _targets(picture.targets, max(1, min(_MOST_TARGETS, most - 3 - len(lines))))
-    return [watch, *targets, tracked, calls, *lines][:most]
-
-
-def opening_lines(doing: str) -> list[Line]:
-    """Until there is a picture."""
-    return [
-        line(Span(doing or "waiting for the first picture", "strong"), Span("  q leaves", "label"))
-    ]
+    wanted = [watch, growth, tracked]
+    for more in (lines, targets, [calls]):
+        if len(wanted) + len(more) <= most:
+            wanted += more
+    return wanted
 
 
 def wanted(picture: Picture) -> int:
     """How many lines it would like to have."""
-    return 3 + min(len(picture.targets), _MOST_TARGETS) + len(_lines(picture.naming))
+    several = len(picture.targets) if len(picture.targets) > 1 else 0
+    return 4 + min(several, _MOST_TARGETS) + len(_lines(picture.naming))
+
+
+def opening_lines(doing: str) -> list[Line]:
+    """Until there is a picture."""
+    words = Span(doing or "waiting for the first picture", "strong")
+    return [line(words, Span("  q leaves", "label"))]
 
 
 def target_line(target: Target) -> Line:
@@ -53,24 +75,64 @@ def _lines(naming: Naming) -> list[Line]:
     return [line(Span("lines    ", "label"), "; ".join(words))] if words else []
 
 
-def _watch(picture: Picture, shown: int, late_s: float | None) -> Line:
-    spans = [Span(wording.watched(picture))]
+def _watch(picture: Picture, state: State) -> Line:
+    spans = []
     if picture.final:
-        spans.insert(0, Span(f"{ENDED}  ", "alarm"))
-    elif late_s is not None:
-        spans.insert(0, Span(f"no picture for {format_seconds(late_s)}  ", "alarm"))
-    spans.append(Span(f"  {wording.many(shown, 'site')}"))
-    others = len(picture.sites) - shown
-    if others:
-        spans.append(Span(f", {others} more not shown", "label"))
+        over = OVER if any(target.alive for target in picture.targets) else ENDED
+        spans.append(Span(f"{over}  ", "alarm"))
+    elif state.late_s is not None:
+        spans.append(Span(f"no picture for {format_seconds(state.late_s)}  ", "alarm"))
+    if state.paused_s is not None:
+        spans.append(Span(f"PAUSED, {format_seconds(state.paused_s)} behind; p goes on  ", "alarm"))
+    spans += _who(picture.targets)
+    spans.append(Span(f"  {wording.watched(picture)}"))
+    if picture.cost.target_cpu_percent is not None:
+        spans.append(Span(f"  cost {picture.cost.target_cpu_percent:.1f} %"))
+    spans.append(Span(f"  {wording.many(len(picture.sites), 'site')}", "label"))
+    if len(picture.targets) == 1:
+        target = picture.targets[0]
+        spans.append(Span(f"  {'+'.join(target.allocators)}  {target.exe}", "label"))
+    return tuple(spans)
+
+
+def _who(targets: tuple[Target, ...]) -> list[Span]:
+    if len(targets) == 1:
+        trouble = [Span(f"  {words}", "alarm") for words in wording.trouble(targets[0])]
+        return [Span(wording.named(targets[0]), "strong"), *trouble]
+    ended = sum(not target.alive for target in targets)
+    words = f", {ended} of them ended" if ended else ""
+    return [Span(wording.many(len(targets), "program") + words, "strong")]
+
+
+def _tracked(picture: Picture) -> Line:
+    spans = [Span("tracked  ", "label"), Span(wording.tracked(picture), "strong")]
+    if len(picture.targets) == 1:
+        spans.append(Span(f"   {wording.resident(picture.targets[0])}"))
+    return tuple(spans)
+
+
+def _growth(state: State) -> tuple[Span, ...]:
+    """Whether it leaks, how fast, and where."""
+    grows = state.overall.word == "growing" or state.headline.site is not None
+    role: Role = "alarm" if grows else "good"
+    spans = [Span("growth   ", "label"), Span(wording.trend(state.overall), role)]
+    top = state.headline
+    if top.site is not None and top.trend is not None and top.trend.rate:
+        share = 100 * top.trend.rate / top.rate
+        title = wording.chain(top.site, state.rules, 1).title
+        spans += [Span(f"   {share:.0f} % of what grows: ", "label"), Span(title, "strong")]
     return tuple(spans)
 
 
 def _targets(targets: tuple[Target, ...], most: int) -> list[Line]:
-    """Those that still run come first; what finds no room is counted."""
+    """Where there are several: those that still run come first; what finds no room is counted."""
+    if len(targets) == 1:
+        return []
     ordered = sorted(targets, key=lambda target: not target.alive)
     if len(ordered) <= most:
         return [target_line(target) for target in targets]
+    if most < 2:
+        return []  # how many there are stands in the first line
     rows = [target_line(target) for target in ordered[: most - 1]]
     left = ordered[most - 1 :]
     ended = sum(not target.alive for target in left)

@@ -168,7 +168,11 @@ def _text(box: Box, glyphs: Glyphs) -> str:
         return " " * room
     if box.node is None:
         return glyphs.fit(f"+{box.summed} smaller, {format_bytes(box.bytes)}", room)
-    return glyphs.fit(box.node.label, room)
+    label = box.node.label
+    if len(label) > room:
+        # Of a name that is cut, the end tells more than the namespaces that it begins with.
+        label = label.rpartition("::")[2] or label
+    return glyphs.fit(label, room)
 
 
 def _joined(parts: Sequence[tuple[Role, str]]) -> Line:

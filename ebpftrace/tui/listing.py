@@ -16,8 +16,8 @@ _WHEEL_LINES = 3
 class Listing(Canvas):
     """Lines from the top down."""
 
-    def __init__(self, glyphs: Glyphs) -> None:
-        super().__init__(glyphs)
+    def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(glyphs, id=id)
         self.lines: Sequence[Line] = ()
 
     def show(self, lines: Sequence[Line]) -> None:

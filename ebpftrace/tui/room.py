@@ -6,16 +6,18 @@ from typing import NamedTuple
 _WIDE = 160
 # Below this height a stack would leave the table too few rows to be a table.
 _LOW = 16
+# Lines of the timeline from this height of the screen on.
+_TIMELINE = ((56, 7), (34, 5), (22, 3))
 
 
 class Room(NamedTuple):
-    """Lines of the header, the status and the pane; columns of the pane if it is `beside`.
-
-    The table takes what is left.
-    """
+    """Lines of each part; columns of the pane if it is `beside`. The table takes what is left."""
 
     header: int
+    timeline: int
+    tabs: int
     status: int
+    footer: int
     pane: int
     beside: bool
 
@@ -23,18 +25,18 @@ class Room(NamedTuple):
 def room(width: int, height: int, header: int, status: int, rows: int) -> Room:
     """Share out a screen; `header` and `status` are the lines they would like to have.
 
-    What the `rows` of the table leave free goes to the pane, but the table keeps a third.
-
-    On the smallest screen each of them keeps one line: totals and losses are always to be seen.
+    What the `rows` of the table leave free goes to the pane, but the table keeps a third. On the
+    smallest screen header and status keep one line: totals and losses are always to be seen.
     """
     if height < _LOW:
         header = min(header, max(1, height // 5))
         status = min(status, max(1, height // 5))
-        return Room(header, status, 0, beside=False)
-    header = min(header, height // 3)
-    status = min(status, height // 4)
-    left = height - header - status
+        return Room(header, 0, 0, status, 0, 0, beside=False)
+    header = min(header, max(3, height // 6))
+    status = min(status, max(2, height // 12))
+    timeline = next((lines for least, lines in _TIMELINE if height >= least), 0)
+    left = height - header - timeline - status - 2
     if width >= _WIDE:
-        return Room(header, status, width * 2 // 5, beside=True)
-    table = max(3, left // 3, min(rows + 1, left * 3 // 5))
-    return Room(header, status, left - table, beside=False)
+        return Room(header, timeline, 1, status, 1, width * 2 // 5, beside=True)
+    table = max(4, left // 3, min(rows + 1, left * 3 // 5))
+    return Room(header, timeline, 1, status, 1, left - table, beside=False)

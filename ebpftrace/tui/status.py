@@ -1,52 +1,36 @@
-"""What stands at the bottom: what was lost, what watching costs, the keys."""
+"""The honesty line: what was lost, how whole the stacks are, how full the maps, what watching costs."""
+
+from collections.abc import Iterator
 
 from ebpftrace.analysis import wording
-from ebpftrace.model.losses import Losses
-from ebpftrace.model.picture import Cost, Picture
-from ebpftrace.tui.lines import Line, Span, flowed, line
+from ebpftrace.model.picture import Picture
+from ebpftrace.tui.lines import Line, Span, flowed
 
 # A map that is nearly full will soon lose something: worth a word before it does.
 _NEARLY_FULL_PERCENT = 80.0
-_MOST_LOSS_LINES = 3
-
-KEYS = (
-    ("q", "quit"),
-    ("b", "bytes"),
-    ("n", "blocks"),
-    ("g", "growth"),
-    ("a", "age"),
-    ("r", "reverse"),
-    ("enter", "stack"),
-    ("?", "help"),
-)
+_MOST_LINES = 4
 
 
 def status_lines(picture: Picture, width: int, most: int) -> list[Line]:
     """At most `most` lines; losses come first, because they may never be missing."""
-    losses = _losses(picture.losses, width, max(1, min(_MOST_LOSS_LINES, most - 2)))
-    return [*losses, _cost(picture.cost), _keys()][:most]
-
-
-def _losses(losses: Losses, width: int, most: int) -> list[Line]:
+    losses = picture.losses
     faults = [Span(wording.counted(loss, n), "alarm") for loss, n in losses.faults()]
-    facts = [Span(wording.counted(loss, n)) for loss, n in losses.facts()]
     label = Span("LOST", "alarm") if faults else Span("lost nothing", "good")
-    if facts:
-        facts[0] = Span(f"seen {facts[0].text}")
-    return flowed(label, faults + facts, width, most)
+    return flowed(label, [*faults, *_facts(picture)], width, max(1, min(_MOST_LINES, most)))
 
 
-def _cost(cost: Cost) -> Line:
-    full = [
-        Span(f"  the map of {name} is {percent:.0f} % full", "alarm")
-        for name, percent in cost.map_fill_percent.items()
-        if percent >= _NEARLY_FULL_PERCENT
-    ]
-    return line(Span("cost  ", "label"), *full, Span(wording.price(cost)))
-
-
-def _keys() -> Line:
-    spans: list[Span] = []
-    for key, does in KEYS:
-        spans += [Span(key, "key"), Span(f" {does}  ", "label")]
-    return tuple(spans)
+def _facts(picture: Picture) -> Iterator[Span]:
+    full = picture.cost.map_fill_percent
+    for name, percent in full.items():
+        if percent >= _NEARLY_FULL_PERCENT:
+            yield Span(f"the map of {name} is {percent:.0f} % full", "alarm")
+    yield Span(f"mode {picture.mode}")
+    yield Span(f"stacks {wording.stacks(picture)}")
+    for loss, count in picture.losses.facts():
+        yield Span(wording.counted(loss, count))
+    fullest = max(full.values(), default=None)
+    if fullest is not None and fullest < _NEARLY_FULL_PERCENT:
+        yield Span(f"maps {fullest:.1f} % full")
+    first, *others = wording.prices(picture.cost)
+    yield Span(f"cost {first}")
+    yield from map(Span, others)

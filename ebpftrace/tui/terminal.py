@@ -25,16 +25,26 @@ class Screen:
     def __init__(self, fd: int) -> None:
         self.gone = False
         self.told_to_end: Callable[[], bool] = lambda: False
+        self.ascii_only = False
+        """Does the terminal know no others? Borders of boxes are, as Textual draws them."""
         self._fd = fd
+        self._out: int | None = None
+
+    def open(self) -> None:
+        """Before anything is written, and again after it was closed for an editor."""
+        if self._out is not None:
+            return
         # Opened anew: O_NONBLOCK on the descriptor itself would reach the shell that shares it.
         try:
-            self._out = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            path = f"/proc/self/fd/{self._fd}"
+            self._out = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
         except OSError:  # the terminal of another user, who only lent it: it is waited for
-            self._out = os.dup(fd)
+            self._out = os.dup(self._fd)
 
     def write(self, text: str) -> None:
-        left = memoryview(text.encode("utf-8", "replace"))
-        while left and not self.gone:
+        encoding = "ascii" if self.ascii_only else "utf-8"
+        left = memoryview(text.encode(encoding, "replace"))
+        while left and not self.gone and self._out is not None:
             try:
                 left = left[os.write(self._out, left) :]
             except BlockingIOError:
@@ -50,7 +60,9 @@ class Screen:
         return self._fd
 
     def close(self) -> None:
-        os.close(self._out)
+        if self._out is not None:
+            os.close(self._out)
+            self._out = None
 
 
 class TerminalDriver(LinuxDriver):
@@ -60,6 +72,10 @@ class TerminalDriver(LinuxDriver):
         super().__init__(*given, **named)
         self.screen = Screen(cast(Any, self._file).fileno())
         self._file = cast(Any, self.screen)
+
+    def start_application_mode(self) -> None:
+        self.screen.open()
+        cast(Any, super()).start_application_mode()
 
     def close(self) -> None:
         super().close()

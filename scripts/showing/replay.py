@@ -28,9 +28,10 @@ def main() -> int:
 
 
 def _show(replay: Replay) -> None:
-    from ebpftrace.tui.app import Options, run  # 150 ms that a report does not need
+    from ebpftrace.tui.app import run
+    from ebpftrace.tui.options import Options  # 150 ms that a report does not need
 
-    run(replay, Options(interval=_NEVER_LATE_S, notes=replay.notes()))
+    run(replay, Options(interval=_NEVER_LATE_S, notes=replay.notes))
 
 
 def _report(replay: Replay) -> None:

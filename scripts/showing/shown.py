@@ -129,7 +129,8 @@ def main() -> None:
         plant(asked.delay_ms / 1e3)
     threading.Thread(target=obey, args=(source, orders, say), daemon=True).start()
 
-    from ebpftrace.tui.app import Options, run
+    from ebpftrace.tui.app import run
+    from ebpftrace.tui.options import Options
 
     run(source, Options(interval=_INTERVAL_S))
 

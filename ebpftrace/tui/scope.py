@@ -1,0 +1,31 @@
+"""The line that says what is not shown: a mark, a group, a filter."""
+
+from ebpftrace.analysis import wording
+from ebpftrace.analysis.marks import Mark
+from ebpftrace.model.picture import Picture
+from ebpftrace.tui.lines import Line, Span, line
+from ebpftrace.tui.rows import label_of
+from ebpftrace.tui.view import View
+from ebpftrace.units import format_seconds
+
+
+def scope_line(
+    picture: Picture, view: View, mark: Mark | None, shown: int, problem: str | None
+) -> Line:
+    """Empty where everything is shown; `shown` rows or boxes are."""
+    spans: list[Span] = []
+    if mark is not None:
+        ago = format_seconds(max(0.0, picture.since_attach_s - mark.at))
+        spans.append(Span(f"grown since {mark.name}, {ago} ago  ", "strong"))
+    if view.within is not None:
+        spans.append(Span(f"{view.within.by} {view.within.title}  ", "strong"))
+    if view.query:
+        spans.append(Span(f"filter {view.query}  ", "strong"))
+    if problem is not None:
+        spans.append(Span(f"{problem}  ", "alarm"))
+    if view.zoom and view.kind == "flame":
+        spans.append(Span(f"within {label_of(view.zoom)}  ", "strong"))
+    if spans:
+        count = wording.many(shown, "row")
+        spans.append(Span(f"{count}; escape shows more again", "label"))
+    return line(*spans)
