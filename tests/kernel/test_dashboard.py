@@ -5,7 +5,6 @@ import fcntl
 import os
 import pty
 import re
-import shlex
 import signal
 import struct
 import subprocess
@@ -27,66 +26,7 @@ from tests.kernel.harness import (
     run_tool,
     wait_until,
 )
-
-WIDTH, HEIGHT = 100, 30
-
-
-class Terminal:
-    """One tmux pane with a command in it; the server and its socket go with it."""
-
-    def __init__(self, folder: Path, command: list[str], environment: dict[str, str]) -> None:
-        self.socket = folder / "tmux"
-        self.status = folder / "status"
-        variables = " ".join(f"{name}={shlex.quote(v)}" for name, v in environment.items())
-        line = f"{variables} {shlex.join(command)}; echo $? >{self.status}; echo ended; sleep 600"
-        self._tmux(
-            *("-f", "/dev/null", "new-session", "-d", "-x", str(WIDTH), "-y", str(HEIGHT)),
-            *("-c", str(REPOSITORY), line),
-        )
-
-    def __enter__(self) -> "Terminal":
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        subprocess.run(["tmux", "-S", self.socket, "kill-server"], check=False)
-
-    def _tmux(self, *words: str) -> str:
-        command = ["tmux", "-u", "-S", str(self.socket), *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-    def press(self, *keys: str) -> None:
-        self._tmux("send-keys", *keys)
-
-    def resize(self, width: int, height: int) -> None:
-        self._tmux("resize-window", "-x", str(width), "-y", str(height))
-
-    def screen(self) -> str:
-        return self._tmux("capture-pane", "-p")
-
-    def until(self, condition: Callable[[str], object], limit: float = START_LIMIT) -> str:
-        """The first screen of which `condition` holds."""
-        end = time.monotonic() + limit
-        while not condition(screen := self.screen()):
-            assert time.monotonic() < end, f"not so within {limit:.0f} s:\n{screen}"
-            time.sleep(0.05)
-        return screen
-
-    def ended(self) -> int:
-        wait_until(lambda: self.status.exists() and self.status.read_text(), "end", LEAVE_LIMIT)
-        return int(self.status.read_text())
-
-
-def dashboard(folder: Path, target: Workload, *options: str, **environment: str) -> Terminal:
-    command = [*TOOL, "attach", "-p", str(target.pid), "--interval", "0.2", *options]
-    # A shell that exports the size it had at its start, as many do: it may not count.
-    stale = {"COLUMNS": "80", "LINES": "24"}
-    return Terminal(folder, command, {"TERM": "screen-256color", **stale, **environment})
-
-
-def names(screen: str) -> list[str]:
-    """The functions in the rows of the table, from the top."""
-    title = r"(\w+) (?:\[leaking_server\]|leaking_server\.c:)"
-    return re.findall(title, screen.partition(" site ")[0])
+from tests.kernel.terminal import HEIGHT, WIDTH, Terminal, dashboard, names
 
 
 @pytest.fixture
@@ -118,12 +58,12 @@ def test_the_dashboard_shows_the_leaks_obeys_its_keys_and_leaves_nothing(tmp_pat
         terminal.press("r")
         terminal.until(lambda screen: names(screen)[0] == "log_format")
         terminal.press("n", "Down")
-        screen = terminal.until(lambda screen: "site 2 of 3" in screen)
+        screen = terminal.until(lambda screen: "sites 2 of 3" in screen)
         assert "BLOCKS▼" in screen
         server.phases()  # session_create has 2 000 blocks now, the cache what it had
         terminal.until(lambda screen: "tracked  2.0 MiB in 3 344 blocks" in screen)
         terminal.press("?")
-        terminal.until(lambda screen: "sort by bytes" in screen)
+        terminal.until(lambda screen: "Sort by bytes" in screen)
         terminal.press("Escape")
         terminal.resize(80, 24)
         terminal.until(lambda screen: len(names(screen)) == 3)
