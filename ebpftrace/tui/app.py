@@ -49,7 +49,7 @@ _LOOK_S = 0.1
 _LATE_INTERVALS = 3
 # A key passes three threads, each of which may have to wait so long for one that is at work.
 _SWITCH_S = 0.001
-_NOTHING_GROWS = Headline(None, None, 0.0)
+_NOTHING_GROWS = Headline(None, None, None)
 
 
 def run(source: PictureSource, options: Options) -> Outcome:

@@ -37,7 +37,8 @@ class Edges:
 
     def __init__(self, glyphs: Glyphs) -> None:
         self._glyphs = glyphs
-        self._most_rows = 0
+        # What was needed once is kept: else the rows would jump when a line comes or goes.
+        self._most_rows = self._most_status = 0
         self.header = Listing(glyphs)
         self.timeline = Listing(glyphs)
         self.scope = Listing(glyphs, id="scope")
@@ -47,8 +48,8 @@ class Edges:
         """Draw `scene` on a screen of this size; who was given how much of it."""
         picture = scene.picture
         self._most_rows = max(self._most_rows, scene.rows)
-        status = status_lines(picture, width, height)
-        given = room(width, height, wanted(picture), len(status), self._most_rows)
+        self._most_status = max(self._most_status, len(status_lines(picture, width, height)))
+        given = room(width, height, wanted(picture), self._most_status, self._most_rows)
         if scene.whole:
             header = min(given.header, _HEADER_OF_WHOLE)
             given = given._replace(header=header, timeline=0)

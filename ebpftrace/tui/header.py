@@ -6,7 +6,7 @@ from ebpftrace.analysis import wording
 from ebpftrace.analysis.headline import Headline
 from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.trend import Trend
-from ebpftrace.model.picture import Naming, Picture, Target
+from ebpftrace.model.picture import Picture, Target
 from ebpftrace.tui.lines import Line, Role, Span, line
 from ebpftrace.units import format_seconds
 
@@ -40,19 +40,14 @@ def header_lines(picture: Picture, state: State, most: int) -> list[Line]:
         return [watch, tracked]
     growth = line(*_growth(state))
     calls = line(Span("calls    ", "label"), wording.traffic(picture.totals))
-    lines = _lines(picture.naming)
-    targets = _targets(picture.targets, max(1, min(_MOST_TARGETS, most - 3 - len(lines))))
-    wanted = [watch, growth, tracked]
-    for more in (lines, targets, [calls]):
-        if len(wanted) + len(more) <= most:
-            wanted += more
-    return wanted
+    targets = _targets(picture.targets, max(1, min(_MOST_TARGETS, most - 3)))
+    return [watch, growth, tracked, *targets, calls][:most]
 
 
 def wanted(picture: Picture) -> int:
     """How many lines it would like to have."""
     several = len(picture.targets) if len(picture.targets) > 1 else 0
-    return 4 + min(several, _MOST_TARGETS) + len(_lines(picture.naming))
+    return 4 + min(several, _MOST_TARGETS)
 
 
 def opening_lines(doing: str) -> list[Line]:
@@ -67,12 +62,6 @@ def target_line(target: Target) -> Line:
     spans += [Span(f"  {words}", "alarm") for words in wording.trouble(target)]
     spans.append(Span(f"  {wording.resident(target)}  {'+'.join(target.allocators)}  {target.exe}"))
     return tuple(spans)
-
-
-def _lines(naming: Naming) -> list[Line]:
-    """One line as long as places are looked up, or where something keeps some without a line."""
-    words = wording.looked_up(naming)
-    return [line(Span("lines    ", "label"), "; ".join(words))] if words else []
 
 
 def _watch(picture: Picture, state: State) -> Line:
@@ -117,10 +106,10 @@ def _growth(state: State) -> tuple[Span, ...]:
     role: Role = "alarm" if grows else "good"
     spans = [Span("growth   ", "label"), Span(wording.trend(state.overall), role)]
     top = state.headline
-    if top.site is not None and top.trend is not None and top.trend.rate:
-        share = 100 * top.trend.rate / top.rate
+    if top.site is not None:
         title = wording.chain(top.site, state.rules, 1).title
-        spans += [Span(f"   {share:.0f} % of what grows: ", "label"), Span(title, "strong")]
+        share = "fastest" if top.share is None else f"{100 * top.share:.0f} % of it"
+        spans += [Span(f"   {share}: ", "label"), Span(title, "strong")]
     return tuple(spans)
 
 

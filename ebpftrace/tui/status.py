@@ -1,4 +1,4 @@
-"""The honesty line: what was lost, how whole the stacks are, how full the maps, what watching costs."""
+"""The honesty line: what was lost, how whole stacks are, how far lines are looked up, what it costs."""
 
 from collections.abc import Iterator
 
@@ -28,6 +28,7 @@ def _facts(picture: Picture) -> Iterator[Span]:
     yield Span(f"stacks {wording.stacks(picture)}")
     for loss, count in picture.losses.facts():
         yield Span(wording.counted(loss, count))
+    yield from map(Span, wording.looked_up(picture.naming))
     fullest = max(full.values(), default=None)
     if fullest is not None and fullest < _NEARLY_FULL_PERCENT:
         yield Span(f"maps {fullest:.1f} % full")

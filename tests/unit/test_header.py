@@ -6,13 +6,12 @@ from ebpftrace.analysis.headline import Headline
 from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.trend import TOO_EARLY, Trend
 from ebpftrace.model.ids import Pid
-from ebpftrace.model.picture import Naming
 from ebpftrace.tui.header import ENDED, OVER, State, header_lines, opening_lines, wanted
 from tests.unit.builders import counts, frame, picture, site, target
 from tests.unit.hostile import HOSTILE
 from tests.unit.texts import MONSTROUS, plain, texts
 
-NOTHING = Headline(None, None, 0.0)
+NOTHING = Headline(None, None, None)
 GROWING = Trend("growing", 1024.0, 900.0, 1100.0)
 TEN = tuple(target(pid=Pid(n), ended="exited" if n < 8 else None) for n in range(10))
 
@@ -55,23 +54,12 @@ def test_the_last_line_left_is_the_totals():
 
 @pytest.mark.parametrize("most", range(1, 12))
 @pytest.mark.parametrize("targets", [(), TEN[:1], TEN[:3], TEN])
-@pytest.mark.parametrize("pending", [0, 5])
-def test_there_are_never_more_lines_than_there_is_room_for(most, targets, pending):
-    naming = Naming(wanted=9, pending=pending)
-    said = header(site(), most=most, targets=targets, naming=naming)
+def test_there_are_never_more_lines_than_there_is_room_for(most, targets):
+    said = header(site(), most=most, targets=targets)
     assert 1 <= len(said) <= most
-    like = wanted(picture(site(), targets=targets, naming=naming))
+    like = wanted(picture(site(), targets=targets))
     if targets:
         assert len(said) == like or most < like
-
-
-def test_the_header_says_how_many_places_are_looked_up_until_all_are():
-    some = Naming(wanted=5_678, pending=4_444, notes=("no debug files", "no debug files"))
-    said = header(site(), naming=some)
-    assert said[3] == "lines    1 234 of 5 678 places looked up; no debug files"
-    assert wanted(picture(naming=some)) == 5
-    assert not any(row.startswith("lines") for row in header(site(), naming=Naming(wanted=5_678)))
-    assert wanted(picture(naming=Naming(wanted=5_678))) == 4
 
 
 def test_an_ended_target_is_marked_beside_its_name():
@@ -133,16 +121,16 @@ def test_what_grows_is_an_alarm_and_says_how_fast():
 
 def test_the_site_that_grows_fastest_is_named_with_its_share_of_what_grows():
     leak = site(frames=(frame("xmalloc"), frame("serve", file="/src/serve.c", line=7)))
-    found = Headline(leak, GROWING, 4096.0)
+    found = Headline(leak, GROWING, 0.25)
     said = header(said=state(overall=GROWING, headline=found))[1]
-    assert said.endswith("   25 % of what grows: serve serve.c:7")
+    assert said.endswith("   25 % of it: serve serve.c:7")
 
 
 def test_the_site_to_blame_is_by_the_frame_that_the_user_has_not_skipped():
     leak = site(frames=(frame("pool_get"), frame("serve")))
     rules = Rules.standard().with_skipped(["^pool_"])
-    found = Headline(leak, GROWING, 1024.0)
-    assert header(said=state(headline=found, rules=rules))[1].endswith("grows: serve [app]")
+    found = Headline(leak, GROWING, None)
+    assert header(said=state(headline=found, rules=rules))[1].endswith("   fastest: serve [app]")
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, *MONSTROUS], ids=lambda name: ascii(name[:9]))

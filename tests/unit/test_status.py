@@ -3,7 +3,7 @@
 import pytest
 
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
-from ebpftrace.model.picture import Cost, Counts
+from ebpftrace.model.picture import Cost, Counts, Naming
 from ebpftrace.tui.status import status_lines
 from tests.unit.builders import picture
 from tests.unit.texts import texts
@@ -82,3 +82,11 @@ def test_how_whole_the_stacks_are_is_said():
 def test_the_losses_come_first_when_there_is_one_line():
     assert status(20, 1)[0].startswith("lost nothing  ")
     assert status(40, 0, losses=Losses({"map_busy": 3}))[0].startswith("LOST  map_busy 3  ")
+
+
+def test_it_says_how_many_places_are_looked_up_until_all_are_and_what_keeps_some_without():
+    some = Naming(wanted=5_678, pending=4_444, notes=("no debug files", "no debug files"))
+    said = " ".join(status(250, naming=some))
+    assert "1 234 of 5 678 places looked up  no debug files" in said
+    assert said.count("no debug files") == 1
+    assert "looked up" not in " ".join(status(250, naming=Naming(wanted=5_678)))
