@@ -342,9 +342,9 @@ class Dashboard(Actions):
         elif box is not None and box.node is None:
             self.pane.show_titled("flame", lambda _: summed_lines(box.summed, box.bytes), from_top)
         else:
-            row, sites = rows.row(position), rows.sites(position)
+            row, part = rows.row(position), rows.part(position)
             self.pane.show_titled(
-                title, lambda width: group_lines(row, sites, look, width), from_top
+                title, lambda width: group_lines(row, part, look, width), from_top
             )
 
     # --- what the parts say -----------------------------------------------------------------------

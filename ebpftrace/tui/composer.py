@@ -137,8 +137,11 @@ class Composer:
                 rows, problem = TreeRows(open_part.shoots, sites), open_part.problem or problem
             else:
                 rows, boxes = flame(tree, view.zoom, request.room, sites, chosen)
+        held_at = _find(rows, request.held)
+        if len(rows):
+            rows.part(held_at or 0)  # what the pane will ask for
         return Shown(
-            *(request, rows, _find(rows, request.held), boxes),
+            *(request, rows, held_at, boxes),
             headline(picture, sizes),
             problem,
         )

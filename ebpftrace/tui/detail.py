@@ -1,7 +1,6 @@
 """The pane's text about what the cursor is on: a call site, or a row that stands for several."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ebpftrace.analysis import wording
@@ -12,7 +11,7 @@ from ebpftrace.model.picture import Picture, Site, SiteBlocks
 from ebpftrace.tui.bars import age_lines, beside, half, last_lines, size_lines
 from ebpftrace.tui.glyphs import Glyphs
 from ebpftrace.tui.lines import Line, Span, line
-from ebpftrace.tui.rows import Row
+from ebpftrace.tui.rows import Part, Row
 from ebpftrace.tui.stack import frame_lines, source_lines
 from ebpftrace.tui.survey import Survey
 from ebpftrace.units import format_bytes
@@ -20,7 +19,6 @@ from ebpftrace.units import format_bytes
 # From here on charts stand beside the stack.
 _TWO_COLUMNS = 130
 _MOST_AGES = 8
-_MOST_SITES = 50
 
 
 class Look(NamedTuple):
@@ -61,11 +59,11 @@ def site_lines(site: Site, look: Look, width: int) -> Iterator[Line]:
     yield from _charts(site, look, width)
 
 
-def group_lines(row: Row, sites: Sequence[Site], look: Look, width: int) -> Iterator[Line]:
+def group_lines(row: Row, part: Part, look: Look, width: int) -> Iterator[Line]:
     """What several sites hold together, and the largest of them."""
     now = look.picture.since_attach_s
     yield line(Span(row.title, "strong"))
-    held = f"{wording.held(row.counts)} at {wording.many(len(sites), 'site')}"
+    held = f"{wording.held(row.counts)} at {wording.many(part.sites, 'site')}"
     yield line(Span(f"{held}  {wording.rate(row.growth)}", "strong"))
     if row.cohorts is not None:
         yield _trend(trend_of(row.cohorts, row.counts, now))
@@ -74,8 +72,7 @@ def group_lines(row: Row, sites: Sequence[Site], look: Look, width: int) -> Iter
         yield _title("Held by age")
         yield from age_lines(row.cohorts, now, width, look.glyphs, _MOST_AGES)
     yield _title("Its largest sites")
-    largest = sorted(sites, key=lambda site: -site.counts.bytes)
-    for site in islice(largest, _MOST_SITES):
+    for site in part.largest:
         chain = wording.chain(site, look.rules, 3)
         callers = "".join(f" {look.glyphs.caller} {name}" for name in chain.callers)
         size = look.glyphs.fit(format_bytes(site.counts.bytes), 9, right=True)

@@ -1,6 +1,7 @@
 """The rows of the table, whatever they stand for; each is made when it is drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from heapq import nlargest
 from typing import NamedTuple, Protocol
 
 from ebpftrace.analysis import wording
@@ -13,6 +14,7 @@ from ebpftrace.tui.view import Path
 
 _MOST_CALLERS = 16
 _FEW_SITES = 300
+_MOST_LARGEST = 50
 _MOST_KNOWN = 4096
 
 
@@ -48,6 +50,36 @@ class Rows(Protocol):
     def sites(self, index: int) -> Sequence[Site]:
         """The call sites that the row stands for."""
 
+    def part(self, index: int) -> "Part":
+        """What there is to say of those."""
+
+
+class Part(NamedTuple):
+    """The call sites that a row stands for: how many, and which hold most, the largest first."""
+
+    sites: int
+    largest: Sequence[Site]
+
+
+def part_of(sites: Sequence[Site]) -> Part:
+    """Of a hundred thousand sites it takes longer than a key may wait."""
+    sizes = [born + adopted - freed for _, (_, born, _, freed, _, adopted), _, _, _ in sites]
+    order = nlargest(_MOST_LARGEST, range(len(sites)), sizes.__getitem__)
+    return Part(len(sites), [sites[at] for at in order])
+
+
+class _Parts:
+    """Made once for each row: those of a picture are asked for at every draw."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Part] = {}
+
+    def of(self, index: int, sites: Callable[[int], Sequence[Site]]) -> Part:
+        known = self._known.get(index)
+        if known is None:
+            known = self._known[index] = part_of(sites(index))
+        return known
+
 
 class SiteRows:
     """A site a row: `order` are indexes of `sites`."""
@@ -69,6 +101,9 @@ class SiteRows:
 
     def sites(self, index: int) -> Sequence[Site]:
         return (self.site(index),)
+
+    def part(self, index: int) -> Part:
+        return Part(1, (self.site(index),))
 
     def site(self, index: int) -> Site:
         return self._all[self.order[index]]
@@ -95,6 +130,7 @@ class GroupRows:
     def __init__(self, groups: Sequence[Group], sites: Sequence[Site]) -> None:
         self._groups = groups
         self._all = sites
+        self._parts = _Parts()
         self._cohorts: dict[str, tuple[Cohort, ...]] = {}
         for group in groups:
             if len(group.sites) > _FEW_SITES:
@@ -114,6 +150,9 @@ class GroupRows:
 
     def sites(self, index: int) -> Sequence[Site]:
         return [self._all[at] for at in self._groups[index].sites]
+
+    def part(self, index: int) -> Part:
+        return self._parts.of(index, self.sites)
 
     def row(self, index: int) -> Row:
         group = self._groups[index]
@@ -155,6 +194,7 @@ class TreeRows:
     def __init__(self, shoots: Sequence[Shoot], sites: Sequence[Site]) -> None:
         self.shoots = shoots
         self._all = sites
+        self._parts = _Parts()
 
     def __len__(self) -> int:
         return len(self.shoots)
@@ -167,6 +207,9 @@ class TreeRows:
 
     def sites(self, index: int) -> Sequence[Site]:
         return [self._all[at] for at in self.shoots[index].node.sites]
+
+    def part(self, index: int) -> Part:
+        return self._parts.of(index, self.sites)
 
     def row(self, index: int) -> Row:
         node, depth, is_open = self.shoots[index]

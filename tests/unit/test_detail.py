@@ -10,7 +10,7 @@ from ebpftrace.model.picture import Block, Cohort, SiteBlocks, SizeClass, Source
 from ebpftrace.tui.canvas import strip
 from ebpftrace.tui.detail import Look, chosen_frame, group_lines, nothing_lines, site_lines
 from ebpftrace.tui.glyphs import ASCII, UNICODE
-from ebpftrace.tui.rows import Row, SiteRows
+from ebpftrace.tui.rows import Row, SiteRows, part_of
 from ebpftrace.tui.survey import Subject, Survey
 from tests.unit.builders import counts, frame, picture, site, target
 from tests.unit.hostile import HOSTILE
@@ -48,7 +48,7 @@ def pane(one=LEAK, width=80, **given):
 
 def group(*sites, width=80, row=None, **given):
     rows = SiteRows(sites, range(len(sites)), RULES)
-    return texts(group_lines(row or rows.row(0), sites, look(*sites, **given), width))
+    return texts(group_lines(row or rows.row(0), part_of(sites), look(*sites, **given), width))
 
 
 # --- a site ---------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ def test_a_group_says_what_its_sites_hold_together_and_names_the_largest_first(w
 
 
 def test_a_group_that_grows_is_an_alarm():
-    rows = list(group_lines(SiteRows([LEAK], [0], RULES).row(0), [LEAK], look(), 80))
+    rows = list(group_lines(SiteRows([LEAK], [0], RULES).row(0), part_of([LEAK]), look(), 80))
     assert rows[2][0].role == "alarm"
 
 
