@@ -73,6 +73,7 @@ class Dashboard(Actions):
     ALLOW_SELECT = False
     CSS = """
     Screen { background: ansi_default; color: ansi_default; }
+    Ask, Choose { background: transparent; }
     #body { height: 1fr; layout: vertical; }
     #body.beside { layout: horizontal; }
     Table, Flame { height: 1fr; width: 1fr; }
@@ -303,7 +304,9 @@ class Dashboard(Actions):
         points, marks = self.history.points, tuple(self.marks)
         state = self._state(picture, points)
         return Scene(
-            *(picture, state, points, marks, self.view, self.mark, rows, problem, self.whole)
+            *(picture, state, points, marks, self.view, self.mark, rows, problem),
+            whole=self.whole,
+            typed=bool(self.filter.display),
         )
 
     def _state(self, picture: Picture, points: Sequence[Point]) -> State:
@@ -337,8 +340,8 @@ class Dashboard(Actions):
         self._surveyor.look_at(None, live=False)
         box = self.flame.box if is_flame else None
         if not len(rows):
-            some = self.view.wider() is not None
-            self.pane.show_titled("none", lambda _: nothing_lines(look.picture, some), from_top)
+            view = self.view
+            self.pane.show_titled("none", lambda _: nothing_lines(look.picture, view), from_top)
         elif box is not None and box.node is None:
             self.pane.show_titled("flame", lambda _: summed_lines(box.summed, box.bytes), from_top)
         else:

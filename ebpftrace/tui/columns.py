@@ -7,7 +7,6 @@ from typing import NamedTuple
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.selection import SortKey
 from ebpftrace.analysis.trend import Trend, trend_of
-from ebpftrace.model.picture import Picture
 from ebpftrace.tui.glyphs import Glyphs
 from ebpftrace.tui.lines import Line, Role, Span
 from ebpftrace.tui.rows import Row
@@ -42,16 +41,12 @@ class Judged:
 
 
 class Moment(NamedTuple):
-    """What a cell needs beside its row: seconds since attach, all that is held, how to draw."""
+    """What a cell needs beside its row: seconds since attach, what shares are of, how to draw."""
 
     since_attach_s: float
     bytes: int
     glyphs: Glyphs
     judged: Judged
-
-    @classmethod
-    def of(cls, picture: Picture, glyphs: Glyphs, judged: Judged) -> "Moment":
-        return cls(picture.since_attach_s, picture.totals.bytes, glyphs, judged)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,10 @@ class Request:
 
 
 class Shown(NamedTuple):
-    """What there is to draw; `held_at`: the row that was asked for. `problem` of the filter."""
+    """What there is to draw; `held_at`: the row that was asked for.
+
+    `whole`: the bytes that shares are of. `problem`: what of the filter is not understood, say.
+    """
 
     request: Request
     rows: Rows
@@ -55,6 +58,7 @@ class Shown(NamedTuple):
     boxes: tuple[Box, ...]
     headline: Headline
     problem: str | None
+    whole: int
 
 
 class Composer:
@@ -107,7 +111,8 @@ class Composer:
         if isinstance(rows, SiteRows) and request.mark is None:
             rows = SiteRows(request.picture.sites, rows.order, request.view.selection.rules)
         held_at = last.held_at if request.held == last.request.held else _find(rows, request.held)
-        return last._replace(request=request, rows=rows, held_at=held_at)
+        whole = last.whole if request.mark is not None else request.picture.totals.bytes
+        return last._replace(request=request, rows=rows, held_at=held_at, whole=whole)
 
     def _composed(self, request: Request) -> Shown:
         view, picture = request.view, request.picture
@@ -144,6 +149,7 @@ class Composer:
             *(request, rows, held_at, boxes),
             headline(picture, sizes),
             problem,
+            _whole(request, chosen),
         )
 
     # --- which sites ------------------------------------------------------------------------------
@@ -255,6 +261,14 @@ def _sites(request: Request, chosen: Sequence[int]) -> Sequence[Site]:
     for at in chosen:
         sites[at] = mark.since(sites[at], at, picture)
     return sites
+
+
+def _whole(request: Request, chosen: Sequence[int]) -> int:
+    """All that is held; with a mark, all that has come since where more came than went."""
+    if request.mark is None:
+        return request.picture.totals.bytes
+    sites = _sites(request, chosen)
+    return sum(max(0, sites[at].counts.bytes) for at in chosen)
 
 
 def _among(

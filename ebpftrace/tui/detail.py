@@ -14,6 +14,7 @@ from ebpftrace.tui.lines import Line, Span, line
 from ebpftrace.tui.rows import Part, Row
 from ebpftrace.tui.stack import frame_lines, source_lines
 from ebpftrace.tui.survey import Survey
+from ebpftrace.tui.view import View
 from ebpftrace.units import format_bytes
 
 # From here on charts stand beside the stack.
@@ -85,12 +86,14 @@ def summed_lines(count: int, size: int) -> Iterator[Line]:
     yield line(Span("a wider screen, or their caller over all of it (enter), shows more", "label"))
 
 
-def nothing_lines(picture: Picture, restricted: bool) -> Iterator[Line]:
+def nothing_lines(picture: Picture, view: View) -> Iterator[Line]:
     """What the pane says while there is no row."""
-    if restricted:
+    if view.wider() is None:
+        yield line("no site holds anything" if picture.sites else "no allocation since the attach")
+    elif view.query or view.within is not None or view.mark is None:
         yield line("nothing of it holds anything that is asked for; escape shows more again")
     else:
-        yield line("no site holds anything" if picture.sites else "no allocation since the attach")
+        yield line(f"nothing has grown since {view.mark}; escape shows more again")
 
 
 def _trend(found: Trend) -> Line:

@@ -19,7 +19,10 @@ _HEADER_OF_WHOLE = 3
 
 
 class Scene(NamedTuple):
-    """What is shown: `rows` of a `view` of a `picture`. `whole`: one site over the whole body."""
+    """What is shown: `rows` of a `view` of a `picture`.
+
+    `whole`: one site over the whole body. `typed`: the filter is on the screen.
+    """
 
     picture: Picture
     state: State
@@ -30,6 +33,7 @@ class Scene(NamedTuple):
     rows: int
     problem: str | None
     whole: bool
+    typed: bool
 
 
 class Edges:
@@ -65,7 +69,9 @@ class Edges:
             marks = [(mark.at, mark.name) for mark in scene.marks]
             size = width, given.timeline
             self.timeline.show(timeline_lines(scene.points, marks, *size, self._glyphs))
-        words = scope_line(picture, scene.view, scene.mark, scene.rows, scene.problem)
+        words = scope_line(
+            *(picture, scene.view, scene.mark, scene.rows, scene.problem), typed=scene.typed
+        )
         self.scope.display = bool(words)
         self.scope.show([words])
         return given

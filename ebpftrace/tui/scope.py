@@ -10,22 +10,31 @@ from ebpftrace.units import format_seconds
 
 
 def scope_line(
-    picture: Picture, view: View, mark: Mark | None, shown: int, problem: str | None
+    picture: Picture,
+    view: View,
+    mark: Mark | None,
+    shown: int,
+    problem: str | None,
+    *,
+    typed: bool = False,
 ) -> Line:
-    """Empty where everything is shown; `shown` rows or boxes are."""
+    """Empty where everything is shown; `shown` rows or boxes are.
+
+    `typed`: the filter itself is on the screen.
+    """
     spans: list[Span] = []
     if mark is not None:
         ago = format_seconds(max(0.0, picture.since_attach_s - mark.at))
         spans.append(Span(f"grown since {mark.name}, {ago} ago  ", "strong"))
     if view.within is not None:
         spans.append(Span(f"{view.within.by} {view.within.title}  ", "strong"))
-    if view.query:
+    if view.query and not typed:
         spans.append(Span(f"filter {view.query}  ", "strong"))
     if problem is not None:
         spans.append(Span(f"{problem}  ", "alarm"))
     if view.zoom and view.kind == "flame":
         spans.append(Span(f"within {label_of(view.zoom)}  ", "strong"))
-    if spans:
+    if spans or view.query:
         count = wording.many(shown, "row")
         spans.append(Span(f"{count}; escape shows more again", "label"))
     return line(*spans)

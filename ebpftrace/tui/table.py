@@ -90,7 +90,8 @@ class Table(Canvas, can_focus=True):
         if request.view != self._view:
             self._judged = Judged()
         self.rows, self._view = shown.rows, request.view
-        self._moment = Moment.of(request.picture, self.glyphs, self._judged)
+        now = request.picture.since_attach_s
+        self._moment = Moment(now, shown.whole, self.glyphs, self._judged)
         self._several = len(request.picture.targets) > 1
         asked_for_this = request.held == self.held
         found = shown.held_at if asked_for_this else self._find()

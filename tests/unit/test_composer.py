@@ -216,3 +216,11 @@ def test_within_a_group_there_are_its_sites_alone():
     within = replace(VIEW, within=Within("module", key, "libx.so"))
     assert keys(shown(*FOREST, view=within)) == ["two"]
     assert keys(shown(FOREST[0], view=within)) == []
+
+
+def test_shares_are_of_all_that_is_held_and_with_a_mark_of_what_has_come_since():
+    before = picture(named("old", counts=counts(1, 1000)), named("new", counts=counts(1, 10)))
+    mark = Mark("noon", before)
+    sites = named("old", counts=counts(1, 1000)), named("new", counts=counts(3, 90))
+    assert shown(*sites).whole == 1090
+    assert shown(*sites, mark=mark, view=replace(VIEW, mark="noon")).whole == 80

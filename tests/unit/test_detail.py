@@ -1,5 +1,7 @@
 """What the pane says: about a site, about a row that stands for several, about nothing."""
 
+from dataclasses import replace
+
 import pytest
 from rich.cells import cell_len
 from rich.style import Style
@@ -13,6 +15,7 @@ from ebpftrace.tui.glyphs import ASCII, UNICODE
 from ebpftrace.tui.rows import Row, SiteRows, part_of
 from ebpftrace.tui.survey import Subject, Survey
 from tests.unit.builders import counts, frame, picture, site, target
+from tests.unit.composing import VIEW
 from tests.unit.hostile import HOSTILE
 from tests.unit.pilot import named
 from tests.unit.texts import MONSTROUS, plain, texts
@@ -202,6 +205,13 @@ def test_of_very_many_sites_the_largest_fifty_are_named():
 
 
 def test_a_pane_without_a_row_says_why():
-    assert texts(nothing_lines(picture(), False)) == ["no allocation since the attach"]
-    assert texts(nothing_lines(picture(site()), False)) == ["no site holds anything"]
-    assert "escape shows more again" in texts(nothing_lines(picture(site()), True))[0]
+    assert texts(nothing_lines(picture(), VIEW)) == ["no allocation since the attach"]
+    assert texts(nothing_lines(picture(site()), VIEW)) == ["no site holds anything"]
+    filtered, marked = replace(VIEW, query="x"), replace(VIEW, mark="noon")
+    assert (
+        "that is asked for; escape shows more again"
+        in texts(nothing_lines(picture(site()), filtered))[0]
+    )
+    assert texts(nothing_lines(picture(site()), marked)) == [
+        "nothing has grown since noon; escape shows more again"
+    ]

@@ -64,3 +64,10 @@ def test_all_that_restricts_stands_together_the_widest_first():
 @pytest.mark.parametrize("shown,words", [(0, "0 rows"), (1, "1 row"), (100_000, "100 000 rows")])
 def test_the_rows_that_are_left_are_counted(shown, words):
     assert f"{words}; escape" in plain(scope(query="x", shown=shown))
+
+
+def test_a_filter_that_is_on_the_screen_is_not_said_again():
+    said = plain(
+        scope_line(picture(), View(Selection(top=0), query="x"), None, 3, None, typed=True)
+    )
+    assert said == MORE
