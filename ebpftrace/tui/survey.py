@@ -4,7 +4,6 @@ One call may walk a map of a million blocks. It is made when the cursor has come
 only so often that it stays cheap.
 """
 
-import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,12 +11,12 @@ from typing import NamedTuple
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Site, SiteBlocks, SourceLines
 from ebpftrace.model.source import PictureSource
+from ebpftrace.tui.worker import Worker
 
 _REST_S = 0.25
 _LEAST_PAUSE_S = 2.0
 # A survey may take one part in so many of a processor.
 _PAUSE = 30
-_LEAVE_S = 2.0
 AROUND = 6
 
 
@@ -41,22 +40,15 @@ class Survey(NamedTuple):
     source: SourceLines | None
 
 
-class Surveyor:
-    """Calls `found`, on its own thread, when `survey` is another one."""
+class Surveyor(Worker):
+    """Tells when `survey` is another one."""
 
-    def __init__(self, source: PictureSource, found: Callable[[], object]) -> None:
+    def __init__(self, source: PictureSource, told: Callable[[], object]) -> None:
+        super().__init__("surveyor", told)
         self.survey: Survey | None = None
-        self.failure: BaseException | None = None
         self._source = source
-        self._found = found
         self._subject: Subject | None = None
         self._is_live = True
-        self._stopping = False
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="surveyor", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
 
     def look_at(self, subject: Subject | None, *, live: bool) -> None:
         """From now on; not `live`: once is enough, for the picture does not change."""
@@ -64,21 +56,9 @@ class Surveyor:
             self._subject, self._is_live = subject, live
             self._changed.notify()
 
-    def stop(self) -> None:
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
-        if self._thread.ident is not None:
-            self._thread.join(_LEAVE_S)
-
-    def _run(self) -> None:
-        try:
-            while not self._stopping:
-                self._look()
-        except BaseException as error:  # noqa: BLE001  (raised again by whoever runs the dashboard)
-            self.failure = error
-            if not self._stopping:
-                self._found()
+    def _work(self) -> None:
+        while not self._stopping:
+            self._look()
 
     def _look(self) -> None:
         subject = self._at_rest()
@@ -90,8 +70,7 @@ class Surveyor:
         if text is None and subject.frame is not None:
             text = self._source.source(subject.site, subject.frame, AROUND)
         self.survey = Survey(subject, self._source.blocks(subject.site), text)
-        if not self._stopping:
-            self._found()
+        self._tell()
         took = time.monotonic() - started
         with self._changed:
             self._changed.wait_for(
