@@ -5,9 +5,9 @@ For one thread.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ebpftrace.analysis.filtering import Filter
 from ebpftrace.analysis.grouping import By, Group, Grouping
@@ -29,6 +29,9 @@ from ebpftrace.tui.view import GROUPED, TREES, View
 # between, call sites have new figures and keep their places; groups and trees stay as they are.
 _PAUSE_OF_SITES = 150
 _PAUSE = 20
+_MOST_ORDERS = 8
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,7 @@ class Composer:
         values: Sequence[float],
     ) -> list[int]:
         view = request.view
-        ordering = self._orderings.setdefault((view.sort, request.mark), Ordering())
+        ordering = _kept(self._orderings, (view.sort, request.mark), Ordering)
         if request.anew != self._anew or not self._keeps_places(request.picture):
             ordering.forget()
         order = ordering.arrange(values, chosen, reverse=view.reverse)
@@ -235,7 +238,7 @@ class Composer:
 
     def _steady(self, request: Request) -> Steadied:
         view = request.view
-        found = self._steadied.setdefault((view.kind, view.sort, request.mark), Steadied())
+        found = _kept(self._steadied, (view.kind, view.sort, request.mark), Steadied)
         if request.anew != self._anew:
             found.forget()
         return found
@@ -261,6 +264,17 @@ def _sites(request: Request, chosen: Sequence[int]) -> Sequence[Site]:
     for at in chosen:
         sites[at] = mark.since(sites[at], at, picture)
     return sites
+
+
+def _kept(kept: dict[object, T], key: object, make: Callable[[], T]) -> T:
+    """What is there under `key`, or a new one; an order of 100,000 rows takes 4 MB, so few are kept."""
+    found = kept.pop(key, None)
+    if found is None:
+        found = make()
+    kept[key] = found
+    if len(kept) > _MOST_ORDERS:
+        del kept[next(iter(kept))]
+    return found
 
 
 def _whole(request: Request, chosen: Sequence[int]) -> int:

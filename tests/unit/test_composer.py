@@ -224,3 +224,12 @@ def test_shares_are_of_all_that_is_held_and_with_a_mark_of_what_has_come_since()
     sites = named("old", counts=counts(1, 1000)), named("new", counts=counts(3, 90))
     assert shown(*sites).whole == 1090
     assert shown(*sites, mark=mark, view=replace(VIEW, mark="noon")).whole == 80
+
+
+def test_only_a_few_orders_are_kept_however_many_marks_are_looked_at():
+    sites = [named("one", counts=counts(2, 20)), named("two", counts=counts(3, 30))]
+    by, empty = Composer(), picture(named("one", counts=counts(1, 1)))
+    for number in range(30):
+        shown(*sites, by=by, mark=Mark(f"{number}", empty))
+    assert len(by._orderings) <= 8
+    assert keys(shown(*sites, by=by)) == ["two", "one"]
