@@ -79,7 +79,6 @@ class Composer:
         self._groupings: dict[By, Grouping] = {}
         self._trees: dict[Direction, Tree] = {}
         self._filter: Filter | None = None
-        self._chosen: Sequence[int] = ()
 
     def compose(self, request: Request) -> Shown:
         """Rows for `request`; their order is of an earlier picture where a new one has to wait."""
