@@ -108,9 +108,13 @@ def _growth(state: State) -> tuple[Span, ...]:
     top = state.headline
     if top.site is not None:
         title = wording.chain(top.site, state.rules, 1).title
-        share = "fastest" if top.share is None else f"{100 * top.share:.0f} % of it"
+        share = "fastest" if top.share is None else f"{_percent(top.share)} of it"
         spans += [Span(f"   {share}: ", "label"), Span(title, "strong")]
     return tuple(spans)
+
+
+def _percent(share: float) -> str:
+    return "less than 1 %" if share < 0.01 else f"{100 * share:.0f} %"
 
 
 def _targets(targets: tuple[Target, ...], most: int) -> list[Line]:

@@ -126,6 +126,11 @@ def test_the_site_that_grows_fastest_is_named_with_its_share_of_what_grows():
     assert said.endswith("   25 % of it: serve serve.c:7")
 
 
+def test_a_small_share_is_not_none_at_all():
+    found = Headline(site(), GROWING, 0.004)
+    assert "   less than 1 % of it: " in header(said=state(headline=found))[1]
+
+
 def test_the_site_to_blame_is_by_the_frame_that_the_user_has_not_skipped():
     leak = site(frames=(frame("pool_get"), frame("serve")))
     rules = Rules.standard().with_skipped(["^pool_"])
