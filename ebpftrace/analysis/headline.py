@@ -6,7 +6,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
-from ebpftrace.analysis.trend import Trend, trend_of
+from ebpftrace.analysis.trend import Trend, trend_of_site
 from ebpftrace.model.picture import Picture, Site
 
 _LARGEST = 20
@@ -36,7 +36,7 @@ def headline(picture: Picture, sizes: Sequence[float]) -> Headline:
         rates = [rate or 0.0 for rate in rates]
     growing = []
     for at in {*_largest(sizes), *_largest(rates)}:
-        trend = trend_of(sites[at].cohorts, sites[at].counts, now)
+        trend = trend_of_site(sites[at], now)
         if trend.word == "growing" and trend.rate:
             growing.append((trend.rate, at, trend))
     if not growing:

@@ -12,7 +12,8 @@ from typing import Literal, NamedTuple
 
 from ebpftrace.analysis.regression import Estimate, last_change, location
 from ebpftrace.analysis.survivors import MOST, Survivors, survivors
-from ebpftrace.model.picture import Cohort, Counts
+from ebpftrace.model.epochs import start_of
+from ebpftrace.model.picture import Cohort, Counts, Site
 
 Word = Literal["growing", "levelling off", "steady", "churning"]
 
@@ -62,6 +63,8 @@ _EXPLAINS = 0.5
 # Held from the first half of the watch, of all that is held: with less, it has been replaced.
 _KEPT_SHARE = 0.5
 
+_RESIZING = frozenset({"realloc", "reallocarray", "reallocf", "recallocarray"})
+
 
 class Trend(NamedTuple):
     """In bytes per second, with the ends of an interval of about 95 %; all None if it is too early."""
@@ -87,12 +90,31 @@ def merged(groups: Iterable[Sequence[Cohort]]) -> tuple[Cohort, ...]:
     return tuple(Cohort(epoch, *sums[epoch]) for epoch in sorted(sums))
 
 
-def trend_of(cohorts: Sequence[Cohort], counts: Counts, now: float) -> Trend:
+def trend_of_site(site: Site, now: float) -> Trend:
+    """The trend of a call site, `now` seconds after the attach."""
+    return trend_of(site.cohorts, site.counts, now, site.at.allocator)
+
+
+def trend_of(
+    cohorts: Sequence[Cohort], counts: Counts, now: float, allocator: str | None = None
+) -> Trend:
     """The trend of one site, or of the sum of several, `now` seconds after the attach.
 
-    Depends on nothing else. Adopted blocks are no growth. A block that is resized is born anew, so a
-    buffer that grows by `realloc` alone is churning.
+    Depends on nothing else. Adopted blocks are no growth. A block that is resized is born anew, and may
+    be larger each time: where `allocator` does that, what is held from lately only is not judged.
     """
+    if allocator in _RESIZING and _is_of_late(cohorts, now):
+        return TOO_EARLY
+    return _trend_of(cohorts, counts, now)
+
+
+def _is_of_late(cohorts: Sequence[Cohort], now: float) -> bool:
+    held = sum(cohort.bytes for cohort in cohorts)
+    late = sum(cohort.bytes for cohort in cohorts if start_of(cohort.epoch) >= now / 2)
+    return late > _KEPT_SHARE * held
+
+
+def _trend_of(cohorts: Sequence[Cohort], counts: Counts, now: float) -> Trend:
     if not isfinite(now):
         return TOO_EARLY
     held = survivors(cohorts, now)

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.analysis.selection import Selection, select
-from ebpftrace.analysis.trend import trend_of
+from ebpftrace.analysis.trend import trend_of_site
 from ebpftrace.model.epochs import length_of, start_of
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Counts, Picture, Site, Target
@@ -104,7 +104,7 @@ def _site(site: Site, now: float, rules: Rules) -> dict[str, Any]:
 
 
 def _trend(site: Site, now: float) -> dict[str, Any]:
-    word, rate, low, high = trend_of(site.cohorts, site.counts, now)
+    word, rate, low, high = trend_of_site(site, now)
     return {
         "word": word,
         "bytes_per_s": _rounded(rate, 1),

@@ -6,7 +6,7 @@ from typing import TextIO
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.analysis.selection import Selection, select
-from ebpftrace.analysis.trend import trend_of
+from ebpftrace.analysis.trend import trend_of_site
 from ebpftrace.model.picture import Picture, Site, Target
 from ebpftrace.units import format_bytes
 
@@ -78,7 +78,7 @@ def _head(number: int, site: Site, rules: Rules) -> str:
 
 
 def _held(site: Site, now: float, several: bool) -> str:
-    trend = wording.trend(trend_of(site.cohorts, site.counts, now))
+    trend = wording.trend(trend_of_site(site, now))
     return f"{wording.holding(site, now, several)}  {trend}"
 
 

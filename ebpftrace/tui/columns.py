@@ -91,7 +91,7 @@ def trend(row: Row, since_attach_s: float) -> Trend | None:
     """None where the row has nothing to tell it by."""
     if row.cohorts is None:
         return None
-    return trend_of(row.cohorts, row.counts, since_attach_s)
+    return trend_of(row.cohorts, row.counts, since_attach_s, row.allocator)
 
 
 def _trend(row: Row, moment: Moment) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.responsible import Rules, responsible
-from ebpftrace.analysis.trend import Trend, trend_of
+from ebpftrace.analysis.trend import Trend, trend_of, trend_of_site
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Picture, Site, SiteBlocks
 from ebpftrace.tui.bars import age_lines, beside, half, last_lines, size_lines
@@ -45,7 +45,7 @@ def site_lines(site: Site, look: Look, width: int) -> Iterator[Line]:
     several = len(picture.targets) > 1
     now = picture.since_attach_s
     yield line(Span(wording.holding(site, now, several), "strong"))
-    yield _trend(trend_of(site.cohorts, site.counts, now))
+    yield _trend(trend_of_site(site, now))
     yield line(Span(wording.traffic(site.counts), "label"))
     index = chosen_frame(site, look)
     text = _source(site, index, look)

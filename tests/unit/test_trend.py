@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ebpftrace.analysis.trend import TOO_EARLY, Trend, merged, trend_of
+from ebpftrace.analysis.trend import TOO_EARLY, Trend, merged, trend_of, trend_of_site
+from ebpftrace.model.epochs import epoch_at
 from ebpftrace.model.picture import Cohort, Counts
+from tests.unit.builders import site
 from tests.unit.simulated import Birth, randomly, seen, steadily
 
 Program = Callable[[float, int], Iterable[Birth]]
@@ -293,3 +295,17 @@ def test_two_hundred_cohorts_of_an_old_watch_are_judged():
     known = seen(steadily(1, 15_000), 15_000)
     assert len(known.cohorts) > 200
     assert trend_of(*known).word == "growing"
+
+
+def test_what_a_resize_replaces_is_not_judged():
+    """A buffer that doubles: each time its block is born anew, and the one before is freed."""
+    cohorts, total = (Cohort(epoch_at(118), 1, 1 << 20),), Counts(20, (2 << 20) - 1, 19, 1 << 20)
+    assert trend_of(cohorts, total, 120.0, "realloc") == TOO_EARLY
+    assert trend_of(cohorts, total, 120.0, "malloc").word is not None
+    grown = site(allocator="realloc", cohorts=cohorts, counts=total)
+    assert trend_of_site(grown, 120.0) == TOO_EARLY
+
+
+def test_a_buffer_that_is_resized_no_more_is_steady():
+    cohorts, total = (Cohort(3, 1, 1 << 20),), Counts(20, (2 << 20) - 1, 19, 1 << 20)
+    assert trend_of(cohorts, total, 120.0, "realloc").word == "steady"
