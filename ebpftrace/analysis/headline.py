@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from heapq import nlargest
-from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -53,5 +52,4 @@ def _largest(values: Sequence[float]) -> list[int]:
     The values alone are compared in a third of the time that a key would take.
     """
     least = min(nlargest(_LARGEST, values), default=0.0)
-    near = (at for at, value in enumerate(values) if value >= least and value > 0)
-    return list(islice(near, 2 * _LARGEST))
+    return [at for at, value in enumerate(values) if value >= least and value > 0][: 2 * _LARGEST]

@@ -40,6 +40,7 @@ from ebpftrace.tui.guide import keys_of
 from ebpftrace.tui.header import State
 from ebpftrace.tui.listing import Pane
 from ebpftrace.tui.options import Options, Outcome
+from ebpftrace.tui.room import Room
 from ebpftrace.tui.survey import Subject, Survey, Surveyor
 from ebpftrace.tui.table import Table
 from ebpftrace.tui.terminal import TerminalDriver
@@ -135,6 +136,7 @@ class Dashboard(Actions):
         self._came = time.monotonic()
         self._late_s: float | None = None
         self._surveyed: Survey | None = None
+        self._shape: object = None
         self.edges = Edges(glyphs)
         self.tabs: Tabs | None = None
         self.filter = Input(id="filter", placeholder="words, file:x, size>1M, age>5m …")
@@ -284,14 +286,20 @@ class Dashboard(Actions):
     def _show_edges(self) -> None:
         if self.picture is None:
             self.edges.show_opening(self.options.opening())
-            self.pane.display = False
+            self.pane.display, self._shape = False, None
             return
         given = self.edges.show(self._scene(self.picture), *self.size)
+        is_flame = self.shown is not None and self.shown.request.view.kind == "flame"
+        shape = given, self.whole, is_flame, len(self.query("Tabs, Footer"))
+        if shape != self._shape:  # to set a style lays out the whole screen anew
+            self._shape = shape
+            self._give_shape(given, is_flame)
+
+    def _give_shape(self, given: Room, is_flame: bool) -> None:
         for one in self.query("Tabs, Footer"):
             one.display = given.tabs > 0
         self.body.set_class(given.beside, "beside")
         self.body.set_class(self.whole, "whole")
-        is_flame = self.shown is not None and self.shown.request.view.kind == "flame"
         self.table.display = not self.whole and not is_flame
         self.flame.display = not self.whole and is_flame
         self.pane.styles.height = None if given.beside or self.whole else given.pane
