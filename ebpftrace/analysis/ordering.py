@@ -4,6 +4,7 @@ A row overtakes another when it is clearly larger, not at each change of the las
 is remembered as it was when it last moved by more than a tenth, and rows are sorted by that.
 """
 
+from array import array
 from collections.abc import Hashable, Sequence
 
 TOLERANCE = 0.1
@@ -13,7 +14,7 @@ class Ordering:
     """Of the rows of one list, by their index: a row keeps its index from call to call."""
 
     def __init__(self) -> None:
-        self._ranked: list[float] = []
+        self._ranked = array("d")  # a list of 100,000 numbers takes 4 MB
         self._order: list[int] = []
         self._among: Sequence[int] = ()
 
@@ -33,12 +34,12 @@ class Ordering:
         order = self._start(among)
         # Sorted from the order before: few are out of place then, and ties do not dance.
         order.sort(key=ranked.__getitem__, reverse=not reverse)
-        self._ranked, self._order, self._among = ranked, order, among
+        self._ranked, self._order, self._among = array("d", ranked), order, among
         return order.copy()
 
     def forget(self) -> None:
         """The next order is the exact one."""
-        self._ranked, self._order, self._among = [], [], ()
+        self._ranked, self._order, self._among = array("d"), [], ()
 
     def _start(self, among: Sequence[int]) -> list[int]:
         if among == self._among:
