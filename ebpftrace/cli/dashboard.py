@@ -75,7 +75,7 @@ def show(
         with log_held_back():
             options = Options(
                 *(chosen, interval, opening.notes, lambda: opening.doing, stopped),
-                save=lambda picture: save(picture, chosen, Path.cwd()),
+                save=lambda picture: save(picture, chosen, Path()),
             )
             last, terminal_gone = run(source, options)
             if terminal_gone:

@@ -26,9 +26,17 @@ def save(picture: Picture, chosen: Selection, folder: Path) -> str:
         except FileExistsError:
             continue
         except OSError as error:
-            return f"nothing was saved: {folder}: {error.strerror}"
+            return f"nothing was saved: {_named(folder)}: {error.strerror}"
         return _written(fd, path, picture, everything)
-    return f"nothing was saved: {folder} has {_TRIES} files of this second"
+    return f"nothing was saved: {_named(folder)} has {_TRIES} files of this second"
+
+
+def _named(path: Path) -> str:
+    """In full, unless the current folder has gone."""
+    try:
+        return str(path.absolute())
+    except OSError:
+        return "the current folder"
 
 
 def _written(fd: int, path: Path, picture: Picture, chosen: Selection) -> str:
@@ -38,5 +46,5 @@ def _written(fd: int, path: Path, picture: Picture, chosen: Selection) -> str:
             os.fsync(fd)
     except OSError as error:
         path.unlink(missing_ok=True)
-        return f"nothing was saved: {path}: {error.strerror}"
-    return f"saved to {path}"
+        return f"nothing was saved: {_named(path)}: {error.strerror}"
+    return f"saved to {_named(path)}"

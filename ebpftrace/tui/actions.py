@@ -1,15 +1,18 @@
 """What each command of the dashboard does to what is shown. Drawing it is left to `app`."""
 
+import threading
 from abc import abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from textual.app import App, SuspendNotSupported
+from textual.message import Message
 from textual.widgets import Input
 
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.marks import Mark, Marks
 from ebpftrace.analysis.selection import SortKey
-from ebpftrace.model.picture import Picture, Site
+from ebpftrace.model.frames import Frame
+from ebpftrace.model.picture import Picture, Site, SourceLines
 from ebpftrace.model.source import PictureSource
 from ebpftrace.tui.composer import Shown
 from ebpftrace.tui.detail import Look, chosen_frame
@@ -32,6 +35,13 @@ _WHOLE_FILE = 1 << 30
 
 class Actions(App[None]):
     """The state of the dashboard, and the commands that change it."""
+
+    @dataclass
+    class SourceRead(Message):
+        """The file of a frame, for the editor, or what reading it raised."""
+
+        frame: Frame
+        read: SourceLines | BaseException | None
 
     source: PictureSource
     options: Options
@@ -239,7 +249,22 @@ class Actions(App[None]):
             self.say("an editor is opened from the view of call sites")
             return
         frame = site.at.frames[index]
-        text = self.source.source(site, frame, _WHOLE_FILE)
+        # A file system of the target's may hang, and then nobody may have to wait for it.
+        reading = threading.Thread(target=self._read_source, args=(site, frame), daemon=True)
+        reading.start()
+
+    def _read_source(self, site: Site, frame: Frame) -> None:
+        try:
+            read: SourceLines | BaseException | None
+            read = self.source.source(site, frame, _WHOLE_FILE)
+        except BaseException as error:  # noqa: BLE001  (raised again by whoever runs the dashboard)
+            read = error
+        self.post_message(self.SourceRead(frame, read))
+
+    def on_actions_source_read(self, message: SourceRead) -> None:
+        frame, text = message.frame, message.read
+        if isinstance(text, BaseException):
+            raise text
         if text is None or frame.line is None:
             self.say(f"there is no source text of {wording.title(frame)} to be had")
             return

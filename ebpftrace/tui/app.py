@@ -309,7 +309,8 @@ class Dashboard(Actions):
     def _scene(self, picture: Picture) -> Scene:
         rows = len(self.rows) if self.rows is not None else 0
         problem = self.shown.problem if self.shown is not None else None
-        points, marks = self.history.points, tuple(self.marks)
+        now, marks = picture.since_attach_s, tuple(self.marks)
+        points = [point for point in self.history.points if point.at <= now]  # it may be paused
         state = self._state(picture, points)
         return Scene(
             *(picture, state, points, marks, self.view, self.mark, rows, problem),

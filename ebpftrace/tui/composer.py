@@ -175,14 +175,14 @@ class Composer:
     def _filtered(self, request: Request, query: Query, chosen: Sequence[int]) -> Sequence[int]:
         """Limits hold for what is shown: with a mark, for what has come since."""
         picture, mark, older = request.picture, request.mark, request.view.selection.older
+        limits = query.limits if mark is not None else ()
+        if mark is not None:
+            query = query._replace(limits=())
         if query.texts or query.limits:
-            if mark is not None:
-                query = query._replace(limits=())
             if self._filter is None or self._filter.query != query:
                 self._filter = Filter(query, self._filter)
             wanted = set(self._filter.select(picture))
             chosen = [at for at in chosen if at in wanted]
-        limits = Query.parse(request.view.query).limits if mark is not None else ()
         if not limits and older is None:
             return chosen
         now, selection = picture.since_attach_s, request.view.selection
@@ -228,7 +228,8 @@ class Composer:
         if view.is_restricted:
             groups = _among(groups, sites, chosen)
         steadied = self._steady(request)
-        holding = [group for group in groups if group.counts.blocks]
+        # Since a mark a buffer may have grown without one block more.
+        holding = [group for group in groups if group.counts.blocks or group.counts.bytes]
         holding.sort(
             key=lambda group: steadied.value(group.key, value_of(group, view.sort)),
             reverse=not view.reverse,

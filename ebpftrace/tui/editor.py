@@ -22,6 +22,8 @@ _WITH_FILE = {
 }
 _FALLBACK = "vi"
 _LOOK_S = 0.05
+_PATIENCE_S = 2.0
+_MOST_NAME = 100
 
 
 def command(environment: Mapping[str, str], path: str, number: int) -> list[str]:
@@ -43,17 +45,28 @@ def edit(text: SourceLines, number: int, stopped: Callable[[], bool]) -> str | N
     A file that this user has no path to is opened as a copy, which is gone afterwards. The editor
     is ended when the dashboard is told to end.
     """
-    with _file_of(text) as path:
-        words = command(os.environ, path, number)
-        try:
-            with subprocess.Popen(words) as editor:
-                while editor.poll() is None:
-                    if stopped():
-                        editor.terminate()
-                    time.sleep(_LOOK_S)
-                status = editor.returncode
-        except OSError as error:
-            return f"{words[0]} cannot be started: {error.strerror}; set $EDITOR"
+    try:
+        with _file_of(text) as path:
+            return _edit(command(os.environ, path, number), stopped)
+    except OSError as error:
+        return f"the source cannot be copied for an editor: {error.strerror}"
+
+
+def _edit(words: list[str], stopped: Callable[[], bool]) -> str | None:
+    try:
+        editor = subprocess.Popen(words)
+    except OSError as error:
+        return f"{words[0]} cannot be started: {error.strerror}; set $EDITOR"
+    with editor:
+        while editor.poll() is None and not stopped():
+            time.sleep(_LOOK_S)
+        if editor.poll() is None:
+            editor.terminate()
+            try:
+                editor.wait(_PATIENCE_S)
+            except subprocess.TimeoutExpired:  # the probes may not stay because it does
+                editor.kill()
+    status = editor.returncode
     return None if status == 0 else f"{words[0]} ended with status {status}"
 
 
@@ -63,8 +76,9 @@ def _file_of(text: SourceLines) -> Iterator[str]:
         yield text.here
         return
     with tempfile.TemporaryDirectory(prefix="ebpftrace-") as folder:
-        name = os.path.basename(text.path).lstrip("-.") or "source"
-        copy = Path(folder) / name[-100:]
+        name = os.path.basename(text.path)
+        name = name.encode("utf-8", "replace")[-_MOST_NAME:].decode("utf-8", "ignore")
+        copy = Path(folder) / (name.lstrip("-.") or "source")
         copy.write_text("\n".join(text.lines) + "\n", encoding="utf-8")
         copy.chmod(0o400)
         yield str(copy)

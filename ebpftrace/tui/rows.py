@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.grouping import Group
+from ebpftrace.analysis.measures import values_of
 from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.tree import Node
 from ebpftrace.analysis.trend import merged
@@ -15,7 +16,6 @@ from ebpftrace.tui.view import Path
 _MOST_CALLERS = 16
 _FEW_SITES = 300
 _MOST_LARGEST = 50
-_MOST_KNOWN = 4096
 
 
 class Row(NamedTuple):
@@ -63,7 +63,7 @@ class Part(NamedTuple):
 
 def part_of(sites: Sequence[Site]) -> Part:
     """Of a hundred thousand sites it takes longer than a key may wait."""
-    sizes = [born + adopted - freed for _, (_, born, _, freed, _, adopted), _, _, _ in sites]
+    sizes = values_of(sites, "bytes")
     order = nlargest(_MOST_LARGEST, range(len(sites)), sizes.__getitem__)
     return Part(len(sites), [sites[at] for at in order])
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from ebpftrace.analysis.marks import Mark
 from ebpftrace.tui import composer
 from ebpftrace.tui.composer import Composer
 from ebpftrace.tui.view import GROUPED
-from tests.unit.builders import counts, frame
+from tests.unit.builders import counts, frame, picture
 from tests.unit.composing import (
     FOREST,
     MAIN,
@@ -136,3 +137,10 @@ def test_a_zoom_fills_the_room_with_a_node_and_one_that_is_gone_with_its_caller(
 
 def test_without_room_there_is_no_box():
     assert shown(*FOREST, view=VIEW.of("flame")).boxes == ()
+
+
+def test_a_group_that_has_grown_since_a_mark_by_a_resize_alone_is_a_row():
+    mark = Mark("noon", picture(named("buffer", counts=counts(1, 100))))
+    view = replace(VIEW.of("functions"), mark="noon")
+    found = shown(named("buffer", counts=counts(1, 900)), view=view, mark=mark)
+    assert [found.rows.row(n).counts.bytes for n in range(len(found.rows))] == [800]

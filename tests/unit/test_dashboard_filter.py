@@ -12,7 +12,9 @@ from tests.unit.pilot import (
     names,
     play,
     press,
+    resize,
     said,
+    screen,
     shows,
     write,
 )
@@ -201,3 +203,27 @@ def test_a_pause_before_the_first_picture_holds_nothing_back():
         assert len(names(app)) == 3
 
     play(scene, first=False)
+
+
+def test_a_pause_holds_the_line_of_time_and_the_growth_too():
+    async def scene(app, pilot, source):
+        await press(pilot, "p")
+        before = list(app.edges.timeline.lines), list(app.edges.header.lines[1])
+        for second in range(13, 60):
+            later = picture(named("new", counts=counts(1, 99_999 * second)), since_attach_s=second)
+            await give(pilot, source, later)
+        assert (list(app.edges.timeline.lines), list(app.edges.header.lines[1])) == before
+        await press(pilot, "p")
+        assert (list(app.edges.timeline.lines), list(app.edges.header.lines[1])) != before
+
+    play(scene)
+
+
+def test_another_size_of_the_screen_is_shared_out_anew():
+    async def scene(app, pilot, _source):
+        wide = [row.strip() for row in screen(app)]
+        await resize(pilot, 42, 20)
+        await resize(pilot, 100, 30)
+        assert [row.strip() for row in screen(app)] == wide
+
+    play(scene)

@@ -83,3 +83,22 @@ def test_an_editor_is_ended_when_the_dashboard_is(editor):
     began = time.monotonic()
     edit(TEXT, 2, lambda: True)
     assert time.monotonic() - began < 30
+
+
+def test_an_editor_that_does_not_want_to_end_is_killed(editor, monkeypatch):
+    editor('trap "" TERM\nwhile :; do sleep 0.1; done')
+    monkeypatch.setattr("ebpftrace.tui.editor._PATIENCE_S", 0.3)
+    began = time.monotonic()
+    assert "ended with status -9" in (edit(TEXT, 2, lambda: time.monotonic() > began + 0.5) or "")
+
+
+def test_a_name_of_many_bytes_is_cut_to_what_a_file_may_have(editor):
+    editor()
+    assert edit(TEXT._replace(path="/srv/" + "漢" * 2000 + ".c"), 2, lambda: False) is None
+
+
+def test_where_there_is_no_room_for_a_copy_it_is_said(editor, monkeypatch):
+    editor()
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    said = edit(TEXT, 2, lambda: False)
+    assert said == "the source cannot be copied for an editor: No such file or directory"

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from pathlib import Path
 
 from ebpftrace.analysis.selection import Selection
 from ebpftrace.cli.saving import save
@@ -39,3 +40,17 @@ def test_a_link_that_lies_in_wait_is_not_followed(tmp_path):
 def test_a_folder_that_is_gone_is_said(tmp_path):
     said = save(picture(site()), Selection(), tmp_path / "gone")
     assert said == f"nothing was saved: {tmp_path / 'gone'}: No such file or directory"
+
+
+def test_a_current_folder_that_has_gone_is_said(tmp_path, monkeypatch):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    said = save(picture(site()), Selection(), Path())
+    assert said == "nothing was saved: the current folder: No such file or directory"
+
+
+def test_the_whole_path_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert save(picture(site()), Selection(), Path()).startswith(f"saved to {tmp_path}/ebpftrace-")
