@@ -41,8 +41,7 @@ class Edges:
 
     def __init__(self, glyphs: Glyphs) -> None:
         self._glyphs = glyphs
-        # What was needed once on a screen of this size is kept: else the rows would jump when a line
-        # comes or goes.
+        # What was needed once is kept: else the rows would jump when a line comes or goes.
         self._most_rows = self._most_status = 0
         self._size = (0, 0)
         self.header = Listing(glyphs)
@@ -54,8 +53,7 @@ class Edges:
         """Draw `scene` on a screen of this size; who was given how much of it."""
         picture = scene.picture
         if (width, height) != self._size:
-            self._size = width, height
-            self._most_rows = self._most_status = 0
+            self._size, self._most_status = (width, height), 0  # a narrow one needs more
         self._most_rows = max(self._most_rows, scene.rows)
         self._most_status = max(self._most_status, len(status_lines(picture, width, height)))
         given = room(width, height, wanted(picture), self._most_status, self._most_rows)
