@@ -1,24 +1,12 @@
 """What has been seen of the totals over time, in a bounded number of points."""
 
 from math import isfinite
-from typing import NamedTuple
 
-from ebpftrace.model.picture import Picture
+from ebpftrace.model.picture import Picture, Point
 
 MOST_POINTS = 400
 # Kept ones; the one in the making and the latest come on top.
 _MOST_KEPT = MOST_POINTS - 2
-
-
-class Point(NamedTuple):
-    """`at` in seconds since attach. `tracked`: outstanding bytes.
-
-    `resident`: of all targets of which it is known, in bytes; None if of none.
-    """
-
-    at: float
-    tracked: int
-    resident: int | None
 
 
 class History:

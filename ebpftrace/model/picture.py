@@ -123,9 +123,10 @@ class Target:
     """One traced address space.
 
     `ended` says how, once it has: exited, exec (another program took its place), lost (it lives,
-    but its probes could not be kept). `backend` is how the kernel holds the probes: session, multi,
-    perf. `blind_s` is how long no probe was in place because the
-    thread that held them had ended.
+    but its probes could not be kept). `ended_by` says by what, of one that exited: `status 0`,
+    `SIGSEGV`, `SIGKILL, out of memory`. `backend` is how the kernel holds the probes: session,
+    multi, perf. `blind_s` is how long no probe was in place because the thread that held them had
+    ended.
     """
 
     pid: Pid
@@ -138,6 +139,7 @@ class Target:
     ended: str | None = None
     backend: str | None = None
     blind_s: float = 0.0
+    ended_by: str | None = None
 
     @property
     def alive(self) -> bool:
@@ -189,6 +191,17 @@ class Picture:
         allocations = self.totals.allocated_blocks + self.totals.adopted_blocks
         whole = max(0, allocations - guessed - truncated - cut)
         return Stacks(self.stack_depth, allocations, whole, guessed, truncated, cut)
+
+
+class Point(NamedTuple):
+    """`at` in seconds since attach. `tracked`: outstanding bytes.
+
+    `resident`: of all targets of which it is known, in bytes; None if of none.
+    """
+
+    at: float
+    tracked: int
+    resident: int | None
 
 
 class Block(NamedTuple):

@@ -15,10 +15,10 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Tab, Tabs
 
 from ebpftrace.analysis.headline import Headline
-from ebpftrace.analysis.history import History, Point
+from ebpftrace.analysis.history import History
 from ebpftrace.analysis.marks import Marks
 from ebpftrace.analysis.overall import overall
-from ebpftrace.model.picture import Picture
+from ebpftrace.model.picture import Picture, Point
 from ebpftrace.model.source import PictureSource
 from ebpftrace.tui.actions import Actions
 from ebpftrace.tui.builder import Builder

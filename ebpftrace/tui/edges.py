@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ebpftrace.analysis.history import Point
 from ebpftrace.analysis.marks import Mark
-from ebpftrace.model.picture import Picture
+from ebpftrace.model.picture import Picture, Point
 from ebpftrace.tui.glyphs import Glyphs
 from ebpftrace.tui.header import State, header_lines, opening_lines, wanted
 from ebpftrace.tui.listing import Listing

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ebpftrace.analysis.history import Point
 from ebpftrace.analysis.wording import signed
+from ebpftrace.model.picture import Point
 from ebpftrace.tui.lines import Role
 from ebpftrace.units import format_bytes
 

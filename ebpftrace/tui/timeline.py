@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from ebpftrace.analysis.history import Point
+from ebpftrace.model.picture import Point
 from ebpftrace.tui.glyphs import Glyphs
 from ebpftrace.tui.lines import Line, Span, line
 from ebpftrace.tui.series import Series, both, column_of

@@ -3,7 +3,7 @@
 import pytest
 from rich.cells import cell_len
 
-from ebpftrace.analysis.history import Point
+from ebpftrace.model.picture import Point
 from ebpftrace.tui.glyphs import ASCII, UNICODE
 from ebpftrace.tui.timeline import timeline_lines
 
