@@ -1,22 +1,31 @@
-"""The outstanding blocks of one call site, read from the block map when somebody asks.
+"""The outstanding blocks, of one call site or all of them, read from the block map when somebody asks.
 
 By columns of a slice of it: with a step of Python for each entry a million take 0.3 s.
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import nlargest
-from itertools import compress
+from itertools import compress, repeat
 from typing import NamedTuple
 
+from ebpftrace.drain.sites import SiteBook
+from ebpftrace.drain.space import Space, number_in
 from ebpftrace.kernel.layout import ADDRESS_BITS, BLOCK
 from ebpftrace.kernel.tables import Table
 from ebpftrace.model.ids import Address, Slot, StackId, Tid
-from ebpftrace.model.picture import Block, SiteBlocks, SizeClass
+from ebpftrace.model.picture import Block, Picture, Site, SiteBlocks, SizeClass
+from ebpftrace.model.snapshot import BlockColumns
 
 _SLICE = 4096
 _WORDS = BLOCK.size // 8
-_SIZE, _STACK, _BORN = range(3)  # words of a `struct block`
+_SIZE, _STACK, _BORN, _THREAD = range(4)  # words of a `struct block`
+_ADDRESS = (1 << ADDRESS_BITS) - 1
+_THREAD_BITS = (1 << 32) - 1
+_NO_SITE = -1
+
+Rows = Mapping[int, Mapping[int, int]]
+"""By slot and stack: the index of a site."""
 
 
 class _Young(NamedTuple):
@@ -24,6 +33,43 @@ class _Young(NamedTuple):
     address: int
     size: int
     thread: int
+
+
+class BlockMap:
+    """The block map, as the sites of pictures have it. Any thread may ask."""
+
+    def __init__(
+        self, table: Table, book: SiteBook, spaces: Mapping[int, Space], start_ns: int
+    ) -> None:
+        """`spaces` by slot; `start_ns`: when it was armed (monotonic)."""
+        self._table = table
+        self._book = book
+        self._spaces = spaces
+        self._start_ns = start_ns
+
+    def of_site(self, site: Site, now_ns: int, last: int) -> SiteBlocks | None:
+        """None where its slot is another program's by now; `now_ns`: what ages are against."""
+        if not self._is_there(site):
+            return None
+        slot, stack = site.at.slot, site.at.stack
+        stacks = self._book.counted_as(slot, stack)
+        return read_blocks(self._table, slot, stacks, now_ns, last)
+
+    def columns(self, picture: Picture) -> Iterator[BlockColumns]:
+        """All of them, each with the index of its site in `picture`."""
+        rows: dict[int, dict[int, int]] = {}
+        for index, site in enumerate(picture.sites):
+            if self._is_there(site):
+                rows.setdefault(site.at.slot, {})[site.at.stack] = index
+        for slot, part, owner in self._book.parts():
+            if owner in rows.get(slot, ()):
+                rows[slot][part] = rows[slot][owner]
+        return block_columns(self._table, rows, self._start_ns)
+
+    def _is_there(self, site: Site) -> bool:
+        """Slots are used again, numbers are not."""
+        space = self._spaces.get(site.at.slot)
+        return space is not None and number_in(site.at.id) == space.number
 
 
 def read_blocks(
@@ -89,4 +135,31 @@ def _younger(names: memoryview, words: memoryview, ours: list[bool], than: int) 
     for at, (one, born) in enumerate(zip(ours, births, strict=True)):
         if one and born > than:
             size, _, _, thread, _, _ = BLOCK.unpack_from(words, at * BLOCK.size)
-            yield _Young(born, names[at] & (1 << ADDRESS_BITS) - 1, size, thread)
+            yield _Young(born, names[at] & _ADDRESS, size, thread)
+
+
+def block_columns(table: Table, rows: Rows, start_ns: int) -> Iterator[BlockColumns]:
+    """All outstanding blocks, by one pass over the map in slices.
+
+    Those of a slot or stack that is not in `rows` are of no site. Births are against `start_ns`
+    (monotonic).
+    """
+    for keys, values in table.batches(_SLICE):
+        names, words = keys.cast("Q").tolist(), values.cast("Q").tolist()
+        yield BlockColumns(
+            site=_sites_of(names, words[_STACK::_WORDS], rows),
+            address=[name & _ADDRESS for name in names],
+            size=words[_SIZE::_WORDS],
+            born_ns=[born - start_ns for born in words[_BORN::_WORDS]],
+            thread=[word & _THREAD_BITS for word in words[_THREAD::_WORDS]],
+        )
+
+
+def _sites_of(names: Sequence[int], stacks: Sequence[int], rows: Rows) -> list[int]:
+    slot = min(names) >> ADDRESS_BITS
+    if slot == max(names) >> ADDRESS_BITS:
+        return list(map(rows.get(slot, {}).get, stacks, repeat(_NO_SITE)))
+    return [
+        rows.get(name >> ADDRESS_BITS, {}).get(stack, _NO_SITE)
+        for name, stack in zip(names, stacks, strict=True)
+    ]

@@ -182,8 +182,13 @@ class SiteBook:
 
     def counted_as(self, slot: Slot, owner: StackId) -> frozenset[StackId]:
         """The ids that the kernel knows the blocks of one site by; any thread may ask."""
-        parts = [StackId(stack) for there, stack in list(self._owners) if there == slot]
-        return frozenset({owner, *(part for part in parts if self._owner(slot, part) == owner)})
+        parts = (part for there, part, whose in self.parts() if (there, whose) == (slot, owner))
+        return frozenset({owner, *parts})
+
+    def parts(self) -> list[tuple[int, StackId, StackId]]:
+        """(slot, stack, owner) of stacks whose blocks belong to another one; any thread may ask."""
+        owned = [(slot, StackId(stack)) for slot, stack in list(self._owners)]
+        return [(slot, part, self._owner(slot, part)) for slot, part in owned]
 
     def _owner(self, slot: int, stack: StackId) -> StackId:
         """A ticket may be a stump's, and the stump be joined later: two steps at most."""

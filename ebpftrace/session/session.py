@@ -6,16 +6,16 @@ disarm, read the last picture, and only then remove the probes.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
 
-from ebpftrace.drain.blocks import read_blocks
+from ebpftrace.drain.blocks import BlockMap
 from ebpftrace.drain.closing import EpochCloser
 from ebpftrace.drain.drawing import Drawing
 from ebpftrace.drain.poller import Poller
 from ebpftrace.drain.sites import SiteBook
-from ebpftrace.drain.space import Space, number_in
+from ebpftrace.drain.space import Space
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
 from ebpftrace.errors import CannotAttach
@@ -27,6 +27,7 @@ from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Pid, Slot
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
 from ebpftrace.model.picture import Naming, Picture, Site, SiteBlocks, SourceLines
+from ebpftrace.model.snapshot import BlockColumns
 from ebpftrace.session import hazards, memory
 from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.following import Following
@@ -167,11 +168,14 @@ class Session:
 
     def blocks(self, site: Site, last: int = 20) -> SiteBlocks | None:
         """The outstanding blocks of one site, read now; None where its slot is another's by now."""
-        slot, stack = site.at.slot, site.at.stack
-        if number_in(site.at.id) != self._spaces[slot].number:
-            return None
-        stacks = self._book.counted_as(slot, stack)
-        return read_blocks(self._tracer.blocks, slot, stacks, time.monotonic_ns(), last)
+        return self._blocks().of_site(site, time.monotonic_ns(), last)
+
+    def block_columns(self, picture: Picture) -> Iterator[BlockColumns]:
+        """All outstanding blocks, read now, each with the index of its site in `picture`."""
+        return self._blocks().columns(picture)
+
+    def _blocks(self) -> BlockMap:
+        return BlockMap(self._tracer.blocks, self._book, self._spaces, self._tracer.start_ns)
 
     def source(self, site: Site, frame: Frame, around: int) -> SourceLines | None:
         """So many lines before and after that of `frame`, as the target's file tree has them."""

@@ -1,8 +1,9 @@
 """The survey of one site's blocks. The tables here are dictionaries; tests/kernel has the real map."""
 
 import random
+from itertools import chain
 
-from ebpftrace.drain.blocks import read_blocks
+from ebpftrace.drain.blocks import block_columns, read_blocks
 from ebpftrace.kernel.layout import BLOCK, BLOCK_KEY
 from ebpftrace.model.ids import Slot, StackId
 from tests.unit.test_drain import FakeTable
@@ -117,3 +118,28 @@ def test_whatever_a_map_holds_every_block_of_the_site_is_counted_once():
         assert [(block.address, block.size) for block in found.last] == [
             one[1:] for one in youngest
         ]
+
+
+def all_of(table, rows, start_ns=0):
+    """Every block: (site, address, size, born, thread)."""
+    columns = block_columns(table, rows, start_ns)
+    return sorted(chain.from_iterable(zip(*part, strict=True) for part in columns))
+
+
+def test_every_block_names_its_site_and_what_came_later_names_none():
+    table = Blocks()
+    table.block(0x1000, size=10, born=7_000, thread=(1 << 32) - 1)
+    table.block(0x2000, size=20, born=8_000, stack=TICKET)
+    assert all_of(table, {SLOT: {STACK: 5}}, start_ns=6_000) == [
+        (-1, 0x2000, 20, 2_000, 7),
+        (5, 0x1000, 10, 1_000, (1 << 32) - 1),
+    ]
+
+
+def test_the_same_stack_is_another_site_in_another_slot():
+    table = Blocks()
+    table.block(0x1000)
+    table.block(0x1000, slot=2)
+    table.block(0x3000, slot=3)
+    found = all_of(table, {SLOT: {STACK: 0}, 2: {STACK: 1}})
+    assert [row[:2] for row in found] == [(-1, 0x3000), (0, 0x1000), (1, 0x1000)]
