@@ -134,3 +134,11 @@ def test_three_hundred_programs_without_debug_information_leave_nothing_open(ask
     for _ in range(300):
         assert not ask.open(bare, junk).has_debug_info
     assert ask.chain(path, address) == CHAIN
+
+
+@pytest.mark.parametrize("flag", ["-pie", "-no-pie", "-static"])
+def test_a_debug_file_alone_is_enough(ask: Asking, tmp_path, flag):
+    path, address = program(tmp_path, flag)
+    debug = tmp_path / "program.debug"
+    stripped(path, debug, link=False)
+    assert ask.chain(debug, address) == CHAIN

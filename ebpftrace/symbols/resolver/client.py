@@ -83,7 +83,8 @@ class Resolver:
     def open(self, module: int, name: str, files: Sequence[int], build_id: str | None) -> Opened:
         """Find and open what describes the file `files[0]`; the rest may be its debug files.
 
-        `module`: a number for it. `files` stay the caller's. ModuleFailed, ResolverGone.
+        With a build id the file itself need not be there: that decides what describes it. `module`:
+        a number for it. `files` stay the caller's. ModuleFailed, ResolverGone.
         """
         if len(self._open) >= _ENOUGH_MODULES:
             self.stop()

@@ -48,7 +48,7 @@ class DebugModule:
     def __init__(
         self, name: str, files: Sequence[int], build_id: str | None, *, debuginfod: bool
     ) -> None:
-        """`files`: the mapped file, then files that may describe it; this takes them over.
+        """`files`: the mapped file if it is there, then files that may describe it; taken over.
 
         `name` is its path, as it is told in `Found`. OSError, LookupError, ValueError and drgn's
         own exceptions where it cannot be read.
@@ -114,7 +114,7 @@ class DebugModule:
 
         The last one's linkage name may be from a symbol table. Empty where nothing is told.
         """
-        bias = self._module.loaded_file_bias or 0
+        bias = self._bias
         try:
             locations = self._program.source_location((address + bias) & _ADDRESSES)
         except LookupError:
@@ -168,8 +168,14 @@ class DebugModule:
 
     def _described(self, address: int) -> int:
         """`address` of the mapped file, as its debug file has it."""
-        bias = (self._module.loaded_file_bias or 0) - (self._module.debug_file_bias or 0)
+        bias = self._bias - (self._module.debug_file_bias or 0)
         return (address + bias) & _ADDRESSES
+
+    @property
+    def _bias(self) -> int:
+        """Of the mapped file. Where that is not there its debug file states the same addresses."""
+        bias = self._module.loaded_file_bias
+        return (self._module.debug_file_bias or 0) if bias is None else bias
 
     def close(self) -> None:
         """Let go of the files."""
