@@ -6,14 +6,12 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from ebpftrace.symbols.debug_files import debug_files
+from ebpftrace.symbols.debug_files import debug_files, is_described
 from ebpftrace.symbols.source_text import SourceText
 from ebpftrace.symbols.store import key_of
 from ebpftrace.target.elf import BadElf, ElfImage
 from ebpftrace.target.modules import Module
 from ebpftrace.target.root import TargetRoot
-
-_DEBUG_INFO = (b".debug_info", b".zdebug_info")
 
 Identity = tuple[int, int, int, int]
 """Device, inode, size and time of the last change, as `Module.identity`."""
@@ -71,7 +69,7 @@ class CodeFile:
             if self._root is not None:
                 with suppress(BadElf, OSError):
                     image = ElfImage.open(self.fd)  # the module's may be closed by now
-                    self._debugged = image.has_section(*_DEBUG_INFO)
+                    self._debugged = is_described(image)
                     path = self._root.inside(self._path)
                     self._candidates = debug_files(image, path, self._root.open_file)
         return [self.fd, *self._candidates]

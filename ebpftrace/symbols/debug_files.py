@@ -15,6 +15,7 @@ from ebpftrace.model.ids import FileOffset
 from ebpftrace.symbols.source_text import Opener
 from ebpftrace.target.elf import BadElf, ElfImage
 
+_DEBUG_INFO = (b".debug_info", b".zdebug_info")
 _DIRECTORY = PurePosixPath("/usr/lib/debug")
 _MOST_NAME = 4096
 _PIECE = 1 << 20
@@ -31,6 +32,17 @@ def debug_files(image: ElfImage, path: str, opener: Opener) -> list[int]:
             found.append(opener(str(place)))
             found += _supplementary(found[-1], place, opener)
     return found
+
+
+def is_described(image: ElfImage) -> bool:
+    """Has it debug information in itself?"""
+    return image.has_section(*_DEBUG_INFO)
+
+
+def supplementary_link(image: ElfImage) -> tuple[str, str] | None:
+    """Path and build id of the file that dwz moved what several debug files share to."""
+    link = _named(image, b".gnu_debugaltlink")
+    return None if link is None else (link[0], link[1].hex())
 
 
 def linked_checksum(image: ElfImage) -> int | None:
@@ -66,11 +78,10 @@ def _places(image: ElfImage, path: PurePosixPath) -> Iterator[PurePosixPath]:
 
 
 def _supplementary(fd: int, place: PurePosixPath, opener: Opener) -> list[int]:
-    """The file that dwz moved what several debug files share to."""
     with suppress(BadElf, OSError, ValueError):
-        link = _named(ElfImage.open(fd), b".gnu_debugaltlink")
+        link = supplementary_link(ElfImage.open(fd))
         if link is not None:
-            for path in (place.parent / link[0], _by_build_id(link[1].hex())):
+            for path in (place.parent / link[0], _by_build_id(link[1])):
                 with suppress(OSError):
                     return [opener(str(path))]
     return []

@@ -5,12 +5,12 @@ Leaves the look-up to `lines` and names to `symbolizer`.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Address, ImageAddress
 from ebpftrace.symbols.code_file import CodeFile, Identity
-from ebpftrace.symbols.lines import Line, Lines
+from ebpftrace.symbols.file_lines import expanded
+from ebpftrace.symbols.lines import Lines
 from ebpftrace.symbols.symbolizer import Symbolizer
 from ebpftrace.target.modules import Module
 from ebpftrace.target.root import TargetRoot
@@ -96,13 +96,13 @@ class LineFrames:
             found[frame] = (better,)
         for place in come:
             for frame in self._waiting.pop(place, ()):
-                found[frame] = _expanded(frame, self._lines.find(*place) or ())
+                found[frame] = expanded(frame, self._lines.find(*place) or ())
         return found
 
     def _now(self, frame: Frame, place: Place) -> tuple[Frame, ...] | None:
         lines = self._lines.find(*place)
         if lines is not None:
-            return _expanded(frame, lines)
+            return expanded(frame, lines)
         self._waiting.setdefault(place, set()).add(frame)
         return None
 
@@ -130,21 +130,3 @@ class LineFrames:
         if known is None:
             known = self._identities[id(module)] = module, module.identity
         return known[1]
-
-
-def _expanded(frame: Frame, lines: Sequence[Line]) -> tuple[Frame, ...]:
-    """`frame` by what is known of it, the innermost inlined function first."""
-    last = len(lines) - 1
-    return tuple(
-        replace(
-            frame,
-            # A symbol table's name says more than a function's own: clones, what was split off.
-            function=(frame.function or location.function) if at == last else location.function,
-            file=location.file,
-            line=location.line,
-            column=location.column,
-            inlined=at != last,
-            source=source,
-        )
-        for at, (location, source) in enumerate(lines)
-    ) or (frame,)

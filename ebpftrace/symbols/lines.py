@@ -10,37 +10,26 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from ebpftrace.model.ids import ImageAddress
 from ebpftrace.model.picture import Naming
 from ebpftrace.symbols.code_file import CodeFile, Identity
-from ebpftrace.symbols.demangling import demangled
-from ebpftrace.symbols.locations import Location, Locations
-from ebpftrace.symbols.resolver.client import ModuleFailed, Place, Resolver, ResolverGone
+from ebpftrace.symbols.file_lines import FileLines, Line
+from ebpftrace.symbols.locations import Locations
+from ebpftrace.symbols.resolver.client import Resolver
 from ebpftrace.symbols.store import LineStore, StoreUnusable, default_directory
-from ebpftrace.text import clean
 
 log = logging.getLogger(__name__)
 
 _BATCH = 64
 _MOST_FILES = 512
 _MOST_PLACES = 200_000
-_MOST_HELD = 256 << 20
-_LINE_BYTES = 250  # that a line takes beside its texts
 _MOST_NOTES = 20
 _BURST_S = 5.0
 """So long it works without a pause; then `_SHARE` of the time."""
 _SHARE = 0.15
 _IDLE_S = 5.0
 _END_S = 2.0
-
-
-class Line(NamedTuple):
-    """A location, and the text of that line where its file was there to be read."""
-
-    location: Location
-    source: str | None
 
 
 def standard_lines(*, debuginfod: bool = False) -> "Lines":
@@ -64,16 +53,11 @@ class Lines:
         self._files: dict[Identity, CodeFile | None] = {}
         self._queues: dict[Identity, deque[ImageAddress]] = {}
         self._found: dict[tuple[Identity, ImageAddress], tuple[Line, ...]] = {}
-        self._numbers: dict[Identity, int] = {}
         self._asked: set[tuple[Identity, ImageAddress]] = set()
-        self._empty: set[Identity] = set()
-        """Files without lines: no debug information, or none that can be read."""
-        self._texts: dict[str, str] = {}
-        self._held = 0
+        self._file_lines = FileLines(resolver, self._note)
         self._arrived: list[tuple[Identity, ImageAddress]] = []
         self._notes: dict[str, None] = {}
         self._pending = 0
-        self._gone = False
         self._stopped = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
@@ -92,10 +76,10 @@ class Lines:
         already, costs nothing.
         """
         with self._changed:
-            if self._stopped or identity in self._empty:
+            if self._stopped or identity in self._file_lines.empty:
                 return
             if not self._knows(identity, make):
-                self._empty.add(identity)
+                self._file_lines.empty.add(identity)
                 return
             queue = self._queues.setdefault(identity, deque())
             for address in addresses:
@@ -133,7 +117,7 @@ class Lines:
         if known is not None:
             return known
         place = identity, address
-        return None if place in self._asked and identity not in self._empty else ()
+        return None if place in self._asked and identity not in self._file_lines.empty else ()
 
     def arrived(self, since: int) -> list[tuple[Identity, ImageAddress]]:
         """The places that were looked up, from the how many-th on."""
@@ -226,78 +210,15 @@ class Lines:
             known = self._store.find(file.key, batch)
             found = {ImageAddress(address): known[address] for address in known}
         missing = [address for address in batch if address not in found]
-        if missing and not self._gone and file.identity not in self._empty:
-            fresh = self._resolve(file, missing)
+        if missing:
+            fresh = self._file_lines.locations(file, missing)
             found |= fresh
             if fresh and self._store is not None and file.key is not None:
                 self._store.add(file.key, {int(address): fresh[address] for address in fresh})
         return {
-            address: self._lines(file, locations)
+            address: self._file_lines.lines(file, locations)
             for address, locations in found.items()
             if locations
-        }
-
-    def _lines(self, file: CodeFile, locations: Locations) -> tuple[Line, ...]:
-        """Nothing where all that is held takes too much memory already."""
-        if self._held > _MOST_HELD:
-            self._note("Further files and lines are left out: they take too much memory.")
-            return ()
-        self._held += _LINE_BYTES * len(locations)
-        return tuple(
-            Line(
-                one._replace(function=self._once(one.function), file=self._once(one.file)),
-                self._once(self._source(file, one)),
-            )
-            for one in locations
-        )
-
-    def _once(self, text: str | None) -> str | None:
-        """The same text, held once for all that say it."""
-        if text is None:
-            return None
-        if text not in self._texts:
-            self._texts[text] = text
-            self._held += len(text)
-        return self._texts[text]
-
-    def _source(self, file: CodeFile, location: Location) -> str | None:
-        return file.source.line(location.file, location.line) if file.source is not None else None
-
-    def _resolve(
-        self, file: CodeFile, addresses: list[ImageAddress]
-    ) -> dict[ImageAddress, Locations]:
-        if not self._resolver.asks_servers and not file.may_be_described():
-            self._empty.add(file.identity)
-            return {}
-        number = self._numbers.setdefault(file.identity, len(self._numbers))
-        try:
-            if not self._resolver.is_open(number):
-                opened = self._resolver.open(number, file.path, file.files(), file.build_id)
-                for path in opened.refused:
-                    self._note(
-                        f"{clean(path)} is not the debug file of {file.name}: its build id or "
-                        "checksum is another one. It is not used."
-                    )
-                if opened.unanswered is not None:
-                    self._note(
-                        f"No debug file was fetched: {clean(opened.unanswered)} (debuginfod). No "
-                        "server is asked again."
-                    )
-                if not opened.has_debug_info:
-                    self._empty.add(file.identity)
-                    return {}
-            places = self._resolver.find(number, addresses)
-        except ModuleFailed as error:
-            self._empty.add(file.identity)
-            self._note(f"{file.name} has no files and lines: {clean(str(error))}.")
-            return {}
-        except ResolverGone as error:
-            self._gone = True
-            self._note(clean(str(error)))
-            return {}
-        return {
-            address: tuple(map(_location, found))
-            for address, found in zip(addresses, places, strict=True)
         }
 
     def _note(self, sentence: str) -> None:
@@ -305,9 +226,3 @@ class Lines:
         with self._changed:
             if not self._stopped and len(self._notes) < _MOST_NOTES:
                 self._notes[sentence] = None
-
-
-def _location(place: Place) -> Location:
-    linkage, name, file, line, column = place
-    function = demangled(linkage.partition("@")[0]) if linkage else name and demangled(name)
-    return Location(function, file and clean(file), line, column)

@@ -7,11 +7,11 @@ what is mapped where to `target.space`, the names of JIT code to `perfmap` and s
 from collections.abc import Sequence
 
 from ebpftrace.model.frames import Frame
-from ebpftrace.model.ids import Address, ImageAddress
+from ebpftrace.model.ids import Address
 from ebpftrace.symbols.cache import TableCache
 from ebpftrace.symbols.demangling import demangled
 from ebpftrace.symbols.perfmap import PerfMap
-from ebpftrace.symbols.table import Named, SymbolTable
+from ebpftrace.symbols.table import SymbolTable
 from ebpftrace.target import vdso
 from ebpftrace.target.elf import ElfImage
 from ebpftrace.target.maps import Mapping
@@ -133,7 +133,7 @@ class Symbolizer:
             return _unknown(pc, name)
         image, address = located
         table = self._table(module, image)
-        named = _named(table, address) if table else None
+        named = table.called_from(address) if table else None
         return Frame(
             function=demangled(named.name) or None if named else None,
             file=None,
@@ -157,8 +157,3 @@ class Symbolizer:
 def _unknown(pc: Address, module: str | None) -> Frame:
     """A frame of which no more is known than where it is."""
     return Frame(None, None, None, None, False, module, None, None, pc)
-
-
-def _named(table: SymbolTable, call: ImageAddress) -> Named | None:
-    """The trampoline of a signal handler is returned to without a call: by its first byte."""
-    return table.find(call) or table.starting_at(ImageAddress(call + 1))

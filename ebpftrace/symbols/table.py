@@ -123,6 +123,13 @@ class SymbolTable:
         group = list(range(max(first, end - _MOST_ALIASES), end))
         return Named(self._plainest(group), address) if group else None
 
+    def called_from(self, call: ImageAddress) -> Named | None:
+        """The function whose call ends behind `call`.
+
+        The trampoline of a signal handler is returned to without a call: by its first byte.
+        """
+        return self.find(call) or self.starting_at(ImageAddress(call + 1))
+
     def _plainest(self, group: list[int]) -> str:
         """Of names for the same code: not a local one, few leading underscores, strong, short."""
         return min(self._preference(at) for at in group)[-1]

@@ -7,7 +7,8 @@ from typing import cast
 
 from ebpftrace.model.ids import ImageAddress
 from ebpftrace.symbols.code_file import CodeFile, Identity
-from ebpftrace.symbols.lines import Line, Lines
+from ebpftrace.symbols.file_lines import Line
+from ebpftrace.symbols.lines import Lines
 from ebpftrace.symbols.locations import Location, Locations
 from ebpftrace.symbols.resolver.client import Opened, Place, Resolver
 from ebpftrace.symbols.store import LineStore

@@ -7,7 +7,8 @@ import pytest
 
 from ebpftrace.model.ids import Address, FileOffset, ImageAddress
 from ebpftrace.symbols.code_file import CodeFile
-from ebpftrace.symbols.lines import Line, Lines
+from ebpftrace.symbols.file_lines import Line
+from ebpftrace.symbols.lines import Lines
 from ebpftrace.symbols.resolver.client import Resolver
 from ebpftrace.target.maps import Mapping
 from ebpftrace.target.modules import Module

@@ -3,8 +3,9 @@ import time
 
 import pytest
 
+from ebpftrace.symbols import file_lines
 from ebpftrace.symbols import lines as lines_module
-from ebpftrace.symbols.lines import Line
+from ebpftrace.symbols.file_lines import Line
 from ebpftrace.symbols.locations import Location
 from ebpftrace.symbols.resolver.client import ModuleFailed, Opened, ResolverGone
 from ebpftrace.symbols.store import StoreUnusable
@@ -251,7 +252,7 @@ def test_beyond_the_most_files_there_are_no_lines(up, monkeypatch):
 
 
 def test_what_is_held_is_limited_and_that_is_noted(up, monkeypatch):
-    monkeypatch.setattr(lines_module, "_MOST_HELD", 100_000)
+    monkeypatch.setattr(file_lines, "_MOST_HELD", 100_000)
     long = "n" * 4000
     up.resolver.places = lambda module, n: [(None, f"{long}{n}", None, n, 1)] * 64
     up.want(*range(1000))
