@@ -73,6 +73,8 @@ class DebugModule:
                 self._program.find_standard_debug_info([self._module])
             fetched = self._module.wants_debug_file() and debuginfod
             if fetched:
+                if self._module.wants_loaded_file():  # it says nothing that its debug file does not
+                    self._module.loaded_file_status = drgn.ModuleFileStatus.DONT_WANT
                 self._program.set_enabled_debug_info_finders(["debuginfod"])
                 with suppress(drgn.MissingDebugInfoError):
                     self._program.load_module_debug_info(self._module)
