@@ -38,10 +38,15 @@ def bare(name: str) -> str:
     return _reduced(name, "")
 
 
+def original(name: str) -> str:
+    """Without what a compiler adds to the name of a part or a copy, and a linker of its version."""
+    return _COPY.sub("", name, count=1) or name
+
+
 def _reduced(name: str, arguments: str) -> str:
     if name.isidentifier():
         return name
-    return _Reduction(_COPY.sub("", name, count=1) or name, arguments).done() or name
+    return _Reduction(original(name), arguments).done() or name
 
 
 def _pairs(name: str) -> dict[int, int]:

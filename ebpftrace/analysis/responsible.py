@@ -51,6 +51,9 @@ class Rules:
         return Rules(self.skipped + tuple(re.compile(pattern) for pattern in patterns))
 
 
+_STANDARD = Rules()
+
+
 def responsible(frames: Sequence[Frame], rules: Rules) -> int | None:
     """The index of the frame to blame; None where there is none, or all of them are skipped.
 
@@ -67,6 +70,15 @@ def responsible(frames: Sequence[Frame], rules: Rules) -> int | None:
         outermost[blame] = index
     outermost.pop(_Blame.SKIPPED, None)
     return outermost[min(outermost)] if outermost else None
+
+
+def wrapping(frames: Sequence[Frame]) -> int:
+    """How many of the innermost frames are wrappers, up to the first that is none."""
+    for index, frame in enumerate(frames):
+        blame = _blame((), frame.function, frame.file, frame.module)
+        if blame is _Blame.NOTHING and not _is_within_a_wrapper(frames, index, _STANDARD):
+            return index
+    return len(frames)
 
 
 def _is_within_a_wrapper(frames: Sequence[Frame], index: int, rules: Rules) -> bool:

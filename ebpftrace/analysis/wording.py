@@ -9,12 +9,15 @@ from typing import NamedTuple
 
 from ebpftrace.analysis.names import short
 from ebpftrace.analysis.responsible import Rules, responsible
+from ebpftrace.analysis.suppressed import By, Suppressed
 from ebpftrace.analysis.trend import Trend
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.losses import Loss, Losses
 from ebpftrace.model.picture import CallSite, Cost, Counts, Naming, Picture, Site, Target
 from ebpftrace.units import format_bytes, format_count, format_seconds
 
+_MOST_NAMES = 4
+_MOST_OF_NAME = 48
 _ENDINGS = {"exited": "ended", "exec": "replaced by exec", "lost": "no longer traced"}
 
 
@@ -101,6 +104,34 @@ def tracked(picture: Picture) -> str:
 
 def held(counts: Counts) -> str:
     return f"{format_bytes(counts.bytes)} in {many(counts.blocks, 'block')}"
+
+
+def suppressed(hidden: Suppressed) -> str:
+    """`3 sites with 1.2 MiB in 40 blocks by 2 suppressions (a, b)`."""
+    names = [
+        one.name if len(one.name) <= _MOST_OF_NAME else f"{one.name[:_MOST_OF_NAME]}…"
+        for one in hidden.by[:_MOST_NAMES]
+    ]
+    if len(hidden.by) > _MOST_NAMES:
+        names.append(f"and {format_count(len(hidden.by) - _MOST_NAMES)} more")
+    held = f"{format_bytes(hidden.bytes)} in {many(hidden.blocks, 'block')}"
+    by = f"{many(len(hidden.by), 'suppression')} ({', '.join(names)})"
+    return f"{many(hidden.sites, 'site')} with {held} by {by}"
+
+
+def suppressed_by(one: By) -> str:
+    """`name: 2 sites with 1.2 MiB in 40 blocks`."""
+    held = f"{format_bytes(one.bytes)} in {many(one.blocks, 'block')}"
+    return f"{one.name}: {many(one.sites, 'site')} with {held}"
+
+
+def nothing_held(picture: Picture, hidden: Suppressed) -> str:
+    """Where no site that is shown holds anything."""
+    if not picture.sites:
+        return "no allocation since the attach"
+    return (
+        "no site holds anything that is not hidden" if hidden.blocks else "no site holds anything"
+    )
 
 
 def traffic(counts: Counts) -> str:

@@ -3,6 +3,8 @@
 from datetime import datetime, timezone
 from typing import Any
 
+from ebpftrace.analysis.suppression_files import Line, Suppression
+from ebpftrace.analysis.suppressions import Suppressions
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Pid, Slot, StackId
 from ebpftrace.model.losses import Losses
@@ -77,3 +79,8 @@ def picture(*sites: Site, **given: Any) -> Picture:
         "cost": Cost(),
     }
     return Picture(**{**values, **given})
+
+
+def suppressions(*parts: str) -> Suppressions:
+    """Each hides what has the part in any of its frames."""
+    return Suppressions(Suppression(f"leak:{part}", (Line("leak", f"*{part}*"),)) for part in parts)
