@@ -1,6 +1,6 @@
 """The one site that a picture is about: the one that grows fastest."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from heapq import nlargest
 from operator import itemgetter
 from typing import NamedTuple
@@ -24,8 +24,10 @@ class Headline(NamedTuple):
     share: float | None
 
 
-def headline(picture: Picture, sizes: Sequence[float]) -> Headline:
-    """Judges the sites that hold most, and those that have just grown most.
+def headline(
+    picture: Picture, sizes: Sequence[float], hidden: Collection[int] = frozenset()
+) -> Headline:
+    """Judges the sites that hold most, and those that have just grown most, but no `hidden` ones.
 
     `sizes` are the bytes that each site holds.
     """
@@ -34,7 +36,7 @@ def headline(picture: Picture, sizes: Sequence[float]) -> Headline:
     if None in rates:
         rates = [rate or 0.0 for rate in rates]
     growing = []
-    for at in {*_largest(sizes), *_largest(rates)}:
+    for at in {*_largest(_shown(sizes, hidden)), *_largest(_shown(rates, hidden))}:
         trend = trend_of_site(sites[at], now)
         if trend.word == "growing" and trend.rate:
             growing.append((trend.rate, at, trend))
@@ -44,6 +46,13 @@ def headline(picture: Picture, sizes: Sequence[float]) -> Headline:
     grown = rates[at]
     share = grown / sum([rate for rate in rates if rate > 0]) if grown > 0 else None
     return Headline(sites[at], trend, share)
+
+
+def _shown(values: Sequence[float], hidden: Collection[int]) -> Sequence[float]:
+    """0 for what is hidden."""
+    if not hidden:
+        return values
+    return [0.0 if at in hidden else value for at, value in enumerate(values)]
 
 
 def _largest(values: Sequence[float]) -> list[int]:

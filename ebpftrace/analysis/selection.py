@@ -1,10 +1,12 @@
 """Which sites of a picture a view shows, in which order; the rest becomes one line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ebpftrace.analysis.responsible import Rules
+from ebpftrace.analysis.suppressed import NOTHING, Suppressed, suppressed
+from ebpftrace.analysis.suppressions import Suppressions
 from ebpftrace.model.picture import Picture, Site
 
 SortKey = Literal["bytes", "blocks", "growth", "age"]
@@ -22,18 +24,23 @@ _KEYS: dict[SortKey, Callable[[Site], float]] = {
 class Selection:
     """`top` 0 is all; `older` in seconds: only sites that hold a block at least that old.
 
-    `rules` say which frame of a site is shown first.
+    `rules` say which frame of a site is shown first. What `suppressions` match is hidden.
     """
 
     sort: SortKey = "bytes"
     top: int = 50
     older: float | None = None
     rules: Rules = field(default_factory=Rules.standard)
+    suppressions: Suppressions | None = None
+
+    def hidden(self, picture: Picture) -> Mapping[int, str]:
+        """The indexes of the sites that are suppressed, with the names of what hides them."""
+        return {} if self.suppressions is None else self.suppressions.hidden(picture.sites)
 
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """What was not selected, summed."""
+    """What was neither selected nor suppressed, summed."""
 
     sites: int
     blocks: int
@@ -42,25 +49,32 @@ class Others:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The sites to show, in order, and the rest."""
+    """The sites to show, in order, and the rest; all of it is what the picture's totals say."""
 
     sites: tuple[Site, ...]
     others: Others
+    suppressed: Suppressed = NOTHING
 
 
 def select(picture: Picture, selection: Selection) -> Selected:
-    """Sort and cut; see `rank` and `matches`."""
-    matching = [site for site in picture.sites if matches(site, picture, selection)]
+    """Hide, sort and cut; see `rank` and `matches`."""
+    hidden = selection.hidden(picture)
+    matching = [
+        site
+        for index, site in enumerate(picture.sites)
+        if index not in hidden and matches(site, picture, selection)
+    ]
     matching.sort(key=rank(selection.sort))
     shown = tuple(matching[: selection.top or None])
     blocks = sum(site.counts.blocks for site in shown)
     size = sum(site.counts.bytes for site in shown)
+    left_out = suppressed(picture.sites, hidden)
     others = Others(
-        sites=len(picture.sites) - len(shown),
-        blocks=picture.totals.blocks - blocks,
-        bytes=picture.totals.bytes - size,
+        sites=len(picture.sites) - len(shown) - left_out.sites,
+        blocks=picture.totals.blocks - blocks - left_out.blocks,
+        bytes=picture.totals.bytes - size - left_out.bytes,
     )
-    return Selected(shown, others)
+    return Selected(shown, others, left_out)
 
 
 def rank(sort: SortKey) -> Callable[[Site], tuple[float, int, str]]:

@@ -16,7 +16,7 @@ def save(picture: Picture, chosen: Selection, folder: Path) -> str:
 
     The file is its owner's alone, and no other is overwritten or written through.
     """
-    everything = replace(chosen, top=0, older=None)
+    everything = replace(chosen, top=0, older=None, suppressions=None)
     stem = f"ebpftrace-{picture.time.astimezone():%Y%m%dT%H%M%S}"
     for number in range(_TRIES):
         path = folder / (f"{stem}.jsonl" if not number else f"{stem}-{number}.jsonl")

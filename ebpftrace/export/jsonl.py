@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.analysis.selection import Selection, select
+from ebpftrace.analysis.suppressed import Suppressed
 from ebpftrace.analysis.trend import trend_of_site
 from ebpftrace.model.epochs import length_of, start_of
 from ebpftrace.model.frames import Frame
@@ -23,7 +24,10 @@ def write(picture: Picture, selection: Selection, out: TextIO) -> None:
 
 
 def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
-    """The picture as JSON types; `sites` are the selected ones, `others` sums up the rest."""
+    """The picture as JSON types; `sites` are the selected ones, `others` sums up the rest.
+
+    `suppressed` ones are in neither.
+    """
     chosen = select(picture, selection)
     moment = picture.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     cost = picture.cost
@@ -43,6 +47,7 @@ def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
             "blocks": chosen.others.blocks,
             "bytes": chosen.others.bytes,
         },
+        "suppressed": _suppressed(chosen.suppressed),
         "stacks": picture.stacks._asdict(),
         "naming": {**picture.naming._asdict(), "notes": list(picture.naming.notes)},
         "losses": dict(picture.losses),
@@ -101,6 +106,10 @@ def _site(site: Site, now: float, rules: Rules) -> dict[str, Any]:
         "responsible": responsible(site.at.frames, rules),
         "frames": [_frame(frame) for frame in site.at.frames],
     }
+
+
+def _suppressed(hidden: Suppressed) -> dict[str, Any]:
+    return {**hidden._asdict(), "by": [one._asdict() for one in hidden.by]}
 
 
 def _trend(site: Site, now: float) -> dict[str, Any]:

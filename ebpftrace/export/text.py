@@ -37,18 +37,20 @@ def lines(picture: Picture, selection: Selection) -> Iterator[str]:
     yield f"  stacks   {wording.stacks(picture)}"
     yield from (f"  lines    {words}" for words in wording.looked_up(picture.naming))
     yield from (f"  {line}" for line in _losses(picture))
+    chosen = select(picture, selection)
+    if chosen.suppressed.sites:
+        yield f"  hidden   {wording.suppressed(chosen.suppressed)}"
     yield f"  cost     {wording.price(picture.cost)}"
     yield ""
-    chosen = select(picture, selection)
     holding = [site for site in chosen.sites if site.counts.blocks]
     if not holding:
-        yield "  no site holds anything" if picture.sites else "  no allocation since the attach"
+        yield f"  {wording.nothing_held(picture, chosen.suppressed)}"
     several = len(picture.targets) > 1
     for number, site in enumerate(holding, 1):
         yield _head(number, site, selection.rules)
         yield f"      {_held(site, picture.since_attach_s, several)}"
         yield from _stack(site, selection.rules)
-    others = len(picture.sites) - len(holding)
+    others = len(chosen.sites) - len(holding) + chosen.others.sites
     if others:
         yield (
             f"  and {wording.many(others, 'other site')} with {format_bytes(chosen.others.bytes)} "

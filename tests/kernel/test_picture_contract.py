@@ -14,7 +14,7 @@ COUNTS = {"blocks", "bytes"} | {
 }
 KEYS: dict[str, set[str]] = {
     "": {"schema", "final", "time", "since_attach_s", "mode", "targets", "totals", "sites"}
-    | {"others", "stacks", "losses", "cost", "growth_bytes_per_s"},
+    | {"others", "suppressed", "stacks", "losses", "cost", "growth_bytes_per_s"},
     "targets": {"pid", "comm", "exe", "alive", "slot", "allocators", "rss_bytes"}
     | {"rss_growth_bytes"},
     "totals": COUNTS,
@@ -25,6 +25,7 @@ KEYS: dict[str, set[str]] = {
     "frames": {"function", "file", "line", "column", "inlined", "module", "build_id", "offset"}
     | {"address"},
     "others": {"sites", "blocks", "bytes"},
+    "suppressed": {"sites", "blocks", "bytes", "by"},
     "stacks": {"depth", "allocations", "whole", "guessed", "truncated", "cut"},
     "losses": {"blocks_full", "cohorts_full", "stacks_full", "rules_full", "in_flight_full"}
     | {"ringbuf_full", "map_busy", "probe_missed", "return_missed", "call_lost", "missed_free"}

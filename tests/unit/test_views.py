@@ -23,6 +23,7 @@ TOP_KEYS = [
     "totals",
     "sites",
     "others",
+    "suppressed",
     "stacks",
     "naming",
     "losses",
