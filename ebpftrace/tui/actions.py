@@ -11,6 +11,7 @@ from textual.widgets import Input
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.marks import Mark, Marks
 from ebpftrace.analysis.selection import SortKey
+from ebpftrace.analysis.suppressed import NOTHING, Suppressed
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Picture, Site, SourceLines
 from ebpftrace.model.source import PictureSource
@@ -92,6 +93,11 @@ class Actions(App[None]):
         return (
             shown.rows if shown is not None and shown.request.view.kind == self.view.kind else None
         )
+
+    @property
+    def suppressed(self) -> Suppressed:
+        """What is hidden on the screen."""
+        return self.shown.suppressed if self.shown is not None else NOTHING
 
     # --- views ------------------------------------------------------------------------------------
 
@@ -286,8 +292,10 @@ class Actions(App[None]):
     # --- the rest ---------------------------------------------------------------------------------
 
     def action_help(self) -> None:
-        picture, notes = self.picture, self.options.notes()
-        self.push_screen(Help(self.glyphs, lambda width: guide_lines(picture, notes, width)))
+        picture, notes, hidden = self.picture, self.options.notes(), self.suppressed
+        self.push_screen(
+            Help(self.glyphs, lambda width: guide_lines(picture, notes, width, hidden))
+        )
 
     def action_anew(self) -> None:
         self.refresh(repaint=True, layout=True)

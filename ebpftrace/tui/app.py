@@ -41,6 +41,7 @@ from ebpftrace.tui.header import State
 from ebpftrace.tui.listing import Pane
 from ebpftrace.tui.options import Options, Outcome
 from ebpftrace.tui.room import Room
+from ebpftrace.tui.style import STYLE
 from ebpftrace.tui.survey import Subject, Survey, Surveyor
 from ebpftrace.tui.table import Table
 from ebpftrace.tui.terminal import TerminalDriver
@@ -72,26 +73,7 @@ class Dashboard(Actions):
 
     ENABLE_COMMAND_PALETTE = True
     ALLOW_SELECT = False
-    CSS = """
-    Screen { background: ansi_default; color: ansi_default; }
-    Ask, Choose { background: transparent; }
-    #body { height: 1fr; layout: vertical; }
-    #body.beside { layout: horizontal; }
-    Table, Flame { height: 1fr; width: 1fr; }
-    #body.beside Pane { height: 1fr; padding-left: 1; }
-    #body.whole Pane { height: 1fr; width: 1fr; padding-left: 0; }
-    #scope { height: 1; }
-    Tabs { height: 1; }
-    Tabs Underline { display: none; }
-    Tab { color: ansi_default; }
-    Tab.-active { text-style: bold reverse; }
-    #filter { height: 1; border: none; padding: 0 1; background: ansi_default; }
-    Footer { background: ansi_default; }
-    FooterKey .footer-key--key { color: ansi_cyan; }
-    FooterKey .footer-key--description { color: ansi_default; }
-    SearchIcon { display: none; }
-    CommandPalette OptionList { min-width: 10; }  /* it raises in less */
-    """
+    CSS = STYLE
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c,ctrl+q", "leave", priority=True, show=False),
         *(
@@ -316,6 +298,7 @@ class Dashboard(Actions):
             *(picture, state, points, marks, self.view, self.mark, rows, problem),
             whole=self.whole,
             typed=bool(self.filter.display),
+            suppressed=self.suppressed,
         )
 
     def _state(self, picture: Picture, points: Sequence[Point]) -> State:
@@ -349,8 +332,8 @@ class Dashboard(Actions):
         self._surveyor.look_at(None, live=False)
         box = self.flame.box if is_flame else None
         if not len(rows):
-            view = self.view
-            self.pane.show_titled("none", lambda _: nothing_lines(look.picture, view), from_top)
+            words = nothing_lines(look.picture, self.view, self.suppressed)
+            self.pane.show_titled("none", lambda _: words, from_top)
         elif box is not None and box.node is None:
             self.pane.show_titled("flame", lambda _: summed_lines(box.summed, box.bytes), from_top)
         else:

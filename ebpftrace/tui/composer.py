@@ -5,7 +5,7 @@ For one thread.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -18,6 +18,7 @@ from ebpftrace.analysis.ordering import Ordering, Steadied
 from ebpftrace.analysis.query import Query
 from ebpftrace.analysis.selection import matches
 from ebpftrace.analysis.summing import summed
+from ebpftrace.analysis.suppressed import NOTHING, Suppressed, suppressed
 from ebpftrace.analysis.tree import Direction, Tree
 from ebpftrace.model.picture import Picture, Site
 from ebpftrace.tui.icicle import Box
@@ -53,6 +54,7 @@ class Shown(NamedTuple):
     """What there is to draw; `held_at`: the row that was asked for.
 
     `whole`: the bytes that shares are of. `problem`: what of the filter is not understood, say.
+    `suppressed`: what is in no row and in no box, whatever the view.
     """
 
     request: Request
@@ -62,6 +64,7 @@ class Shown(NamedTuple):
     headline: Headline
     problem: str | None
     whole: int
+    suppressed: Suppressed = NOTHING
 
 
 class Composer:
@@ -79,6 +82,7 @@ class Composer:
         self._groupings: dict[By, Grouping] = {}
         self._trees: dict[Direction, Tree] = {}
         self._filter: Filter | None = None
+        self._hidden: Mapping[int, str] = {}
 
     def compose(self, request: Request) -> Shown:
         """Rows for `request`; their order is of an earlier picture where a new one has to wait."""
@@ -120,6 +124,7 @@ class Composer:
         view, picture = request.view, request.picture
         query = Query.parse(view.query)
         sizes = values_of(picture.sites, "bytes")
+        self._hidden = view.selection.hidden(picture)
         chosen = self._choose(request, query, sizes)
         boxes: tuple[Box, ...] = ()
         problem = query.problem
@@ -149,9 +154,10 @@ class Composer:
             rows.part(held_at or 0)  # what the pane will ask for
         return Shown(
             *(request, rows, held_at, boxes),
-            headline(picture, sizes),
+            headline(picture, sizes, self._hidden),
             problem,
             _whole(request, chosen),
+            suppressed(picture.sites, self._hidden),
         )
 
     # --- which sites ------------------------------------------------------------------------------
@@ -165,6 +171,8 @@ class Composer:
             chosen = [
                 at for at, size in enumerate(sizes) if size or picture.sites[at].counts.blocks
             ]
+        if self._hidden:
+            chosen = [at for at in chosen if at not in self._hidden]
         chosen = self._filtered(request, query, chosen)
         if view.within is not None:
             group = self._grouping(view.within.by, view).fold(picture)
@@ -210,7 +218,7 @@ class Composer:
         if request.held is not None and not view.is_restricted:
             # What the user looks at stays there, also when it holds nothing any more.
             held = next((at for at, site in enumerate(sites) if site.at.id == request.held), None)
-            if held is not None and held not in set(order):
+            if held is not None and held not in self._hidden and held not in set(order):
                 order.append(held)
         return order
 
@@ -225,7 +233,7 @@ class Composer:
     def _grouped(self, request: Request, chosen: Sequence[int]) -> GroupRows:
         view, sites = request.view, _sites(request, chosen)
         groups = self._grouping(GROUPED[view.kind], view).fold(request.picture)
-        if view.is_restricted:
+        if view.is_restricted or self._hidden:
             groups = _among(groups, sites, chosen)
         steadied = self._steady(request)
         # Since a mark a buffer may have grown without one block more.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.responsible import Rules, responsible
+from ebpftrace.analysis.suppressed import NOTHING, Suppressed
 from ebpftrace.analysis.trend import Trend, trend_of, trend_of_site
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Picture, Site, SiteBlocks
@@ -86,14 +87,15 @@ def summed_lines(count: int, size: int) -> Iterator[Line]:
     yield line(Span("a wider screen, or their caller over all of it (enter), shows more", "label"))
 
 
-def nothing_lines(picture: Picture, view: View) -> Iterator[Line]:
+def nothing_lines(picture: Picture, view: View, hidden: Suppressed = NOTHING) -> tuple[Line, ...]:
     """What the pane says while there is no row."""
     if view.wider() is None:
-        yield line("no site holds anything" if picture.sites else "no allocation since the attach")
+        words = wording.nothing_held(picture, hidden)
     elif view.query or view.within is not None or view.mark is None:
-        yield line("nothing of it holds anything that is asked for; escape shows more again")
+        words = "nothing of it holds anything that is asked for; escape shows more again"
     else:
-        yield line(f"nothing has grown since {view.mark}; escape shows more again")
+        words = f"nothing has grown since {view.mark}; escape shows more again"
+    return (line(words),)
 
 
 def _trend(found: Trend) -> Line:

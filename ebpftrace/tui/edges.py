@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ebpftrace.analysis.marks import Mark
+from ebpftrace.analysis.suppressed import NOTHING, Suppressed
 from ebpftrace.model.picture import Picture, Point
 from ebpftrace.tui.glyphs import Glyphs
 from ebpftrace.tui.header import State, header_lines, opening_lines, wanted
@@ -33,6 +34,7 @@ class Scene(NamedTuple):
     problem: str | None
     whole: bool
     typed: bool
+    suppressed: Suppressed = NOTHING
 
 
 class Edges:
@@ -72,7 +74,9 @@ class Edges:
             size = width, given.timeline
             self.timeline.show(timeline_lines(scene.points, marks, *size, self._glyphs))
         words = scope_line(
-            *(picture, scene.view, scene.mark, scene.rows, scene.problem), typed=scene.typed
+            *(picture, scene.view, scene.mark, scene.rows, scene.problem),
+            typed=scene.typed,
+            hidden=scene.suppressed,
         )
         self.scope.display = bool(words)
         self.scope.show([words])

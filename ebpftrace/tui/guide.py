@@ -1,9 +1,10 @@
-"""The help: every command with its keys, every target, every loss with its sentence, notes of the attach."""
+"""The help: every command with its keys, every target, every loss with its sentence, what is hidden, notes."""
 
 import textwrap
 from collections.abc import Iterable, Iterator
 
 from ebpftrace.analysis import wording
+from ebpftrace.analysis.suppressed import NOTHING, Suppressed
 from ebpftrace.model.picture import Picture
 from ebpftrace.tui.commands import FILTERS, MOVES, SECTIONS
 from ebpftrace.tui.header import target_line
@@ -28,7 +29,9 @@ def keys_of(keys: str) -> str:
     return " ".join(_SIGNS.get(key, key) for key in keys.split(","))
 
 
-def guide_lines(picture: Picture | None, notes: Iterable[str], width: int) -> Iterator[Line]:
+def guide_lines(
+    picture: Picture | None, notes: Iterable[str], width: int, hidden: Suppressed = NOTHING
+) -> Iterator[Line]:
     """All of it, for the pane that scrolls."""
     for section in SECTIONS:
         yield _title(section.title)
@@ -42,6 +45,10 @@ def guide_lines(picture: Picture | None, notes: Iterable[str], width: int) -> It
         yield from _key(words, does, width)
     if picture is not None:
         yield from _facts(picture, width)
+    if hidden.by:
+        yield _title("Hidden by suppressions, and counted in the totals")
+    for by in hidden.by:
+        yield from wrapped(f"  {wording.suppressed_by(by)}", width, _MOST_LINES)
     yield _title("Notes")
     naming = picture.naming.notes if picture is not None else ()
     for note in (*notes, *dict.fromkeys(naming)) or ("none",):
