@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from ebpftrace.analysis.suppressions import Suppressions
 from ebpftrace.cli import dashboard
 from ebpftrace.cli.command import Command
 from ebpftrace.cli.common import (
@@ -14,7 +15,9 @@ from ebpftrace.cli.common import (
     check_common,
     chosen_backend,
     distinct_pids,
+    log_unused,
     note,
+    read_suppressions,
     selection,
 )
 from ebpftrace.cli.exits import Exit
@@ -63,6 +66,7 @@ class Attach(Command):
         check_common(given)
         start_logging(given)
         pids = distinct_pids(given.pids)
+        suppressions = read_suppressions(given)
         signals = StopSignals()
         # Not at the top: `--version` and usage errors need none of the capture half.
         from ebpftrace.cli.targets import open_processes
@@ -84,17 +88,22 @@ class Attach(Command):
         processes = open_processes(pids)
         prepared = prepare(options)
         if not (given.text or given.json) and dashboard.possible():
-            return self._show(processes, prepared, signals)
+            return self._show(processes, prepared, suppressions, signals)
         from ebpftrace.session.session import Session  # the compiler runs meanwhile
 
         session = Session.open(processes, prepared, note)
         try:
-            return self._report(session, signals)
+            return self._report(session, suppressions, signals)
         finally:
             _leave(session)
+            log_unused(suppressions)
 
     def _show(
-        self, processes: "Sequence[Process]", prepared: "Preparation", signals: StopSignals
+        self,
+        processes: "Sequence[Process]",
+        prepared: "Preparation",
+        suppressions: Suppressions | None,
+        signals: StopSignals,
     ) -> Exit:
         """The dashboard, which is there before the session."""
         from ebpftrace.cli.opening import Opening, Told
@@ -109,20 +118,22 @@ class Attach(Command):
         opening = Opening(_named(processes), opened, prepared.interrupt)
         try:
             dashboard.load()
-            ended = dashboard.show(
-                opening, selection(given, 0), given.interval, limits, signals, _worth_reading
-            )
+            chosen = selection(given, 0, suppressions)
+            ended = dashboard.show(opening, chosen, given.interval, limits, signals, _worth_reading)
         finally:
             _leave(opening)
+            log_unused(suppressions)
         return Exit.TARGETS_ENDED if ended else Exit.OK
 
-    def _report(self, session: "Session", signals: StopSignals) -> Exit:
+    def _report(
+        self, session: "Session", suppressions: Suppressions | None, signals: StopSignals
+    ) -> Exit:
         given = self.given
         limits = Limits(given.duration, given.count)
         for line in session.notes():
             note(line)
         view = jsonl if given.json else text
-        chosen = selection(given, _TOP_JSON if given.json else _TOP_TEXT)
+        chosen = selection(given, _TOP_JSON if given.json else _TOP_TEXT, suppressions)
         write = guarded(lambda picture: view.write(picture, chosen, sys.stdout))
         try:
             ended = watch(

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.selection import SORT_KEYS, Selection
+from ebpftrace.analysis.suppressions import Suppressions
 from ebpftrace.cli.command import positive_time, regex, size, time, whole
 from ebpftrace.errors import UsageError
 
 if TYPE_CHECKING:
     from ebpftrace.kernel.backends import Backend
 
+log = logging.getLogger(__name__)
+
 _MOST_ENTRIES = 1 << 27
 _ANY = "auto"
 _LATER = {
-    "suppressions": "--suppressions is not in this version; filter the JSON output instead.",
     "follow": "--follow is not in this version; name each child with -p.",
     "name": "-n is not in this version; name the processes with -p.",
     "cgroup": "--cgroup is not in this version; name the processes with -p.",
@@ -69,6 +71,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         type=regex,
         help="never blame a function in which this is found; may be given more than once",
     )
+    add_suppressions(what)
     add_naming(parser)
     kept = parser.add_argument_group("what is tracked (sizes: 512, 4k, 2M)")
     kept.add_argument(
@@ -96,8 +99,19 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     add_backend(kept)
     kept.add_argument("--budget", default="none", help=argparse.SUPPRESS)
     kept.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
-    kept.add_argument("--suppressions", metavar="FILE", help=argparse.SUPPRESS)
     add_logging(parser)
+
+
+def add_suppressions(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """What is hidden; see `read_suppressions`."""
+    parser.add_argument(
+        "--suppressions",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="hide what a file in Valgrind's or LeakSanitizer's syntax names, and say how much that "
+        "is; may be given more than once",
+    )
 
 
 def add_naming(parser: argparse.ArgumentParser) -> None:
@@ -157,10 +171,35 @@ def check_common(given: argparse.Namespace) -> None:
         raise UsageError("--debuginfod fetches what --no-dwarf does not read; give one of them.")
 
 
-def selection(given: argparse.Namespace, top: int) -> Selection:
+def read_suppressions(given: argparse.Namespace) -> Suppressions | None:
+    """What `add_suppressions` was given, with notes about it; None for nothing. UsageError."""
+    if not given.suppressions:
+        return None
+    several = [Suppressions.read(path, _demangled) for path in dict.fromkeys(given.suppressions)]
+    for sentence in dict.fromkeys(sentence for one in several for sentence in one.notes):
+        note(sentence)
+    return Suppressions.joined(several)
+
+
+def _demangled(name: str) -> str:
+    from ebpftrace.symbols.demangling import demangled
+
+    return demangled(name)
+
+
+def log_unused(suppressions: Suppressions | None) -> None:
+    """At the end, for who looks after the file."""
+    for name in suppressions.unused() if suppressions is not None else ():
+        log.debug("this suppression has hidden nothing: %s", name)
+
+
+def selection(
+    given: argparse.Namespace, top: int, suppressions: Suppressions | None = None
+) -> Selection:
     """What a view shows; `top` is the command's own default."""
     rules = Rules.standard().with_skipped(given.skip_frames)
-    return Selection(given.sort, top if given.top is None else given.top, given.older, rules)
+    top = top if given.top is None else given.top
+    return Selection(given.sort, top, given.older, rules, suppressions)
 
 
 def note(sentence: str) -> None:
@@ -169,7 +208,7 @@ def note(sentence: str) -> None:
         sys.stderr.write(f"ebpftrace: {sentence}\n")
         sys.stderr.flush()
     except OSError:
-        logging.getLogger(__name__).info("%s", sentence)
+        log.info("%s", sentence)
 
 
 def distinct_pids(pids: Sequence[int]) -> list[int]:

@@ -1,17 +1,18 @@
 """The command line without a target: usage, exit codes, the loop that takes pictures."""
 
 import errno
+import logging
 
 import pytest
 
 from ebpftrace.analysis.responsible import Rules
-from ebpftrace.cli.common import selection
+from ebpftrace.cli.common import log_unused, read_suppressions, selection
 from ebpftrace.cli.exits import Exit, exit_of
 from ebpftrace.cli.main import main, parser
 from ebpftrace.cli.watch import Limits, OutputClosed, guarded, watch
 from ebpftrace.errors import CannotAttach, EbpftraceError, TargetGone, UsageError
 from ebpftrace.model.picture import Picture
-from tests.unit.builders import picture
+from tests.unit.builders import picture, site
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ from tests.unit.builders import picture
         ["attach", "-p", "1", "--skip-frame", "(" * 5_000],
         ["attach", "-p", "1", "--no-dwarf", "--debuginfod"],
         ["attach", "-p", "1", "--follow"],
-        ["attach", "-p", "1", "--suppressions", "file"],
+        ["attach", "-p", "1", "--suppressions", "/nonexistent/file"],
         ["attach", "-n", "redis"],
         ["attach", "-p", "1", "--log-file", "/nonexistent/log"],
         ["probes"],
@@ -142,3 +143,27 @@ def test_frames_to_skip_reach_the_views():
     skipped = selection(given, 10).rules.skipped
     assert [pattern.pattern for pattern in skipped] == ["^pool_", "arena"]
     assert selection(parser().parse_args(["attach"]), 10).rules == Rules.standard()
+
+
+def test_files_of_suppressions_reach_the_views_each_once_with_what_is_to_be_said(
+    tmp_path, capsys, caplog
+):
+    one, other = tmp_path / "one.supp", tmp_path / "other.supp"
+    one.write_text("leak:pool_\nrace:x\n")
+    other.write_text("leak:leak_here\n")
+    words = [word for file in (one, other, one) for word in ("--suppressions", str(file))]
+    given = parser().parse_args(["attach", *words])
+    read = read_suppressions(given)
+    assert capsys.readouterr().err == (
+        f"ebpftrace: {one}: 1 suppression of other kinds (race) is passed over.\n"
+    )
+    assert selection(given, 10, read).suppressions is read
+    assert read is not None
+    assert read.by(site().at) == "leak:leak_here"
+    with caplog.at_level(logging.DEBUG):
+        log_unused(read)
+    assert caplog.messages == ["this suppression has hidden nothing: leak:pool_"]
+
+
+def test_without_suppressions_none_are_read():
+    assert read_suppressions(parser().parse_args(["attach"])) is None
