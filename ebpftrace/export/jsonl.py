@@ -4,6 +4,7 @@ Every key is always there; what is not known is null. `snapshot.recorded` reads 
 """
 
 import json
+from datetime import datetime
 from typing import Any, TextIO
 
 from ebpftrace.analysis.responsible import Rules, responsible
@@ -18,7 +19,13 @@ from ebpftrace.snapshot.schema import SCHEMA
 
 def write(picture: Picture, selection: Selection, out: TextIO) -> None:
     """Write one line and flush it."""
-    json.dump(as_object(picture, selection), out, ensure_ascii=False, separators=(",", ":"))
+    emit(as_object(picture, selection), out)
+
+
+def emit(made: dict[str, Any], out: TextIO) -> None:
+    """Write JSON types as one line and flush it, as ASCII where `out` does not take UTF-8."""
+    in_utf8 = (out.encoding or "utf-8").lower().replace("-", "") == "utf8"
+    json.dump(made, out, ensure_ascii=not in_utf8, separators=(",", ":"))
     out.write("\n")
     out.flush()
 
@@ -29,12 +36,11 @@ def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
     `suppressed` ones are in neither.
     """
     chosen = select(picture, selection)
-    moment = picture.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     cost = picture.cost
     return {
         "schema": SCHEMA,
         "final": picture.final,
-        "time": moment,
+        "time": moment(picture.time),
         "since_attach_s": round(picture.since_attach_s, 3),
         "mode": picture.mode,
         "filters": list(picture.filters),
@@ -59,6 +65,26 @@ def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
             "kernel_bytes": cost.kernel_bytes,
             "map_fill_percent": {n: round(v, 3) for n, v in cost.map_fill_percent.items()},
         },
+    }
+
+
+def moment(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def frame_object(frame: Frame) -> dict[str, Any]:
+    """A frame, in the order in which a stack has them: from the allocation outward."""
+    return {
+        "function": frame.function,
+        "file": frame.file,
+        "line": frame.line,
+        "column": frame.column,
+        "inlined": frame.inlined,
+        "module": frame.module,
+        "build_id": frame.build_id,
+        "offset": frame.offset,
+        "address": frame.address,
+        "source": frame.source,
     }
 
 
@@ -104,7 +130,7 @@ def _site(site: Site, now: float, rules: Rules) -> dict[str, Any]:
         "guessed": site.at.guessed,
         "end": site.at.end,
         "responsible": responsible(site.at.frames, rules),
-        "frames": [_frame(frame) for frame in site.at.frames],
+        "frames": [frame_object(frame) for frame in site.at.frames],
     }
 
 
@@ -119,19 +145,4 @@ def _trend(site: Site, now: float) -> dict[str, Any]:
         "bytes_per_s": _rounded(rate, 1),
         "low": _rounded(low, 1),
         "high": _rounded(high, 1),
-    }
-
-
-def _frame(frame: Frame) -> dict[str, Any]:
-    return {
-        "function": frame.function,
-        "file": frame.file,
-        "line": frame.line,
-        "column": frame.column,
-        "inlined": frame.inlined,
-        "module": frame.module,
-        "build_id": frame.build_id,
-        "offset": frame.offset,
-        "address": frame.address,
-        "source": frame.source,
     }

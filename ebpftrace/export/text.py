@@ -1,66 +1,90 @@
 """One picture as text for a terminal or a log: header, totals, losses, then the sites."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.responsible import Rules, responsible
-from ebpftrace.analysis.selection import Selection, select
+from ebpftrace.analysis.selection import Selected, Selection, select
+from ebpftrace.analysis.suppressed import Suppressed
 from ebpftrace.analysis.trend import trend_of_site
 from ebpftrace.model.picture import Picture, Site, Target
 from ebpftrace.units import format_bytes
 
 _MOST_CALLERS = 3
-_IN_ASCII = str.maketrans({"▸": ">", "│": "|", "←": "<-", "…": "..."})
+_IN_ASCII = str.maketrans(
+    {"▸": ">", "│": "|", "←": "<-", "→": "->", "…": "..."}
+    | dict(zip("▁▂▃▄▅▆▇█", "..::||##", strict=True))
+)
 
 
 def write(picture: Picture, selection: Selection, out: TextIO) -> None:
-    """Write the report of one picture and flush it; `?` is what `out` cannot encode."""
-    report = "\n".join(lines(picture, selection)) + "\n\n"
+    """Write the report of one picture and flush it."""
+    emit(lines(picture, selection), out)
+
+
+def emit(report: Iterable[str], out: TextIO) -> None:
+    """Write lines, an empty one after them, and flush; `?` is what `out` cannot encode."""
+    said = "\n".join(report) + "\n\n"
     encoding = out.encoding or "utf-8"
     if encoding.lower().replace("-", "") != "utf8":
-        report = report.translate(_IN_ASCII).encode(encoding, "replace").decode(encoding)
-    out.write(report)
+        said = said.translate(_IN_ASCII).encode(encoding, "replace").decode(encoding)
+    out.write(said)
     out.flush()
 
 
 def lines(picture: Picture, selection: Selection) -> Iterator[str]:
     """The report, line by line."""
     moment = picture.time.astimezone().strftime("%H:%M:%S")
-    last = "  (final)" if picture.final else ""
-    yield f"{moment}  {wording.watched(picture)}{last}"
+    yield f"{moment}  {watched(picture)}"
     for target in picture.targets:
-        yield f"  {_target(target)}"
-        yield f"    {wording.resident(target)}"
+        yield from about(target)
+    chosen = select(picture, selection)
+    yield from summary(picture, chosen.suppressed)
+    yield ""
+    yield from listing(picture, chosen, selection.rules)
+
+
+def watched(picture: Picture) -> str:
+    """For how long and how, and whether that is all."""
+    return f"{wording.watched(picture)}{'  (final)' if picture.final else ''}"
+
+
+def about(target: Target) -> Iterator[str]:
+    """One process."""
+    words = [wording.named(target), target.exe, "+".join(target.allocators)]
+    yield f"  {'  '.join(words + wording.trouble(target))}"
+    yield f"    {wording.resident(target)}"
+
+
+def summary(picture: Picture, hidden: Suppressed) -> Iterator[str]:
+    """What is held in all, how well that is known, what is hidden, and what it costs."""
     yield f"  tracked  {wording.tracked(picture)}"
     yield f"  calls    {wording.traffic(picture.totals)}"
     yield f"  stacks   {wording.stacks(picture)}"
     yield from (f"  lines    {words}" for words in wording.looked_up(picture.naming))
     yield from (f"  {line}" for line in _losses(picture))
-    chosen = select(picture, selection)
-    if chosen.suppressed.sites:
-        yield f"  hidden   {wording.suppressed(chosen.suppressed)}"
+    if hidden.sites:
+        yield f"  hidden   {wording.suppressed(hidden)}"
     yield f"  cost     {wording.price(picture.cost)}"
-    yield ""
+
+
+def listing(picture: Picture, chosen: Selected, rules: Rules) -> Iterator[str]:
+    """The sites that were `chosen`, and how many are left out."""
     holding = [site for site in chosen.sites if site.counts.blocks]
     if not holding:
         yield f"  {wording.nothing_held(picture, chosen.suppressed)}"
     several = len(picture.targets) > 1
     for number, site in enumerate(holding, 1):
-        yield _head(number, site, selection.rules)
+        yield head(number, site, rules)
         yield f"      {_held(site, picture.since_attach_s, several)}"
-        yield from _stack(site, selection.rules)
+        yield from stack(site, rules)
     others = len(chosen.sites) - len(holding) + chosen.others.sites
     if others:
         yield (
             f"  and {wording.many(others, 'other site')} with {format_bytes(chosen.others.bytes)} "
             f"in {wording.many(chosen.others.blocks, 'block')}"
         )
-
-
-def _target(target: Target) -> str:
-    words = [wording.named(target), target.exe, "+".join(target.allocators)]
-    return "  ".join(words + wording.trouble(target))
 
 
 def _losses(picture: Picture) -> Iterator[str]:
@@ -74,7 +98,8 @@ def _losses(picture: Picture) -> Iterator[str]:
         yield "seen     " + ", ".join(wording.counted(loss, n) for loss, n in facts)
 
 
-def _head(number: int, site: Site, rules: Rules) -> str:
+def head(number: int, site: Site, rules: Rules) -> str:
+    """What a site is called, and by whom it is reached."""
     chain = wording.chain(site, rules, _MOST_CALLERS)
     return " ← ".join((f"  #{number}  {chain.title}", *chain.callers))
 
@@ -84,7 +109,7 @@ def _held(site: Site, now: float, several: bool) -> str:
     return f"{wording.holding(site, now, several)}  {trend}"
 
 
-def _stack(site: Site, rules: Rules) -> Iterator[str]:
+def stack(site: Site, rules: Rules) -> Iterator[str]:
     """All of it: --stack-depth is what keeps it short."""
     blamed = responsible(site.at.frames, rules)
     for index, frame in enumerate(site.at.frames):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ebpftrace.analysis.charting import columns_of
 from ebpftrace.analysis.wording import signed
 from ebpftrace.model.picture import Point
 from ebpftrace.tui.lines import Role
@@ -66,35 +67,4 @@ def _series(
         figures = [now + grown, f"{format_bytes(low)} to {format_bytes(high)}"]
     else:
         figures = [now, f"^{format_bytes(high)}", f"_{format_bytes(low)}"]
-    return Series(name, role, _columns(points, values, chart), low, span, figures)
-
-
-def _columns(points: Sequence[Point], values: Sequence[int | None], chart: int) -> list[int | None]:
-    """The highest value of each column of time; one without a point has that before it."""
-    columns: list[int | None] = [None] * chart
-    if not chart:
-        return columns
-    filled = bytearray(chart)
-    last: list[int | None] = [None] * chart
-    for point, value in zip(points, values, strict=True):
-        column = column_of(point.at, points, chart)
-        filled[column] = 1
-        last[column] = value
-        highest = columns[column]
-        if value is not None and (highest is None or value > highest):
-            columns[column] = value
-    before: int | None = None
-    for column in range(chart):
-        if filled[column]:
-            before = last[column]
-        else:
-            columns[column] = before
-    return columns
-
-
-def column_of(at: float, points: Sequence[Point], chart: int) -> int:
-    """Where a moment stands between the first point and the last; at the end without a time."""
-    first, spanned = points[0].at, points[-1].at - points[0].at
-    if spanned <= 0:
-        return chart - 1
-    return max(0, min(chart - 1, int((at - first) / spanned * chart)))
+    return Series(name, role, columns_of(points, values, chart), low, span, figures)

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from ebpftrace.analysis.charting import column_of
 from ebpftrace.model.picture import Point
 from ebpftrace.tui.glyphs import Glyphs
 from ebpftrace.tui.lines import Line, Span, line
-from ebpftrace.tui.series import Series, both, column_of
+from ebpftrace.tui.series import Series, both
 from ebpftrace.units import format_seconds
 
 # From so many cells on there is room for growth and both extremes, and for whole names.
