@@ -19,7 +19,9 @@ def line_of(points: Sequence[Point], values: Sequence[int | None], width: int) -
     )
 
 
-def columns_of(points: Sequence[Point], values: Sequence[int | None], chart: int) -> list[int | None]:
+def columns_of(
+    points: Sequence[Point], values: Sequence[int | None], chart: int
+) -> list[int | None]:
     """The highest value of each column of time; one without a point has that before it."""
     columns: list[int | None] = [None] * chart
     if not chart:
