@@ -25,8 +25,8 @@ def write(picture: Picture, selection: Selection, out: TextIO) -> None:
 def emit(made: dict[str, Any], out: TextIO) -> None:
     """Write JSON types as one line and flush it, as ASCII where `out` does not take UTF-8."""
     in_utf8 = (out.encoding or "utf-8").lower().replace("-", "") == "utf8"
-    json.dump(made, out, ensure_ascii=not in_utf8, separators=(",", ":"))
-    out.write("\n")
+    # As one text: what is written in parts is made in Python, in ten times the time.
+    out.write(json.dumps(made, ensure_ascii=not in_utf8, separators=(",", ":")) + "\n")
     out.flush()
 
 
