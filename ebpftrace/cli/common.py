@@ -56,22 +56,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     when.add_argument(
         "--count", metavar="N", type=whole(1, 1 << 30), help="end after this many pictures"
     )
-    what = parser.add_argument_group("what is shown (totals always cover everything)")
-    what.add_argument("--top", metavar="N", type=whole(0, 1 << 30), help="sites; 0 is all")
-    what.add_argument("--sort", choices=SORT_KEYS, default="bytes", help="what comes first (bytes)")
-    what.add_argument(
-        "--older", metavar="TIME", type=time, help="only sites with a block at least this old"
-    )
-    what.add_argument(
-        "--skip-frame",
-        dest="skip_frames",
-        metavar="REGEX",
-        action="append",
-        default=[],
-        type=regex,
-        help="never blame a function in which this is found; may be given more than once",
-    )
-    add_suppressions(what)
+    add_shown(parser)
     add_naming(parser)
     kept = parser.add_argument_group("what is tracked (sizes: 512, 4k, 2M)")
     kept.add_argument(
@@ -112,6 +97,31 @@ def add_suppressions(parser: argparse.ArgumentParser | argparse._ArgumentGroup) 
         help="hide what a file in Valgrind's or LeakSanitizer's syntax names, and say how much that "
         "is; may be given more than once",
     )
+
+
+def add_shown(parser: argparse.ArgumentParser) -> None:
+    """What `selection` is made of."""
+    what = parser.add_argument_group("what is shown (totals always cover everything)")
+    what.add_argument("--top", metavar="N", type=whole(0, 1 << 30), help="sites; 0 is all")
+    what.add_argument("--sort", choices=SORT_KEYS, default="bytes", help="what comes first (bytes)")
+    what.add_argument(
+        "--older", metavar="TIME", type=time, help="only sites with a block at least this old"
+    )
+    add_picked(what)
+
+
+def add_picked(parser: argparse._ArgumentGroup) -> None:
+    """Which functions are never blamed, and which sites are hidden."""
+    parser.add_argument(
+        "--skip-frame",
+        dest="skip_frames",
+        metavar="REGEX",
+        action="append",
+        default=[],
+        type=regex,
+        help="never blame a function in which this is found; may be given more than once",
+    )
+    add_suppressions(parser)
 
 
 def add_naming(parser: argparse.ArgumentParser) -> None:

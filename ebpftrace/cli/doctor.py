@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from ebpftrace.cli.common import (
 )
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
-from ebpftrace.errors import UsageError
+from ebpftrace.cli.saying import say
 
 if TYPE_CHECKING:
     from ebpftrace.doctor.report import Report
@@ -69,21 +68,10 @@ class Doctor(Command):
             found = report.as_object()
             if given.bundle:
                 found["bundle"] = {"file": str(given.bundle), "contents": contents}
-            _say(json.dumps(found, ensure_ascii=False))
+            say(json.dumps(found, ensure_ascii=False))
         else:
-            _say("\n".join([*report.lines(), *listing]))
+            say("\n".join([*report.lines(), *listing]))
         return _status(report)
-
-
-def _say(text: str) -> None:
-    """Write to stdout. UsageError where it takes nothing; a reader that has gone is no error."""
-    try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise UsageError(f"The output cannot be written: {error.strerror}.") from error
 
 
 def _status(report: "Report") -> Exit:
