@@ -7,6 +7,7 @@ from ebpftrace.model.snapshot import Snapshot
 from ebpftrace.units import format_seconds
 
 _MOST_NAMED = 5
+_LEAST_S = 0.001  # of a file that may be hostile: less makes a rate that is no number
 _BUILD_ID = 40  # hexadecimal digits: SHA-1, which linkers take
 
 
@@ -20,7 +21,7 @@ def elapsed(snapshots: Sequence[Snapshot]) -> float | None:
     if not same_watch(snapshots):
         return None
     seconds = snapshots[-1].picture.since_attach_s - snapshots[0].picture.since_attach_s
-    return seconds if seconds > 0 else None
+    return seconds if seconds >= _LEAST_S else None
 
 
 def differences(snapshots: Sequence[Snapshot], rebuilt: Sequence[Rebuilt]) -> Iterator[str]:

@@ -52,6 +52,12 @@ def test_blocks_of_no_bytes_are_something():
     assert kinds_of(holding(a=0), one) == {"a": "new"}
 
 
+def test_counts_that_cannot_be_are_compared_all_the_same():
+    less = picture(of("a", 0, counts=counts(-3, -100)), of("b", 5))
+    assert kinds_of(less, holding(a=1, b=5)) == {"a": "grown", "b": "same"}
+    assert kinds_of(holding(a=1), less) == {"a": "shrunk", "b": "new"}
+
+
 def test_equal_bytes_in_more_blocks_have_grown():
     one, two = (picture(of("a", 100, counts=counts(blocks, 100))) for blocks in (1, 2))
     assert kinds_of(one, two) == {"a": "grown"}
@@ -163,6 +169,11 @@ def test_a_wrong_order_is_said_and_has_no_rate():
     assert "not in the order of their time" in said(at(70.0), at(10.0))
     assert elapsed([at(70.0), at(10.0)]) is None
     assert said(at(10.0), at(70.0)) == ""
+
+
+def test_two_of_one_moment_have_no_rate():
+    assert elapsed([at(10.0), at(10.0)]) is None
+    assert elapsed([at(0.0), at(1e-300)]) is None
 
 
 def test_another_build_is_said_with_both_build_ids():
