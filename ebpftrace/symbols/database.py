@@ -1,4 +1,4 @@
-"""The tables of the store: made, checked, and kept small. Rows are `rows`, files are `private`.
+"""The tables of the store: made, checked, and kept small. Rows are `rows`, files are `ebpftrace.private`.
 
 All of it raises `FAILURES`; `is_corrupt` tells which of them mean the file.
 """

@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from ebpftrace import private
 from ebpftrace.errors import EbpftraceError
-from ebpftrace.symbols import database, private, rows
+from ebpftrace.symbols import database, rows
 from ebpftrace.symbols.locations import Locations
 
 P = ParamSpec("P")
