@@ -10,6 +10,7 @@ from ebpftrace.model.picture import Picture
 log = logging.getLogger(__name__)
 
 _LISTEN_MS = 50
+_REST_S = 0.1  # between two pictures that are asked for: ten a second would be 2 % of a processor
 
 
 class Poller:
@@ -41,12 +42,15 @@ class Poller:
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._latest: Picture | None = None
+        self._begun = self._drawn = self._wanted = 0
+        """Numbers of pictures: the last one begun, the last one done, the one somebody waits for."""
+        self._rested_at = 0.0
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     def start(self) -> None:
         """Draw the first picture and go on from there."""
-        self._publish(self._draw(False))
+        self._publish(final=False)
         self._thread.start()
 
     def stop(self) -> None:
@@ -73,9 +77,31 @@ class Poller:
                 raise self._failure
             return self._latest if self._latest is not seen else None
 
-    def _publish(self, picture: Picture) -> None:
+    def refresh(self, timeout: float) -> Picture | None:
+        """A picture that is begun after this call, or the final one; None if none came in time.
+
+        It is begun within 50 ms, unless another one has just been drawn: then there is a rest of
+        0.1 s, or of as long as that one took.
+        """
         with self._changed:
-            self._latest = picture
+            number = self._wanted = self._begun + 1
+            self._changed.wait_for(lambda: self._has(number) or self._failure, timeout)
+            if self._failure is not None:
+                raise self._failure
+            return self._latest if self._has(number) else None
+
+    def _has(self, number: int) -> bool:
+        return self._drawn >= number or (self._latest is not None and self._latest.final)
+
+    def _publish(self, *, final: bool) -> None:
+        began = time.monotonic()
+        with self._changed:
+            self._begun += 1
+        picture = self._draw(final)
+        now = time.monotonic()
+        self._rested_at = now + max(now - began, _REST_S)
+        with self._changed:
+            self._latest, self._drawn = picture, self._begun
             self._changed.notify_all()
 
     def _run(self) -> None:
@@ -94,8 +120,10 @@ class Poller:
             wait = min(_LISTEN_MS, max(1, int((due - time.monotonic()) * 1000)))
             self._on_events(self._listen(wait))
             going = self._on_idle()
-            if time.monotonic() >= due and going:
-                self._publish(self._draw(False))
-                # Late by more than one interval: skip, rather than draw in a row to catch up.
-                due = max(due + self._interval, time.monotonic())
-        self._publish(self._draw(True))
+            now = time.monotonic()
+            if going and (now >= due or (self._wanted > self._begun and now >= self._rested_at)):
+                self._publish(final=False)
+                if now >= due:
+                    # Late by more than one interval: skip, rather than draw in a row to catch up.
+                    due = max(due + self._interval, time.monotonic())
+        self._publish(final=True)

@@ -166,6 +166,10 @@ class Session:
         """The newest picture that is not `seen`; None if none came within `timeout` seconds."""
         return self._poller.after(seen, timeout)
 
+    def refresh(self, timeout: float) -> Picture | None:
+        """A picture that is begun after this call, or the final one; None if none came in time."""
+        return self._poller.refresh(timeout)
+
     def blocks(self, site: Site, last: int = 20) -> SiteBlocks | None:
         """The outstanding blocks of one site, read now; None where its slot is another's by now."""
         return self._blocks().of_site(site, time.monotonic_ns(), last)
