@@ -213,7 +213,7 @@ def _child(answer_to: socket.socket, words: int, unit: Unit, flags: Sequence[str
     """Never returns: this is a copy of the tool, and must not act as the tool."""
     status = 1
     try:
-        for number in (signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, signal.SIG_IGN)  # the parent decides, and kills us
         os.dup2(words, 1)
         os.dup2(words, 2)

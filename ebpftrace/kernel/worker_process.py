@@ -32,6 +32,10 @@ _MOST_FILES = 8
 _LOOK_S = 0.1
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _NAME = b"ebpftrace-probe"
+_IGNORED = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP),
+    signal.SIGUSR1,  # for the maker, but systemctl kill sends it to all of a service
+)
 
 Answer = dict[str, Any]
 
@@ -84,7 +88,7 @@ class Tried:
 
 def _detach(control: socket.socket, maker: int) -> None:
     """Become nobody's output and nobody's terminal job."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+    for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)  # the maker decides; our end is its closed socket
     prctl = ctypes.CDLL(None).prctl
     prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)  # stopped, it would never hear of it

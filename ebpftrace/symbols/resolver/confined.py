@@ -11,6 +11,7 @@ import resource
 import signal
 import struct
 from contextlib import suppress
+from pathlib import Path
 
 NOBODY = 65534
 _CLONE_NEWNET = 0x40000000
@@ -31,7 +32,9 @@ def enter(maker: int, *, network: bool) -> None:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != maker:
         raise ProcessLookupError
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # for the maker: systemctl kill sends it to all
     os.nice(_NICE)
+    _be_no_dearer()
     if os.geteuid() == 0:
         if not network:
             libc.unshare(_CLONE_NEWNET)  # a container may forbid it, and there is nobody to talk to
@@ -63,6 +66,14 @@ def limit(most_bytes: int, seconds: float) -> None:
         hard = resource.getrlimit(which)[1]
         soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(which, (soft, hard))
+
+
+def _be_no_dearer() -> None:
+    """When memory runs out, the target must not be killed in our place because our maker is spared."""
+    with suppress(OSError, ValueError):
+        own = Path("/proc/self/oom_score_adj")
+        if int(own.read_text()) < 0:
+            own.write_text("0")
 
 
 def _drop_capabilities(libc: ctypes.CDLL) -> None:
