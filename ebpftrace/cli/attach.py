@@ -1,19 +1,18 @@
 """`ebpftrace attach`: a live view of running processes."""
 
 import argparse
-import logging
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from ebpftrace.analysis.suppressions import Suppressions
 from ebpftrace.cli import dashboard
+from ebpftrace.cli.capture import capture_options, leave
 from ebpftrace.cli.command import Command
 from ebpftrace.cli.common import (
     add_common,
     add_targets,
     check_common,
-    chosen_backend,
     distinct_pids,
     log_unused,
     note,
@@ -29,12 +28,9 @@ from ebpftrace.model.picture import Picture
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ebpftrace.cli.opening import Opening
     from ebpftrace.session.preparation import Preparation
     from ebpftrace.session.session import Session
     from ebpftrace.target.process import Process
-
-log = logging.getLogger(__name__)
 
 _TOP_JSON, _TOP_TEXT = 50, 10
 # The first report with something in it comes early: somebody is waiting for it.
@@ -70,23 +66,11 @@ class Attach(Command):
         signals = StopSignals()
         # Not at the top: `--version` and usage errors need none of the capture half.
         from ebpftrace.cli.targets import open_processes
-        from ebpftrace.session.options import CaptureOptions
         from ebpftrace.session.preparation import prepare
 
-        options = CaptureOptions(
-            interval=given.interval,
-            first_interval=None if given.json else min(_FIRST_REPORT_S, given.interval),
-            stack_depth=given.stack_depth,
-            max_blocks=given.max_blocks,
-            max_stacks=given.max_stacks,
-            min_size=given.min_size,
-            max_size=given.max_size,
-            backend=chosen_backend(given),
-            dwarf=not given.no_dwarf,
-            debuginfod=given.debuginfod,
-        )
+        first = None if given.json else min(_FIRST_REPORT_S, given.interval)
         processes = open_processes(pids)
-        prepared = prepare(options)
+        prepared = prepare(capture_options(given, first))
         if not (given.text or given.json) and dashboard.possible():
             return self._show(processes, prepared, suppressions, signals)
         from ebpftrace.session.session import Session  # the compiler runs meanwhile
@@ -95,7 +79,7 @@ class Attach(Command):
         try:
             return self._report(session, suppressions, signals)
         finally:
-            _leave(session)
+            leave(session)
             log_unused(suppressions)
 
     def _show(
@@ -121,7 +105,7 @@ class Attach(Command):
             chosen = selection(given, 0, suppressions)
             ended = dashboard.show(opening, chosen, given.interval, limits, signals, _worth_reading)
         finally:
-            _leave(opening)
+            leave(opening)
             log_unused(suppressions)
         return Exit.TARGETS_ENDED if ended else Exit.OK
 
@@ -149,14 +133,6 @@ class Attach(Command):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit.OK
         return Exit.TARGETS_ENDED if ended else Exit.OK
-
-
-def _leave(session: "Session | Opening") -> None:
-    log.info("removing the probes")
-    slow = session.slow_probes()
-    if slow and sys.stderr.isatty():
-        note(f"removing {slow} probes; the kernel takes up to 0.1 s for each")
-    session.close()
 
 
 def _named(processes: "Sequence[Process]") -> str:

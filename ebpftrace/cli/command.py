@@ -31,7 +31,7 @@ class Command(ABC):
         """Do it."""
 
 
-def _typed(parse: Callable[[str], T]) -> Callable[[str], T]:
+def typed(parse: Callable[[str], T]) -> Callable[[str], T]:
     """So that argparse names the option in front of our sentence."""
 
     def read(text: str) -> T:
@@ -51,7 +51,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
             raise UsageError(f"{text!r} is not a whole number from {least} to {most}")
         return int(text)
 
-    return _typed(read)
+    return typed(read)
 
 
 def _positive_time(text: str) -> float:
@@ -69,7 +69,7 @@ def _regex(text: str) -> str:
     return text
 
 
-regex = _typed(_regex)
-size = _typed(parse_size)
-time = _typed(parse_time)
-positive_time = _typed(_positive_time)
+regex = typed(_regex)
+size = typed(parse_size)
+time = typed(parse_time)
+positive_time = typed(_positive_time)

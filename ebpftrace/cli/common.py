@@ -44,6 +44,15 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """The common options of commands that watch. Sizes take 4k, 2M; times 500ms, 10s, 5m."""
+    add_when(parser, "pictures")
+    add_shown(parser)
+    add_naming(parser)
+    add_tracked(parser)
+    add_logging(parser)
+
+
+def add_when(parser: argparse.ArgumentParser, counted: str) -> None:
+    """How often and how long; `counted`: what --count counts."""
     when = parser.add_argument_group("how long (times: 500ms, 10s, 5m)")
     when.add_argument(
         "--interval",
@@ -54,10 +63,12 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     )
     when.add_argument("--duration", metavar="TIME", type=positive_time, help="end after this time")
     when.add_argument(
-        "--count", metavar="N", type=whole(1, 1 << 30), help="end after this many pictures"
+        "--count", metavar="N", type=whole(1, 1 << 30), help=f"end after this many {counted}"
     )
-    add_shown(parser)
-    add_naming(parser)
+
+
+def add_tracked(parser: argparse.ArgumentParser) -> None:
+    """What the kernel side keeps, and how."""
     kept = parser.add_argument_group("what is tracked (sizes: 512, 4k, 2M)")
     kept.add_argument(
         "--min-size", metavar="SIZE", type=size, default=0, help="no smaller allocation"
@@ -84,7 +95,6 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     add_backend(kept)
     kept.add_argument("--budget", default="none", help=argparse.SUPPRESS)
     kept.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
-    add_logging(parser)
 
 
 def add_suppressions(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
