@@ -15,7 +15,7 @@ from ebpftrace.model.picture import Picture, Point
 class Trigger(NamedTuple):
     """Why a snapshot was taken: a word, which file names show, and a sentence.
 
-    Words: interval, asked (a signal, a key), rss, tracked, pressure, high, oom, end, final.
+    Words: start, interval, asked (a signal, a key), rss, tracked, pressure, high, oom, end, final.
     """
 
     kind: str
