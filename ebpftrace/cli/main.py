@@ -16,12 +16,13 @@ from ebpftrace.cli.diff import Diff
 from ebpftrace.cli.doctor import Doctor
 from ebpftrace.cli.exits import Exit, exit_of
 from ebpftrace.cli.probes import Probes
+from ebpftrace.cli.record import Record
 from ebpftrace.cli.report import Report
 from ebpftrace.errors import CannotAttach, EbpftraceError, UsageError
 
 log = logging.getLogger(__name__)
 
-COMMANDS: tuple[type[Command], ...] = (Attach, Report, Diff, Probes, Doctor)
+COMMANDS: tuple[type[Command], ...] = (Attach, Record, Report, Diff, Probes, Doctor)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,0 +1,26 @@
+"""Which targets have ended since the last look, in words."""
+
+from ebpftrace.analysis.wording import named
+from ebpftrace.model.picture import Picture, Target
+
+_HOW = {"exec": "runs another program now", "lost": "can no longer be traced"}
+
+
+class Endings:
+    """Told of every picture, in their order."""
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+
+    def of(self, picture: Picture) -> list[str]:
+        """A clause for each that had not ended in the pictures before."""
+        ended = {number for number, target in enumerate(picture.targets) if not target.alive}
+        new, self._known = sorted(ended - self._known), ended | self._known
+        return [ending(picture.targets[number]) for number in new]
+
+
+def ending(target: Target) -> str:
+    """`redis-server (pid 7) ended: SIGKILL, out of memory`."""
+    how = _HOW.get(target.ended or "", "ended")
+    by = f": {target.ended_by}" if target.ended_by is not None else ""
+    return f"{named(target)} {how}{by}"
