@@ -37,7 +37,7 @@ class OutOfMemory(Alarm):
             return None
         if not self._file.exists():  # the removal of a group is an event, too
             raise Spent("the group was removed")
-        return Trigger("oom", f"memory group {self._name} is out of memory")
+        return Trigger("oom", f"memory group {self._name} ran out of memory")
 
     def close(self) -> None:
         if self.descriptor is not None:

@@ -86,18 +86,32 @@ class Recorder:
         self._started = self._due = clock()
 
     def run(self) -> Outcome:
-        """Until a signal, a limit, or the end of the last target. Raises what the source raises."""
+        """Until a signal, a limit, or the end of the last target.
+
+        Raises what the source raises; the last picture that came is written before that.
+        """
+        try:
+            reason, stopped = self._watch()
+            final = self._source.stop()
+        except Exception:
+            if self._latest is not None:
+                failed = Trigger("final", "the watch has failed, and this is the last picture")
+                self._write(self._latest, "final", [failed])
+            raise
+        return self._finish(final, reason, stopped=stopped)
+
+    def _watch(self) -> tuple[str, bool]:
+        """Why it ended, and whether it was told to."""
         self._started = self._clock()
         self._due = self._started + _START_S
-        seen, reason = Seen(), None
-        while reason is None:
+        while True:
             seen = self._wait(self._patience())
             if seen.picture is not None:
                 self._look(seen.picture)
             self._limiter.ask(seen.fired)
             reason = self._reason_to_end(seen) or self._write_what_is_due()
-        stopped = self._reason_to_stop(seen) is not None
-        return self._finish(reason, stopped=stopped)
+            if reason is not None:
+                return reason, self._reason_to_stop(seen) is not None
 
     def _patience(self) -> float:
         now = self._clock()
@@ -167,8 +181,7 @@ class Recorder:
             self._write(self._latest, "end" if self._ends else reasons[0].kind, reasons)
         return None
 
-    def _finish(self, reason: str, *, stopped: bool) -> Outcome:
-        final = self._source.stop()
+    def _finish(self, final: Picture, reason: str, *, stopped: bool) -> Outcome:
         ended = self._latest is not None and self._latest.final and not stopped
         self._look(final)
         kind = "end" if ended or self._ends else "final"

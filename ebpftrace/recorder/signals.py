@@ -13,7 +13,7 @@ _MOST_BYTES = 4096
 class Signals:
     """SIGINT, SIGTERM and SIGHUP end it, SIGUSR1 asks for a snapshot; from the constructor on.
 
-    A hang-up or Ctrl-C that was ignored before (nohup, a background job of a script) stays so.
+    A hang-up that was ignored before (nohup) stays so.
     """
 
     def __init__(self) -> None:
@@ -22,9 +22,10 @@ class Signals:
         self._asked = 0
         self.descriptor, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._before = signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, self._stop)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._stop)
         signal.signal(signal.SIGUSR1, self._ask)
 
     def asked(self) -> list[Trigger]:

@@ -44,6 +44,14 @@ from tests.unit.builders import picture, site
         ["attach", "-n", "redis"],
         ["attach", "-p", "1", "--log-file", "/nonexistent/log"],
         ["probes"],
+        ["record", "-p", "1"],
+        ["record", "-o", "/nonexistent/folder"],
+        ["record", "-p", "1", "-o", "/nonexistent/folder"],
+        ["record", "-p", "1", "-o", "x", "--on", "rss"],
+        ["record", "-p", "1", "-o", "x", "--keep", "0"],
+        ["record", "-p", "1", "-o", "x", "--top", "5"],
+        ["record", "-p", "1", "-o", "x", "--suppressions", "file"],
+        ["record", "-p", "1", "-o", "x", "--no-dwarf", "--debuginfod"],
     ],
 )
 def test_bad_usage_is_a_sentence_and_status_2(arguments, capsys):

@@ -333,6 +333,16 @@ def test_an_end_of_which_less_is_known(given, said):
     assert ending(target(**given)) == said
 
 
+def test_a_watch_that_fails_leaves_its_last_picture():
+    def fail() -> Seen:
+        raise RuntimeError("defect")
+
+    bench = Bench().comes(30.0).at(31.0, fail)
+    with pytest.raises(RuntimeError, match="defect"):
+        bench.run()
+    assert bench.kept[-1] == ("final", "the watch has failed, and this is the last picture", 30.0)
+
+
 # --- a folder that takes nothing ----------------------------------------------------------------------------
 
 

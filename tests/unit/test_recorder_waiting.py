@@ -155,11 +155,10 @@ def test_what_the_source_raises_is_raised_here(waiting, source):
         waiting.wait(SOON)
 
 
-def test_what_was_ignored_from_the_start_stays_ignored():
-    before = signal.getsignal(signal.SIGHUP)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+def test_a_hang_up_that_was_ignored_from_the_start_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with closing(Signals()) as signals:
+        with own_signals() as signals:
             os.kill(os.getpid(), signal.SIGHUP)
             assert signals.stopped is None
     finally:
