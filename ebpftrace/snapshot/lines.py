@@ -1,13 +1,12 @@
 """The lines of a recording, one at a time: plain, or compressed with gzip, which its bytes say."""
 
 import gzip
-import io
 import os
-import stat
 import zlib
 from collections.abc import Callable
 
 from ebpftrace.errors import UsageError
+from ebpftrace.snapshot.files import opened
 
 # 50 sites, as many as are written by default, take 0.2 MB; whoever has more asked for them. A line
 # of gzip may be a thousand times as long as what it was read from.
@@ -28,10 +27,7 @@ class Lines:
         self.unended = self.cut = False
         self._path = path
         self._gives_up = gives_up
-        try:
-            self._stored = _opened(path)
-        except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+        self._stored = os.fdopen(opened(path, "Give one that --json was written to."), "rb")
         packed = self._stored.peek(2)[:2] == _GZIP
         self._file = gzip.GzipFile(fileobj=self._stored) if packed else self._stored
 
@@ -79,12 +75,3 @@ class Lines:
             raise UsageError(
                 f"{self._path} cannot be read behind line {self.number}: {reason}."
             ) from error
-
-
-def _opened(path: str) -> io.BufferedReader:
-    # Nobody could end the wait for who writes into a pipe.
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if stat.S_ISREG(os.fstat(number).st_mode):
-        return os.fdopen(number, "rb")
-    os.close(number)
-    raise UsageError(f"{path} is no regular file. Give one that --json was written to.")

@@ -7,13 +7,10 @@ Nothing else is forgiven: the file may come from anywhere.
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from ebpftrace.model.ids import Pid, Slot
-from ebpftrace.model.losses import LOSSES, Losses
-from ebpftrace.model.picture import Cost, Naming, Picture, Target
-from ebpftrace.snapshot import values
+from ebpftrace.model.picture import Picture
+from ebpftrace.snapshot.parts import cost_of, losses_of, moment, names, naming_of, target_of
 from ebpftrace.snapshot.schema import NAME, SCHEMA
 from ebpftrace.snapshot.sites import Sites, counts_of
 from ebpftrace.snapshot.values import (
@@ -32,7 +29,6 @@ from ebpftrace.snapshot.values import (
 # An empty array takes 3 bytes of a line and 64 of memory: 64 MB of them would take 1.4 GB. A cohort,
 # the smallest thing that is one in a real line, has 14 bytes at least.
 _MOST_PARTS = 5_000_000
-_YEARS = range(1971, 9000)  # views turn times into local ones, which the calendar has to hold
 
 
 class NoJson(Unfit):
@@ -69,7 +65,9 @@ class Reader:
             raise Unfit("it has no schema: it was not written by ebpftrace --json")
         _check_schema(said["schema"])
         now = number(needed(said, "since_attach_s"), "since_attach_s", most=MOST_SECONDS)
-        targets = tuple(self._target(one) for one in array(needed(said, "targets"), "targets"))
+        targets = tuple(
+            target_of(one, self._sites.name) for one in array(needed(said, "targets"), "targets")
+        )
         slots = {target.pid: target.slot for target in targets}
         sites = []
         for one in array(needed(said, "sites"), "sites"):
@@ -81,19 +79,19 @@ class Reader:
         others = object_of(said.get("others", {}), "others")
         stacks = object_of(said.get("stacks", {}), "stacks")
         picture = Picture(
-            time=_moment(needed(said, "time")),
+            time=moment(needed(said, "time"), "time"),
             since_attach_s=now,
             targets=targets,
             totals=counts_of(object_of(needed(said, "totals"), "totals")),
             growth=None if growth is None else signed(growth, "growth_bytes_per_s"),
             sites=tuple(sites),
-            losses=_losses(object_of(said.get("losses", {}), "losses")),
-            cost=self._cost(object_of(said.get("cost", {}), "cost")),
+            losses=losses_of(object_of(said.get("losses", {}), "losses")),
+            cost=cost_of(object_of(said.get("cost", {}), "cost"), self._sites.name),
             mode=self._sites.name(said.get("mode", "full"), "mode"),
             final=truth(said.get("final", False), "final"),
-            filters=self._names(said.get("filters", []), "filters"),
+            filters=names(said.get("filters", []), "filters", self._sites.name),
             stack_depth=whole(stacks.get("depth", 127), "depth"),
-            naming=self._naming(object_of(said.get("naming", {}), "naming")),
+            naming=naming_of(object_of(said.get("naming", {}), "naming"), self._sites.name),
         )
         return Recorded(picture, whole(others.get("sites", 0), "others"))
 
@@ -119,58 +117,6 @@ class Reader:
         if self._gives_up():
             raise GaveUp
 
-    def _names(self, given: object, key: str) -> tuple[str, ...]:
-        return tuple(self._sites.name(one, key) for one in array(given, key))
-
-    def _target(self, given: object) -> Target:
-        said = object_of(given, "a target")
-        ended = self._sites.name_or_none(said.get("ended"), "ended")
-        if ended is None and not truth(said.get("alive", True), "alive"):
-            ended = "exited"
-        rss, grown = said.get("rss_bytes"), said.get("rss_growth_bytes")
-        return Target(
-            pid=Pid(whole(needed(said, "pid"), "pid of a target")),
-            comm=self._sites.name(needed(said, "comm"), "comm"),
-            exe=self._sites.name(needed(said, "exe"), "exe"),
-            slot=Slot(whole(said.get("slot", 0), "slot")),
-            allocators=self._names(said.get("allocators", []), "allocators"),
-            rss_bytes=None if rss is None else whole(rss, "rss_bytes"),
-            rss_growth_bytes=None
-            if grown is None
-            else whole(grown, "rss_growth_bytes", -values.MOST_COUNT),
-            ended=ended,
-            backend=self._sites.name_or_none(said.get("backend"), "backend"),
-            blind_s=number(said.get("blind_s", 0.0), "blind_s", most=MOST_SECONDS),
-        )
-
-    def _naming(self, said: Object) -> Naming:
-        return Naming(
-            wanted=whole(said.get("wanted", 0), "wanted"),
-            pending=whole(said.get("pending", 0), "pending"),
-            notes=self._names(said.get("notes", []), "notes"),
-        )
-
-    def _cost(self, said: Object) -> Cost:
-        fills = object_of(said.get("map_fill_percent", {}), "map_fill_percent")
-
-        def rate(key: str) -> float | None:
-            return None if said.get(key) is None else number(said[key], key)
-
-        def size(key: str) -> int | None:
-            return None if said.get(key) is None else whole(said[key], key)
-
-        return Cost(
-            hits_per_s=rate("hits_per_s"),
-            target_cpu_percent=rate("target_cpu_percent"),
-            tool_cpu_percent=rate("tool_cpu_percent"),
-            tool_rss_bytes=size("tool_rss_bytes"),
-            kernel_bytes=size("kernel_bytes"),
-            map_fill_percent={
-                self._sites.name(name, "a map"): number(fill, "map_fill_percent")
-                for name, fill in fills.items()
-            },
-        )
-
 
 def _check_schema(schema: str) -> None:
     if schema == SCHEMA:
@@ -183,21 +129,3 @@ def _check_schema(schema: str) -> None:
 
 def _refuse(constant: str) -> Any:
     raise Unfit(f"it holds {constant}, which is no number")
-
-
-def _moment(value: object) -> datetime:
-    said = values.text(value, "time")
-    try:
-        # Python 3.10 reads no Z.
-        moment = datetime.fromisoformat(said[:-1] + "+00:00" if said.endswith("Z") else said)
-    except ValueError:
-        raise Unfit("time is no time as 2026-11-20T12:00:00.123Z") from None
-    if moment.tzinfo is None or moment.year not in _YEARS:
-        raise Unfit("time has no time zone, or is out of range")
-    return moment.astimezone(timezone.utc)
-
-
-def _losses(said: Object) -> Losses:
-    """One that is missing could not be detected by the version that wrote this."""
-    counts = ((loss.name, said.get(loss.name)) for loss in LOSSES)
-    return Losses({name: None if n is None else whole(n, name) for name, n in counts})

@@ -1,18 +1,37 @@
-"""Values of a line of JSON, taken only if they are what they should be."""
+"""Values of a line of JSON or of msgpack, taken only if they are what they should be."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 MOST_COUNT = (1 << 64) - 1
 MOST_SECONDS = 1e9
-_MOST_FLOAT = 1e18
+MOST_FLOAT = 1e18
 
 T = TypeVar("T")
 Object = dict[str, Any]
 
 
 class Unfit(Exception):
-    """Why a line is no picture, as the middle of a sentence: `pid is text, not a whole number`."""
+    """Why a line, or a section, is no picture, as the middle of a sentence: `pid is text, not a whole number`."""
+
+
+class UnfitSection(Unfit):
+    """Unfit, in a section of a snapshot."""
+
+    def __init__(self, section: str, reason: str) -> None:
+        super().__init__(reason)
+        self.section = section
+
+
+@contextmanager
+def within(section: str) -> Iterator[None]:
+    """What is Unfit in it is in this section."""
+    try:
+        yield
+    except Unfit as error:
+        raise UnfitSection(section, str(error)) from None
 
 
 def unfit(key: str, value: object, wanted: str) -> Unfit:
@@ -35,8 +54,8 @@ def whole(value: object, key: str, least: int = 0, most: int = MOST_COUNT) -> in
     return value
 
 
-def number(value: object, key: str, least: float = 0.0, most: float = _MOST_FLOAT) -> float:
-    """A finite one; JSON does not tell 1 from 1.0."""
+def number(value: object, key: str, least: float = 0.0, most: float = MOST_FLOAT) -> float:
+    """A finite one; neither JSON nor those who write msgpack tell 1 from 1.0."""
     if type(value) is not float and type(value) is not int:
         raise unfit(key, value, "a number")
     if not (least <= value <= most and math.isfinite(value)):
@@ -45,7 +64,7 @@ def number(value: object, key: str, least: float = 0.0, most: float = _MOST_FLOA
 
 
 def signed(value: object, key: str) -> float:
-    return number(value, key, -_MOST_FLOAT)
+    return number(value, key, -MOST_FLOAT)
 
 
 def truth(value: object, key: str) -> bool:

@@ -1,0 +1,106 @@
+"""The small parts of a picture, of the keys that JSON and snapshots have for them. Unfit for others.
+
+A key that an older version did not write takes its default, and one that is not known is passed over.
+`name` makes clean text of a value, and is told its key.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+
+from ebpftrace.model.ids import Pid, Slot
+from ebpftrace.model.losses import LOSSES, Losses
+from ebpftrace.model.picture import Cost, Naming, Target
+from ebpftrace.snapshot import values
+from ebpftrace.snapshot.values import (
+    MOST_COUNT,
+    MOST_SECONDS,
+    Object,
+    Unfit,
+    array,
+    needed,
+    number,
+    object_of,
+    truth,
+    whole,
+)
+
+Name = Callable[[object, str], str]
+
+_YEARS = range(1971, 9000)  # views turn times into local ones, which the calendar has to hold
+
+
+def moment(value: object, key: str) -> datetime:
+    said = values.text(value, key)
+    try:
+        # Python 3.10 reads no Z.
+        made = datetime.fromisoformat(said[:-1] + "+00:00" if said.endswith("Z") else said)
+    except ValueError:
+        raise Unfit(f"{key} is no time as 2026-11-20T12:00:00.123Z") from None
+    if made.tzinfo is None or made.year not in _YEARS:
+        raise Unfit(f"{key} has no time zone, or is out of range")
+    return made.astimezone(timezone.utc)
+
+
+def names(given: object, key: str, name: Name) -> tuple[str, ...]:
+    return tuple([name(one, key) for one in array(given, key)])
+
+
+def target_of(given: object, name: Name) -> Target:
+    said = object_of(given, "a target")
+
+    def maybe(key: str) -> str | None:
+        return None if said.get(key) is None else name(said[key], key)
+
+    ended = maybe("ended")
+    if ended is None and not truth(said.get("alive", True), "alive"):
+        ended = "exited"
+    rss, grown = said.get("rss_bytes"), said.get("rss_growth_bytes")
+    return Target(
+        pid=Pid(whole(needed(said, "pid"), "pid of a target")),
+        comm=name(needed(said, "comm"), "comm"),
+        exe=name(needed(said, "exe"), "exe"),
+        slot=Slot(whole(said.get("slot", 0), "slot")),
+        allocators=names(said.get("allocators", []), "allocators", name),
+        rss_bytes=None if rss is None else whole(rss, "rss_bytes"),
+        rss_growth_bytes=None if grown is None else whole(grown, "rss_growth_bytes", -MOST_COUNT),
+        ended=ended,
+        backend=maybe("backend"),
+        blind_s=number(said.get("blind_s", 0.0), "blind_s", most=MOST_SECONDS),
+        ended_by=maybe("ended_by"),
+    )
+
+
+def naming_of(said: Object, name: Name) -> Naming:
+    return Naming(
+        wanted=whole(said.get("wanted", 0), "wanted"),
+        pending=whole(said.get("pending", 0), "pending"),
+        notes=names(said.get("notes", []), "notes", name),
+    )
+
+
+def cost_of(said: Object, name: Name) -> Cost:
+    fills = object_of(said.get("map_fill_percent", {}), "map_fill_percent")
+
+    def rate(key: str) -> float | None:
+        return None if said.get(key) is None else number(said[key], key)
+
+    def size(key: str) -> int | None:
+        return None if said.get(key) is None else whole(said[key], key)
+
+    return Cost(
+        hits_per_s=rate("hits_per_s"),
+        target_cpu_percent=rate("target_cpu_percent"),
+        tool_cpu_percent=rate("tool_cpu_percent"),
+        tool_rss_bytes=size("tool_rss_bytes"),
+        kernel_bytes=size("kernel_bytes"),
+        map_fill_percent={
+            name(kernel_map, "a map"): number(fill, "map_fill_percent")
+            for kernel_map, fill in fills.items()
+        },
+    )
+
+
+def losses_of(said: Object) -> Losses:
+    """One that is missing could not be detected by the version that wrote this."""
+    counts = ((loss.name, said.get(loss.name)) for loss in LOSSES)
+    return Losses({name: None if n is None else whole(n, name) for name, n in counts})
