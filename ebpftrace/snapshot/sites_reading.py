@@ -10,7 +10,7 @@ from ebpftrace.snapshot.sites_writing import MOST_BLOCKS
 from ebpftrace.snapshot.tables_reading import MOST_ROWS, Tables, made, runs
 from ebpftrace.snapshot.values import MOST_SECONDS, Object, Unfit, needed, whole
 
-_MOST_COHORTS = 1 << 24
+_MOST_COHORTS = 1 << 22
 
 
 def cohorts_of(content: Object | None) -> tuple[list[int], list[Cohort]]:

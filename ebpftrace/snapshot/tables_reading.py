@@ -15,7 +15,7 @@ from ebpftrace.snapshot.columns import Columns
 from ebpftrace.snapshot.values import Object, Unfit, needed, within
 from ebpftrace.text import clean
 
-MOST_ROWS = 1 << 22
+MOST_ROWS = 1 << 21
 _MOST_IN_STACKS = 1 << 25
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ asked first: a million frames are 50 ms by identity and a second by value.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, count
 from operator import attrgetter
 from typing import Any
 
@@ -21,6 +21,7 @@ _FRAME = attrgetter(
     *("function", "file", "line", "column", "inlined"),
     *("module", "build_id", "offset", "address", "source"),
 )
+_BATCH = 4096  # stacks whose frames are looked at together: 5 MB
 
 
 class Tables:
@@ -31,7 +32,6 @@ class Tables:
         self._modules: dict[tuple[str | None, str | None], int] = {(None, None): 0}
         self._frames: dict[tuple[Any, ...], int] = {}
         self._stacks: dict[tuple[int, ...], int] = {}
-        self._call_sites = 0
         self._frame_of: dict[int, int] = {}
         self._call_site_of: dict[int, int] = {}
         self._held: list[object] = []  # so that no other object gets the identity of one
@@ -44,12 +44,13 @@ class Tables:
     def call_sites(self, given: Sequence[CallSite]) -> list[int]:
         """Their numbers."""
         known = self._call_site_of
-        for at in given:
-            if id(at) not in known:
-                known[id(at)] = self._call_sites
-                self._call_sites += 1
-                self._held.append(at)
-                self._new_call_sites.append((*at, self._stack(at.frames)))
+        new = list({id(at): at for at in given if id(at) not in known}.values())
+        for start in range(0, len(new), _BATCH):
+            batch = new[start : start + _BATCH]
+            stacks = self._stack_numbers([at.frames for at in batch])
+            self._new_call_sites += [(*at, stack) for at, stack in zip(batch, stacks, strict=True)]
+        known.update(zip(map(id, new), count(len(known)), strict=False))
+        self._held += new
         return list(map(known.__getitem__, map(id, given)))
 
     def texts(self, given: Sequence[str | None]) -> list[int]:
@@ -85,21 +86,29 @@ class Tables:
         texts, self._new_texts = self._new_texts, []
         yield "strings", {"texts": _joined(texts)}
 
-    def _stack(self, frames: tuple[Frame, ...]) -> int:
+    def _stack_numbers(self, stacks: Sequence[tuple[Frame, ...]]) -> list[int]:
+        numbers = self._frame_numbers(list(chain.from_iterable(stacks)))
+        known, found = self._stacks, []
+        end = 0
+        for stack in stacks:
+            start, end = end, end + len(stack)
+            row = tuple(numbers[start:end])
+            number = known.get(row)
+            if number is None:
+                number = known[row] = len(known)
+                self._new_stacks.append(row)
+            found.append(number)
+        return found
+
+    def _frame_numbers(self, frames: Sequence[Frame]) -> list[int]:
         known = self._frame_of
-        try:
-            numbers = tuple(map(known.__getitem__, map(id, frames)))
-        except KeyError:
-            for frame in frames:
-                if id(frame) not in known:
-                    known[id(frame)] = self._frame(_FRAME(frame))
-                    self._held.append(frame)
-            numbers = tuple(map(known.__getitem__, map(id, frames)))
-        number = self._stacks.get(numbers)
-        if number is None:
-            number = self._stacks[numbers] = len(self._stacks)
-            self._new_stacks.append(numbers)
-        return number
+        keys = list(map(id, frames))
+        distinct = dict(zip(keys, frames, strict=True))
+        new = [frame for key, frame in distinct.items() if key not in known]
+        for frame, row in zip(new, map(_FRAME, new), strict=True):
+            known[id(frame)] = self._frame(row)
+        self._held += new
+        return list(map(known.__getitem__, keys))
 
     def _frame(self, row: tuple[Any, ...]) -> int:
         number = self._frames.get(row)
