@@ -16,8 +16,8 @@ from ebpftrace.snapshot.reading import StreamReader, read_head
 from ebpftrace.snapshot.writing import RECORDS, StreamWriter
 from tests.unit.builders import counts, frame, picture, site
 from tests.unit.generated_pictures import pictures
-from tests.unit.written_builders import full, mapping, parts, process, snapshot
 from tests.unit.test_snapshot import no_offset_is_nil
+from tests.unit.written_builders import full, mapping, parts, process, snapshot
 
 MANY = tuple(site(f"f{n}", id=f"1-{n:x}") for n in range(40))
 
