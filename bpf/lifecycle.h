@@ -18,13 +18,55 @@ static __always_inline void tell(u32 kind, u32 slot, u32 thread, u32 flags)
 		lose(LOSS_RINGBUF_FULL);
 }
 
+#define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
+
+static __always_inline u64 kernel_word(u64 at)
+{
+	u64 word = 0;
+
+	bpf_probe_read_kernel(&word, sizeof(word), (void *)at);
+	return word;
+}
+
+static __always_inline u32 kernel_half(u64 at)
+{
+	u32 half = 0;
+
+	bpf_probe_read_kernel(&half, sizeof(half), (void *)at);
+	return half;
+}
+
+/* By what the process ends; 0 while that is open. It is settled when all threads are told to end
+ * (exit_group, a signal), or when the last one does: then it is the code of the first thread
+ * (wait_task_zombie of kernel/exit.c). */
+static __always_inline u32 told_exit(void)
+{
+	u32 zero = 0, code;
+	u64 task = bpf_get_current_task(), group;
+	struct control *known = control.lookup(&zero);
+
+	if (!known || !known->exits.signal)
+		return 0;
+	group = kernel_word(task + known->exits.signal);
+	if (kernel_half(group + known->exits.flags) & SIGNAL_GROUP_EXIT)
+		code = kernel_half(group + known->exits.group_code);
+	else if (!kernel_half(group + known->exits.live))
+		code = kernel_half(kernel_word(task + known->exits.leader) + known->exits.code);
+	else
+		return 0;
+	code = (code & EXIT_CODE) | EXIT_TOLD;
+	if (kernel_word(group + known->exits.oom_mm)) /* set by mark_oom_victim of mm/oom_kill.c */
+		code |= EXIT_OOM;
+	return code;
+}
+
 int on_thread_exit(void *ctx) /* sched_process_exit */
 {
 	u32 thread = bpf_get_current_pid_tgid();
 	u32 *slot = watched.lookup(&thread);
 
 	if (slot)
-		tell(EVENT_THREAD_EXIT, *slot, thread, 0);
+		tell(EVENT_THREAD_EXIT, *slot, thread, told_exit());
 	in_flight.delete(&thread);
 	return 0;
 }

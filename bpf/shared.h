@@ -98,6 +98,11 @@ enum stack_end {
 #define RULE_UNKNOWN 0x40u  /* END_UNSUPPORTED */
 #define RULE_STEP 0x80u     /* set in every other rule: 0 is none */
 
+/* `called` of EVENT_THREAD_EXIT: by what the process ends, as wait(2) tells it, once that is settled. */
+#define EXIT_CODE 0xffffu
+#define EXIT_TOLD 0x10000u
+#define EXIT_OOM 0x20000u /* the kernel chose this process when memory had run out */
+
 /* Offsets in the kernel's own structs, from its BTF; all 0 where they are not known. */
 struct return_offsets {
 	u16 utask;     /* of task_struct */
@@ -106,11 +111,18 @@ struct return_offsets {
 	u16 unused;
 };
 
+struct exit_offsets {
+	u16 signal, leader, code;            /* of task_struct */
+	u16 live, flags, group_code, oom_mm; /* of signal_struct */
+	u16 unused;
+};
+
 struct control {
 	u64 start;      /* ktime of the attach: epochs count from here */
 	u32 flags;
 	u32 open_epoch; /* cohorts of older epochs are closed: user space may delete empty ones */
 	struct return_offsets returns;
+	struct exit_offsets exits;
 	u32 unused;
 };
 
@@ -184,7 +196,8 @@ struct event {
 	u32 slot;
 	u32 count; /* EVENT_STACK: frames that follow; EVENT_MISS: bytes of the slice; else the
 		    * thread or process */
-	u32 called; /* EVENT_STACK: function | family << 8; EVENT_FORK: flags of clone */
+	u32 called; /* EVENT_STACK: function | family << 8; EVENT_FORK: flags of clone;
+		     * EVENT_THREAD_EXIT: with EXIT_TOLD, or 0 */
 	u64 stack;  /* EVENT_STACK: hash of the frames; EVENT_MISS: the ticket; else ktime */
 };
 

@@ -1,7 +1,7 @@
 """The kernel's own types, as far as a function's number or a member's offset is wanted.
 
 Layout: Documentation/bpf/btf.rst. 5 MB of types are walked in 0.08 s; only what calls kernel
-functions, or reads what it keeps of return probes, needs them.
+functions, or reads what it keeps of return probes and of the end of a process, needs them.
 """
 
 import struct
@@ -33,6 +33,17 @@ RETURN_MEMBERS = (
 )
 """Where the kernel keeps the return addresses that return probes have replaced."""
 
+EXIT_MEMBERS = (
+    ("task_struct", "signal"),
+    ("task_struct", "group_leader"),
+    ("task_struct", "exit_code"),
+    ("signal_struct", "live"),
+    ("signal_struct", "flags"),
+    ("signal_struct", "group_exit_code"),
+    ("signal_struct", "oom_mm"),
+)
+"""Where it keeps by what a process ends; `oom_mm` is there since 26db62f179d1 (4.9)."""
+
 
 @lru_cache(maxsize=8)
 def kernel_function(name: str) -> int | None:
@@ -44,9 +55,13 @@ def kernel_function(name: str) -> int | None:
 
 
 @lru_cache(maxsize=1)
-def return_offsets() -> tuple[int, ...]:
-    """The offsets in bytes of RETURN_MEMBERS in the running kernel; () where it does not tell."""
-    return member_offsets(_kernel_types(), RETURN_MEMBERS)
+def kernel_offsets() -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The offsets in bytes of RETURN_MEMBERS and of EXIT_MEMBERS in the running kernel.
+
+    () where it does not tell all of those.
+    """
+    returns, exits = member_offsets(_kernel_types(), RETURN_MEMBERS, EXIT_MEMBERS)
+    return returns, exits
 
 
 def _kernel_types() -> bytes:
@@ -70,20 +85,26 @@ def function_id(btf: bytes, name: str) -> int | None:
         return None
 
 
-def member_offsets(btf: bytes, members: Sequence[tuple[str, str]]) -> tuple[int, ...]:
-    """The offsets in bytes of (struct, member), all or none; a member of a member is not found."""
+def member_offsets(btf: bytes, *groups: Sequence[tuple[str, str]]) -> list[tuple[int, ...]]:
+    """The offsets in bytes of (struct, member), of each group all or none, in one walk.
+
+    A member of a member is not found.
+    """
+    members = [member for group in groups for member in group]
+    found: dict[tuple[str, str], int] = {}
     try:
         types = _Types(btf)
         structs = {types.name(name): name for name, _ in members}
         wanted = {types.name(member): member for _, member in members}
-        found: dict[tuple[str, str], int] = {}
         for _, at in types.of_kind(_STRUCT, structs):
             for name, bits in types.members(at):
                 if name in wanted:
                     found.setdefault((structs[types.words[at]], wanted[name]), bits // 8)
-        return tuple(found[member] for member in members)
     except (struct.error, LookupError, ValueError):
-        return ()
+        found.clear()
+    return [
+        tuple(found[one] for one in group) if found.keys() >= set(group) else () for group in groups
+    ]
 
 
 class _Types:

@@ -11,6 +11,7 @@ SLOTS = 1024
 CODE_RANGES = 32
 FUNCTIONS = 64
 CONTROL_ARMED, CONTROL_COUNTING, CONTROL_LEARNING = 1, 2, 4
+EXIT_CODE, EXIT_TOLD, EXIT_OOM = 0xFFFF, 0x10000, 0x20000
 COOKIE_ZERO_FREES = 0x40000000
 EVENT_STACK, EVENT_MISS, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK = 1, 2, 3, 4, 5
 SLICE_BYTES, SHORT_SLICE_BYTES = 8192, 2048
@@ -35,6 +36,21 @@ class ReturnOffsets(ctypes.Structure):
     )
 
 
+class ExitOffsets(ctypes.Structure):
+    """`struct exit_offsets`; its first seven in the order of `btf.EXIT_MEMBERS`."""
+
+    _fields_ = (
+        ("signal", u16),
+        ("leader", u16),
+        ("code", u16),
+        ("live", u16),
+        ("flags", u16),
+        ("group_code", u16),
+        ("oom_mm", u16),
+        ("unused", u16),
+    )
+
+
 class Control(ctypes.Structure):
     """`struct control`."""
 
@@ -43,6 +59,7 @@ class Control(ctypes.Structure):
         ("flags", u32),
         ("open_epoch", u32),
         ("returns", ReturnOffsets),
+        ("exits", ExitOffsets),
         ("unused", u32),
     )
 

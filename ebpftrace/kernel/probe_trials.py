@@ -129,7 +129,7 @@ def _all(bench: Bench) -> ProbeTrial:
 def _look_into_types() -> None:
     """Both answers are kept for who asks."""
     btf.kernel_function(IS_RETURN)
-    btf.return_offsets()
+    btf.kernel_offsets()
 
 
 def _place_events(bench: Bench) -> None:

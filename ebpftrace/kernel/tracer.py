@@ -62,7 +62,8 @@ class Tracer:
         reported = Table(table("reported"), 8, 4)
         more_rules = Table(table("more_rules"), 8, 8)
         self.rules = RuleTable(table("rules"), sizes.rules, more_rules, reported)
-        self._returns = layout.ReturnOffsets(*worker.return_offsets())
+        returns, exits = worker.kernel_offsets()
+        self._offsets = layout.ReturnOffsets(*returns), layout.ExitOffsets(*exits)
         self._losses = Counters(table("losses"), layout.LOSS_COUNT)
         self._hits = Counters(table("hits"), 2 * layout.FUNCTIONS)
         self._ring = RingBuffer(table("events"), sizes.ring_pages * mmap.PAGESIZE)
@@ -85,7 +86,7 @@ class Tracer:
     # --- switches ---------------------------------------------------------------------------------
 
     def _store_control(self) -> None:
-        value = layout.Control(self.start_ns, self._flags, self._open_epoch, self._returns)
+        value = layout.Control(self.start_ns, self._flags, self._open_epoch, *self._offsets)
         self._control.update(_INDEX_0, bytes(value))
 
     def calibrate(self) -> None:

@@ -147,9 +147,10 @@ class Worker:
         number: int | None = self._ask_once({"do": "kernel_function", "name": name})["id"]
         return number
 
-    def return_offsets(self) -> tuple[int, ...]:
+    def kernel_offsets(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """As in `btf`. CannotAttach."""
-        return tuple(self._ask_once({"do": "return_offsets"})["offsets"])
+        returns, exits = self._ask_once({"do": "kernel_offsets"})["offsets"]
+        return tuple(returns), tuple(exits)
 
     def _ask_once(self, request: Mapping[str, object]) -> dict[str, Any]:
         channel = self.channel()

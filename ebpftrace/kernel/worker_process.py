@@ -21,7 +21,7 @@ from typing import Any
 
 from ebpftrace.errors import HostRefuses
 from ebpftrace.kernel import features, syscalls
-from ebpftrace.kernel.btf import kernel_function, return_offsets
+from ebpftrace.kernel.btf import kernel_function, kernel_offsets
 from ebpftrace.kernel.child import keep_only
 from ebpftrace.kernel.instructions import RETURN_0
 from ebpftrace.kernel.probe_trials import probe_trial
@@ -118,7 +118,7 @@ class Conversation:
             "trial": self._trial,
             "release": self._release,
             "kernel_function": self._kernel_function,
-            "return_offsets": self._return_offsets,
+            "kernel_offsets": self._kernel_offsets,
             "time": self._time,
         }
 
@@ -256,8 +256,8 @@ class Conversation:
     def _kernel_function(self, request: Answer, _files: list[int]) -> Answer:
         return {"id": kernel_function(request["name"])}
 
-    def _return_offsets(self, _request: Answer, _files: list[int]) -> Answer:
-        return {"offsets": return_offsets()}
+    def _kernel_offsets(self, _request: Answer, _files: list[int]) -> Answer:
+        return {"offsets": kernel_offsets()}
 
     def _release(self, _request: Answer, _files: list[int]) -> Answer:
         self._tried.release()

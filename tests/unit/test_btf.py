@@ -4,7 +4,13 @@ import struct
 
 import pytest
 
-from ebpftrace.kernel.btf import RETURN_MEMBERS, function_id, member_offsets, return_offsets
+from ebpftrace.kernel.btf import (
+    EXIT_MEMBERS,
+    RETURN_MEMBERS,
+    function_id,
+    kernel_offsets,
+    member_offsets,
+)
 
 INT, PTR, ARRAY, STRUCT, UNION, ENUM, FUNC, FUNC_PROTO, VAR, DATASEC = (
     1,
@@ -101,6 +107,11 @@ def test_another_magic_and_a_kind_of_later_years_are_none():
     assert function_id(types.raw(), "f") == 1
 
 
+def offsets_of(btf, members):
+    (found,) = member_offsets(btf, members)
+    return found
+
+
 SIZES = {"seconds": 0, "nanoseconds": 64, "next": 128}
 
 
@@ -117,48 +128,48 @@ def with_struct(name="time", members=None, kind=STRUCT, packed=False):
 def test_the_offsets_of_members_are_in_bytes_in_the_order_that_was_asked_for():
     btf = with_struct().raw()
     wanted = [("time", "next"), ("time", "seconds"), ("time", "nanoseconds")]
-    assert member_offsets(btf, wanted) == (16, 0, 8)
+    assert offsets_of(btf, wanted) == (16, 0, 8)
 
 
 def test_members_of_the_same_name_are_told_apart_by_their_structs():
     types = with_struct("task", {"next": 320})
     types.struct("probe", {"other": 0, "next": 64})
-    assert member_offsets(types.raw(), [("probe", "next"), ("task", "next")]) == (8, 40)
+    assert offsets_of(types.raw(), [("probe", "next"), ("task", "next")]) == (8, 40)
 
 
 @pytest.mark.parametrize("missing", [("time", "years"), ("space", "next"), ("pair", "next")])
 def test_where_one_member_is_missing_none_is_found(missing):
-    assert member_offsets(with_struct().raw(), [("time", "next"), missing]) == ()
+    assert offsets_of(with_struct().raw(), [("time", "next"), missing]) == ()
 
 
 def test_a_member_of_a_union_of_that_name_is_not_found():
-    assert member_offsets(with_struct(kind=UNION).raw(), [("time", "next")]) == ()
+    assert offsets_of(with_struct(kind=UNION).raw(), [("time", "next")]) == ()
 
 
 def test_the_sizes_of_bit_fields_are_no_part_of_the_offsets():
     types = with_struct(members={"flag": 3 << 24 | 5, "next": 192}, packed=True)
-    assert member_offsets(types.raw(), [("time", "next")]) == (24,)
+    assert offsets_of(types.raw(), [("time", "next")]) == (24,)
     types = with_struct(members={"flag": 0, "late": 8 << 24 | 4096}, packed=True)
-    assert member_offsets(types.raw(), [("time", "late")]) == (512,)
+    assert offsets_of(types.raw(), [("time", "late")]) == (512,)
 
 
 def test_a_struct_without_bit_fields_may_be_larger_than_those_leave_room_for():
     types = with_struct(members={"far": 1 << 27})
-    assert member_offsets(types.raw(), [("time", "far")]) == (1 << 24,)
+    assert offsets_of(types.raw(), [("time", "far")]) == (1 << 24,)
 
 
 def test_of_structs_that_share_a_name_the_first_that_has_the_member_counts():
     types = with_struct(members={"other": 0})
     types.struct("time", {"next": 64})
     types.struct("time", {"next": 128})
-    assert member_offsets(types.raw(), [("time", "next")]) == (8,)
+    assert offsets_of(types.raw(), [("time", "next")]) == (8,)
 
 
 def test_members_cut_short_at_any_byte_are_none_or_what_they_are():
     btf = with_struct().raw()
     for cut in range(len(btf)):
-        assert member_offsets(btf[:cut], [("time", "next")]) in {(), (16,)}
-    assert member_offsets(btf, [("time", "next")]) == (16,)
+        assert offsets_of(btf[:cut], [("time", "next")]) in {(), (16,)}
+    assert offsets_of(btf, [("time", "next")]) == (16,)
 
 
 @pytest.mark.parametrize("byte", [0x00, 0x7F, 0xFF])
@@ -166,7 +177,7 @@ def test_damaged_types_are_read_to_an_end(byte):
     btf = with_struct().raw()
     for at in range(len(btf)):
         damaged = btf[:at] + bytes([byte]) + btf[at + 1 :]
-        found = member_offsets(damaged, [("time", "next"), ("time", "seconds")])
+        found = offsets_of(damaged, [("time", "next"), ("time", "seconds")])
         assert len(found) in {0, 2}
 
 
@@ -174,17 +185,22 @@ def test_a_struct_that_claims_more_members_than_there_are_has_none():
     types = Types()
     types.struct("time", SIZES)
     types.types = types.types[:4] + struct.pack("<I", STRUCT << 24 | 0xFFFF) + types.types[8:]
-    assert member_offsets(types.raw(), [("time", "years")]) == ()
+    assert offsets_of(types.raw(), [("time", "years")]) == ()
 
 
 def test_members_behind_a_kind_of_later_years_are_none():
     types = Types()
     types.add(31)
     types.struct("time", SIZES)
-    assert member_offsets(types.raw(), [("time", "next")]) == ()
+    assert offsets_of(types.raw(), [("time", "next")]) == ()
 
 
-def test_the_running_kernel_tells_all_the_members_that_walks_need_or_none():
-    found = return_offsets()
-    assert len(found) in {0, len(RETURN_MEMBERS)}
-    assert all(0 <= offset < 1 << 16 and offset % 8 == 0 for offset in found)
+def test_of_several_groups_each_is_found_or_not_by_itself():
+    groups = [("time", "next")], [("time", "years"), ("time", "next")], [("time", "seconds")]
+    assert member_offsets(with_struct().raw(), *groups) == [(16,), (), (0,)]
+
+
+def test_the_running_kernel_tells_all_members_of_a_group_or_none():
+    for found, members in zip(kernel_offsets(), (RETURN_MEMBERS, EXIT_MEMBERS), strict=True):
+        assert len(found) in {0, len(members)}
+        assert all(0 <= offset < 1 << 16 and offset % 4 == 0 for offset in found)
