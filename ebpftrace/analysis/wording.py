@@ -81,7 +81,8 @@ def trouble(target: Target) -> list[str]:
     """What keeps the target's figures from going on, or made them miss something."""
     words = []
     if target.ended is not None:
-        words.append(_ENDINGS.get(target.ended, target.ended))
+        by = f": {target.ended_by}" if target.ended_by is not None else ""
+        words.append(_ENDINGS.get(target.ended, target.ended) + by)
     if target.blind_s:
         words.append(f"no probes for {format_seconds(target.blind_s)} while their thread changed")
     return words

@@ -99,6 +99,7 @@ def _target(target: Target) -> dict[str, Any]:
         "exe": target.exe,
         "alive": target.alive,
         "ended": target.ended,
+        "ended_by": target.ended_by,
         "slot": target.slot,
         "allocators": list(target.allocators),
         "rss_bytes": target.rss_bytes,

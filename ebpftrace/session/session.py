@@ -265,6 +265,7 @@ class Session:
                 if kind == layout.EVENT_EXEC:
                     self._replace(traced)
                 elif kind == layout.EVENT_THREAD_EXIT:
+                    traced.ending.told(called)
                     self._thread_ended(traced, count, moment)
                 elif kind == layout.EVENT_FORK:
                     self._upkeep.forked(traced, called)

@@ -11,6 +11,7 @@ from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Slot, Tid
 from ebpftrace.model.picture import Target
 from ebpftrace.probes.plan import Plan, plan
+from ebpftrace.session.ending import Ending
 from ebpftrace.session.forks import Forks
 from ebpftrace.session.sources import Tree
 from ebpftrace.symbols.line_frames import LineFrames
@@ -47,7 +48,9 @@ class Traced:
         self.slot = Slot(0)
         self.attachment: Attachment | None = None
         self.forks = Forks()
+        self.ending = Ending(process)
         self.ended: str | None = None
+        self.ended_by: str | None = None
         self.backend: Backend | None = None
         self.blind_s = 0.0
 
@@ -100,6 +103,7 @@ class Traced:
         """Stop counting; keep the last figures and the names."""
         if self.ended is None:
             self.ended = how
+            self.ended_by = self.ending.words() if how == "exited" else None
             self.space.freeze()
             if how == "exec" and self._perf_map is not None:
                 self._perf_map.freeze()
@@ -142,7 +146,10 @@ class Traced:
 
     def as_target(self) -> Target:
         """How it stands now."""
-        rss = self.process.rss_bytes() if self.ended is None else None
+        rss = None
+        if self.ended is None:
+            rss = self.process.rss_bytes()
+            self.ending.look()
         self._last_rss = rss if rss is not None else self._last_rss
         grown = None
         if self._last_rss is not None and self._first_rss is not None:
@@ -158,4 +165,5 @@ class Traced:
             ended=self.ended,
             backend=self.backend,
             blind_s=self.blind_s,
+            ended_by=self.ended_by,
         )

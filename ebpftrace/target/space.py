@@ -54,6 +54,7 @@ class AddressSpace:
         self._clock = clock
         known = sorted((part for m in modules for part in m.mappings), key=lambda part: part.start)
         self._layout = Layout(known)
+        self._mappings: Sequence[Mapping] = known
         self._code = [mapping for mapping in known if mapping.executable]
         self._vdso: tuple[Mapping, vdso.VdsoImage] | None = None
         self._listeners: list[Callable[[Changes], None]] = []
@@ -71,6 +72,11 @@ class AddressSpace:
     def generation(self) -> int:
         """Another number whenever the executable mappings changed."""
         return self._generation
+
+    @property
+    def mappings(self) -> Sequence[Mapping]:
+        """All mappings, ascending, as last read; before the first reading here those of modules."""
+        return self._mappings
 
     def listen(self, listener: Callable[[Changes], None]) -> None:
         """Call `listener` after each reading by which code changed, whoever asked for it."""
@@ -154,6 +160,7 @@ class AddressSpace:
             return None
         self._modules.update((module.key, module) for module in opened)
         self._layout = self._layout.after(maps)
+        self._mappings = maps
         self._took = self._clock() - began
         code = [mapping for mapping in maps if mapping.executable]
         if code == self._code:

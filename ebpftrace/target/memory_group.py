@@ -1,0 +1,123 @@
+"""Where the control group is that a process's memory is charged to.
+
+Groups are found below the mounts of this process, by /proc/PID/cgroup, which tells paths as this
+process sees them. What is outside of our cgroup namespace or of the mount is not found. Leaves what
+its files say to `group_figures`.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ebpftrace.target.kernel_files import read
+
+_MOST_GROUPS = 64 << 10
+_MOST_MOUNTS = 1 << 20
+_DEEPEST = 64
+_ESCAPED = re.compile(r"\\([0-7]{3})")  # of mountinfo: space, tab, newline, backslash
+
+
+class GroupPlace(NamedTuple):
+    """`directory` is where its files are; `path` as /proc/PID/cgroup has it, not clean."""
+
+    directory: str
+    version: int
+    path: str
+    mount: str
+
+
+class _Mount(NamedTuple):
+    root: str
+    point: str
+    version: int
+
+
+def directory_of(pid: int) -> tuple[str, int] | None:
+    """The directory of the group of process `pid`, and its version, 1 or 2; None: see `place_of`."""
+    place = place_of(pid)
+    return None if place is None else (place.directory, place.version)
+
+
+def place_of(pid: int) -> GroupPlace | None:
+    """None where there is none, as in version 2's root, or it cannot be seen from here.
+
+    On a host with both versions it is that of the one which has the memory controller.
+    """
+    groups = read(f"/proc/{pid}/cgroup", _MOST_GROUPS)
+    mounts = read("/proc/self/mountinfo", _MOST_MOUNTS)
+    if groups is None or mounts is None:
+        return None
+    charged = map(_charged, candidates(groups, mounts))
+    return next((place for place in charged if place is not None), None)
+
+
+def candidates(groups: str, mounts: str) -> Iterator[GroupPlace]:
+    """Where it is in each mount; texts of /proc/PID/cgroup and /proc/self/mountinfo."""
+    paths: dict[int, str] = {}
+    for line in groups.split("\n"):
+        _, _, rest = line.partition(":")
+        controllers, colon, path = rest.partition(":")
+        if colon and "memory" in controllers.split(","):
+            paths[1] = path
+        elif colon and not controllers:
+            paths[2] = path
+    version = min(paths, default=0)
+    path = paths.get(version, "").removesuffix(" (deleted)")
+    for mount in _mounts(mounts):
+        directory = _below(mount, path) if mount.version == version else None
+        if directory is not None:
+            yield GroupPlace(directory, version, path, mount.point)
+
+
+def _mounts(text: str) -> Iterator[_Mount]:
+    """Those of hierarchies that may have the memory controller (proc_pid_mountinfo(5))."""
+    for line in text.split("\n"):
+        before, _, after = line.partition(" - ")
+        where, what = before.split(" "), after.split(" ")
+        if len(where) < 5 or len(what) < 3:
+            continue
+        if what[0] == "cgroup2":
+            yield _Mount(_unescaped(where[3]), _unescaped(where[4]), 2)
+        elif what[0] == "cgroup" and "memory" in what[2].split(","):
+            yield _Mount(_unescaped(where[3]), _unescaped(where[4]), 1)
+
+
+def _unescaped(name: str) -> str:
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), name)
+
+
+def _below(mount: _Mount, path: str) -> str | None:
+    """The directory of the group `path` in that mount, if it shows it.
+
+    A path with `..` in it is that of a group outside our cgroup namespace, or of none.
+    """
+    root = mount.root.rstrip("/")
+    if not path.startswith("/") or ".." in f"{path}/{root}".split("/"):
+        return None
+    if path != root and not path.startswith(f"{root}/"):
+        return None
+    inside = path[len(root) :].strip("/")
+    return f"{mount.point}/{inside}" if inside else mount.point
+
+
+def _charged(place: GroupPlace) -> GroupPlace | None:
+    """Version 2 charges the nearest group upwards that has the controller; the root has no figures."""
+    if place.version == 1:
+        there = Path(place.directory, "memory.usage_in_bytes").exists()
+        return place if there else None
+    for directory in upwards(place):
+        if Path(directory, "memory.current").exists():
+            up = len(place.directory) - len(directory)
+            return place._replace(directory=directory, path=place.path[: len(place.path) - up])
+    return None
+
+
+def upwards(place: GroupPlace) -> Iterator[str]:
+    """The group's directory and those above it, to the mount."""
+    directory = place.directory
+    for _ in range(_DEEPEST):
+        yield directory
+        if directory == place.mount:
+            return
+        directory = str(Path(directory).parent)
