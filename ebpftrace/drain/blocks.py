@@ -3,6 +3,7 @@
 By columns of a slice of it: with a step of Python for each entry a million take 0.3 s.
 """
 
+import time
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import nlargest
@@ -13,6 +14,7 @@ from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.space import Space, number_in
 from ebpftrace.kernel.layout import ADDRESS_BITS, BLOCK
 from ebpftrace.kernel.tables import Table
+from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Address, Slot, StackId, Tid
 from ebpftrace.model.picture import Block, Picture, Site, SiteBlocks, SizeClass
 from ebpftrace.model.snapshot import BlockColumns
@@ -36,24 +38,24 @@ class _Young(NamedTuple):
 
 
 class BlockMap:
-    """The block map, as the sites of pictures have it. Any thread may ask."""
+    """The block map, as the sites of pictures have it. Any thread may ask.
 
-    def __init__(
-        self, table: Table, book: SiteBook, spaces: Mapping[int, Space], start_ns: int
-    ) -> None:
-        """`spaces` by slot; `start_ns`: when it was armed (monotonic)."""
-        self._table = table
+    Blocks of a target that has ended stay for some seconds, see `drain.sweep`.
+    """
+
+    def __init__(self, tracer: Tracer, book: SiteBook, spaces: Mapping[int, Space]) -> None:
+        """`spaces` by slot."""
+        self._tracer = tracer
         self._book = book
         self._spaces = spaces
-        self._start_ns = start_ns
 
-    def of_site(self, site: Site, now_ns: int, last: int) -> SiteBlocks | None:
-        """None where its slot is another program's by now; `now_ns`: what ages are against."""
+    def of_site(self, site: Site, last: int) -> SiteBlocks | None:
+        """Those of one site now; None where its slot is another program's by now."""
         if not self._is_there(site):
             return None
         slot, stack = site.at.slot, site.at.stack
         stacks = self._book.counted_as(slot, stack)
-        return read_blocks(self._table, slot, stacks, now_ns, last)
+        return read_blocks(self._tracer.blocks, slot, stacks, time.monotonic_ns(), last)
 
     def columns(self, picture: Picture) -> Iterator[BlockColumns]:
         """All of them, each with the index of its site in `picture`."""
@@ -64,7 +66,7 @@ class BlockMap:
         for slot, part, owner in self._book.parts():
             if owner in rows.get(slot, ()):
                 rows[slot][part] = rows[slot][owner]
-        return block_columns(self._table, rows, self._start_ns)
+        return block_columns(self._tracer.blocks, rows, self._tracer.start_ns)
 
     def _is_there(self, site: Site) -> bool:
         """Slots are used again, numbers are not."""

@@ -1,35 +1,45 @@
 """Clearing the maps of slots that ended, a little at every poll."""
 
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 
 from ebpftrace.drain.sites import SiteBook
+from ebpftrace.kernel import layout
 from ebpftrace.kernel.layout import ADDRESS_BITS, BLOCK_KEY
 from ebpftrace.kernel.tables import Table
 from ebpftrace.model.ids import Slot
 
 _STEPS = 2_000
+KEPT_S = 5.0
+"""The blocks of a target that has ended stay so long: a snapshot of its end may want them."""
+_MOST_WAITING = layout.SLOTS // 4  # else a process that calls exec in a loop would use up all slots
 
 
 class Sweeper:
     """Removes the blocks and cohorts of retired slots; a slot is free once nothing of it is left."""
 
-    def __init__(self, blocks: Table, book: SiteBook) -> None:
+    def __init__(
+        self, blocks: Table, book: SiteBook, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._blocks = blocks
         self._book = book
-        self._waiting: list[Slot] = []
+        self._clock = clock
+        self._waiting: deque[tuple[Slot, float]] = deque()
         self._work: Iterator[None] | None = None
         self._current: Slot | None = None
 
     def retire(self, slot: Slot) -> None:
         """Queue a slot whose probes no longer count."""
-        self._waiting.append(slot)
+        self._waiting.append((slot, self._clock() + KEPT_S))
 
     def step(self) -> Slot | None:
         """Do a bounded piece of the work; the slot that became free, if one did."""
         if self._work is None:
-            if not self._waiting:
+            waiting = self._waiting
+            if not waiting or (waiting[0][1] > self._clock() and len(waiting) <= _MOST_WAITING):
                 return None
-            self._current = self._waiting.pop(0)
+            self._current, _ = waiting.popleft()
             self._work = self._clear(self._current)
         for _ in range(_STEPS):
             if next(self._work, self) is self:

@@ -23,6 +23,10 @@ class CaptureOptions:
     """Are files, lines and inlined functions looked up in debug information?"""
     debuginfod: bool = False
     """May debug files that are missing be fetched from the servers of DEBUGINFOD_URLS?"""
+    facts: bool = False
+    """Are the facts of the processes read before each picture, so that the last ones are kept?"""
+    environment: bool = False
+    """And their environment, which often holds secrets?"""
 
     def filters(self) -> tuple[str, ...]:
         """The filters that act in the kernel, as the header names them."""

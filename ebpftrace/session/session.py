@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
+from uuid import uuid4
 
 from ebpftrace.drain.blocks import BlockMap
 from ebpftrace.drain.closing import EpochCloser
@@ -20,16 +21,16 @@ from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
 from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import layout
-from ebpftrace.kernel.backends import Backend
 from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Pid, Slot
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
 from ebpftrace.model.picture import Naming, Picture, Site, SiteBlocks, SourceLines
-from ebpftrace.model.snapshot import BlockColumns
+from ebpftrace.model.snapshot import BlockColumns, ProcessFacts
 from ebpftrace.session import hazards, memory
 from ebpftrace.session.cost import CostMeter
+from ebpftrace.session.facts import Facts
 from ebpftrace.session.following import Following
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import Preparation
@@ -40,7 +41,6 @@ from ebpftrace.session.unwinding import Unwinding
 from ebpftrace.session.upkeep import Upkeep
 from ebpftrace.symbols.lines import standard_lines
 from ebpftrace.target.process import Process
-from ebpftrace.target.relatives import shares_memory_with
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ class Session:
     """See `open`; afterwards a PictureSource until `stop`, and `close` at the very end."""
 
     def __init__(self, tracer: Tracer, options: CaptureOptions) -> None:
+        self.watch = uuid4().hex
+        """What tells the snapshots of this watch from others'."""
         self._tracer = tracer
         self._options = options
         self._traced: list[Traced] = []
@@ -62,6 +64,10 @@ class Session:
         self._drawing = Drawing(self._book, self._stacks, self._spaces)
         self._unwinding = Unwinding(tracer, self._book, self._stacks, self._spaces)
         self._sweeper = Sweeper(tracer.blocks, self._book)
+        self._blocks = BlockMap(tracer, self._book, self._spaces)
+        self._facts = Facts(
+            self._since_attach, always=options.facts, environment=options.environment
+        )
         self._lines = standard_lines(debuginfod=options.debuginfod) if options.dwarf else None
         self._sources = Sources()
         self._cost = CostMeter(tracer, self._lines)
@@ -172,18 +178,19 @@ class Session:
 
     def blocks(self, site: Site, last: int = 20) -> SiteBlocks | None:
         """The outstanding blocks of one site, read now; None where its slot is another's by now."""
-        return self._blocks().of_site(site, time.monotonic_ns(), last)
-
-    def block_columns(self, picture: Picture) -> Iterator[BlockColumns]:
-        """All outstanding blocks, read now, each with the index of its site in `picture`."""
-        return self._blocks().columns(picture)
-
-    def _blocks(self) -> BlockMap:
-        return BlockMap(self._tracer.blocks, self._book, self._spaces, self._tracer.start_ns)
+        return self._blocks.of_site(site, last)
 
     def source(self, site: Site, frame: Frame, around: int) -> SourceLines | None:
         """So many lines before and after that of `frame`, as the target's file tree has them."""
         return self._sources.lines(site, frame, around)
+
+    def facts(self) -> tuple[ProcessFacts, ...]:
+        """Of the processes, in the order of the targets; may wait for a second."""
+        return self._facts.newest()
+
+    def block_columns(self, picture: Picture) -> Iterator[BlockColumns]:
+        """All outstanding blocks, read now, by the sites of `picture`; until `close`."""
+        return self._blocks.columns(picture)
 
     def notes(self) -> tuple[str, ...]:
         """Sentences about what the plans leave out, for the user."""
@@ -223,7 +230,7 @@ class Session:
         slot = Slot(self._free_slots.pop())
         try:
             hazards.check(traced.process, self._tracer.trial)
-            traced.attach(self._tracer, slot, self._backend_for(traced))
+            traced.attach(self._tracer, slot)
         except BaseException:
             self._free_slots.append(slot)
             raise
@@ -234,13 +241,7 @@ class Session:
         if self._options.dwarf:
             self._sources.add(number, traced.tree())
         self._unwinding.begin(traced)
-
-    def _backend_for(self, traced: Traced) -> Backend:
-        """Links are held through the leader, and do not see children that share the memory."""
-        process = traced.process
-        if int(process.anchor()) != process.pid or shares_memory_with(process) != []:
-            return "perf"  # or the kernel does not say whether there are any
-        return self._tracer.backend
+        self._facts.add(traced)
 
     def _listen(self, most_ms: int) -> list[bytes]:
         due_ms = 1000 * self._upkeep.due_in(self._living())
@@ -282,6 +283,7 @@ class Session:
             if traced.ended is None:
                 self._end(traced, "exited")
         self._unwinding.on_idle()
+        self._facts.on_idle()
         for traced in self._upkeep.tick(self._living()):
             self._end(traced, "lost")
         if self._tracer.blind():
@@ -343,13 +345,14 @@ class Session:
             time.sleep(_PROGRAMS_END_S)
         else:
             self._find_ended_anchors()
+        self._facts.before_picture(final=final)
         self._read_cohorts()
         losses = self._tracer.losses()
         # A stack is sent before the first block is counted under it, so now all of them are known.
         self._on_events(self._tracer.poll_events(0))
         self._unwinding.on_idle()
         self._unwinding.look(self._since_attach(), final=final)
-        freed = self._sweeper.step()
+        freed = self._sweeper.step() if not final else None
         if freed is not None:
             self._free_slots.insert(0, freed)
         since = self._since_attach()

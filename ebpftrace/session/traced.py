@@ -20,6 +20,7 @@ from ebpftrace.symbols.perfmap import PerfMap
 from ebpftrace.symbols.symbolizer import Symbolizer
 from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
+from ebpftrace.target.relatives import shares_memory_with
 from ebpftrace.target.root import TargetRoot
 from ebpftrace.target.space import AddressSpace
 
@@ -54,11 +55,11 @@ class Traced:
         self.backend: Backend | None = None
         self.blind_s = 0.0
 
-    def attach(self, tracer: Tracer, slot: Slot, backend: Backend) -> None:
+    def attach(self, tracer: Tracer, slot: Slot) -> None:
         """Place the probes, all or none, and let them count. CannotAttach, TargetGone."""
         self.slot = slot
         tracer.prepare_slot(slot, self.plan.code_ranges)
-        made = self._place(tracer, backend, second=False)
+        made = self._place(tracer, self._fitting(tracer.backend), second=False)
         try:
             self.process.check()  # the pid was ours the whole time
         except CannotAttach:
@@ -66,6 +67,12 @@ class Traced:
             raise
         tracer.watch(self.process.pid, slot)
         self._count_by(tracer, made)
+
+    def _fitting(self, best: Backend) -> Backend:
+        """Links are held through the leader, and do not see children that share the memory."""
+        if int(self.process.anchor()) != self.process.pid or shares_memory_with(self.process) != []:
+            return "perf"  # or the kernel does not say whether there are any
+        return best
 
     def move(self, tracer: Tracer, backend: Backend) -> Attachment | None:
         """Hold the probes in another way, or by another thread.

@@ -2,12 +2,23 @@
 
 import os
 import signal
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.kernel.harness import Tracer, Workload, workload
+from ebpftrace.model.snapshot import Trigger
+from ebpftrace.session.options import CaptureOptions
+from ebpftrace.session.preparation import prepare
+from ebpftrace.session.session import Session
+from ebpftrace.session.taking import taken
+from ebpftrace.target.process import Process
+from tests.kernel.harness import WORK_LIMIT, Tracer, Workload, wait_until, workload
+
+# The compiler runs in a fork of a process that has the harness's reader threads.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 # A parent that reaps at once: nothing is left in /proc then.
 _REAPS = """exec 3<&0; sh -c 'echo $$; exec "$0" "$@"' "$0" "$@" <&3 3<&- & exec 3<&-; wait"""
@@ -22,6 +33,16 @@ class Reaped(Workload):
     @property
     def pid(self) -> int:
         return int(self.said[0])
+
+
+@contextmanager
+def watching(target: Workload, **options: Any) -> Iterator[Session]:
+    capture = CaptureOptions(interval=0.2, **options)
+    session = Session.open([Process.open(target.pid)], prepare(capture), warn=print)
+    try:
+        yield session
+    finally:
+        session.close()
 
 
 ENDINGS = {
@@ -48,3 +69,59 @@ def test_a_target_says_by_what_it_ended_though_its_parent_has_reaped_it():
     assert [each["ended_by"] for each in ended.final.targets] == list(ENDINGS.values())
     assert ended.final.held_in("keep") == (50, 5000)
     assert ended.status == 4
+
+
+@contextmanager
+def memory_group(limit: int) -> Iterator[Path]:
+    """One of version 1, without swap."""
+    group = Path(f"/sys/fs/cgroup/memory/ebpftrace-test-{os.getpid()}")
+    group.mkdir()
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(limit))
+        yield group
+    finally:
+        wait_until(lambda: not (group / "cgroup.procs").read_text(), "an empty group")
+        group.rmdir()
+
+
+def test_the_last_picture_before_an_oom_kill_holds_all_and_the_facts_outlive_the_process():
+    with memory_group(32 << 20) as group, Reaped("hungry") as target:
+        (group / "cgroup.procs").write_text(str(target.pid))
+        with watching(target, facts=True, environment=True) as session:
+            target.phases()
+            before = session.facts()
+            target.go()
+            while (line := target.out.next(WORK_LIMIT, "end")) is not None:
+                target.said.append(line)
+            wait_until(lambda: session.latest().final, "the final picture")
+            final = session.stop()
+            snapshot = taken(session, final, Trigger("end", "It ended."), (), blocks=True)
+            blocks = [*snapshot.blocks()] if snapshot.blocks else []
+    said = int(target.said[-1].split()[1])
+    assert [one.ended_by for one in final.targets] == ["SIGKILL, out of memory"]
+    bites = next(site for site in final.sites if site.at.frames[0].function == "bite")
+    assert bites.counts.blocks in (said, said + 1)  # it may have been killed before it said so
+    assert bites.counts.bytes == bites.counts.blocks << 16
+    (was,), (known,) = before, snapshot.processes
+    assert known.command_line == (str(workload("ends")), "hungry")
+    assert known.environment is not None
+    assert f"PATH={os.environ['PATH']}" in known.environment
+    assert (known.started, known.limits) == (was.started, was.limits)
+    assert known.memory is not None
+    assert known.memory.status["RssAnon"] > 0
+    assert known.memory.rollup is not None
+    assert known.memory.rollup["Rss"] > 0
+    assert known.memory.status_at < final.since_attach_s
+    assert known.group is not None
+    assert (known.group.path, known.group.version) == (f"/{group.name}", 1)
+    assert known.group.limits["memory.limit_in_bytes"] == 32 << 20
+    assert known.group.figures["memory.usage_in_bytes"] <= 32 << 20
+    assert known.group.figures["memory.oom_control.oom_kill"] == 1
+    libc = [row for row in known.mappings if "libc" in row.path and "x" in row.perms]
+    assert len(libc) == 1
+    assert libc[0].build_id
+    assert any(row.path == "[heap]" for row in known.mappings)
+    assert sum(map(len, (one.site for one in blocks))) == final.totals.blocks
+    assert {final.sites[index].at.id for one in blocks for index in one.site} == {
+        site.at.id for site in final.sites
+    }

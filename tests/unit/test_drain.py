@@ -10,7 +10,7 @@ from ebpftrace.drain.drawing import Drawing
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.space import Space
 from ebpftrace.drain.stacks import StackBook
-from ebpftrace.drain.sweep import Sweeper
+from ebpftrace.drain.sweep import KEPT_S, Sweeper
 from ebpftrace.kernel.layout import (
     BLOCK,
     BLOCK_KEY,
@@ -244,14 +244,25 @@ def test_a_retired_slot_is_swept_and_then_free_and_others_keep_their_entries():
         blocks.entries[BLOCK_KEY.pack(slot << 48 | 0x1000)] = BLOCK.pack(10, 5, 0, 7, 0, 1)
     book = book_of(cohorts)
     book.poll(0)
-    sweeper = Sweeper(blocks, book)  # type: ignore[arg-type]
+    now = [0.0]
+    sweeper = Sweeper(blocks, book, lambda: now[0])  # type: ignore[arg-type]
     assert sweeper.step() is None
     sweeper.retire(Slot(1))
+    assert sweeper.step() is None, "somebody may want its blocks"
+    now[0] = KEPT_S
     assert sweeper.step() == 1
     assert [BLOCK_KEY.unpack(key)[0] >> 48 for key in blocks.entries] == [2]
     assert [COHORT_KEY.unpack(key)[1] for key in cohorts.entries] == [2]
     assert (1, 5) not in book.sites  # its key may be another program's now
     assert book.totals().blocks == 2
+
+
+def test_slots_are_swept_sooner_where_many_wait():
+    sweeper = Sweeper(FakeTable(), book_of(FakeTable()), lambda: 0.0)  # type: ignore[arg-type]
+    for slot in range(1, 300):
+        sweeper.retire(Slot(slot))
+    freed = [sweeper.step() for _ in range(100)]
+    assert freed[:44] == [*range(1, 44), None]
 
 
 def test_a_slot_that_is_used_again_starts_with_new_sites():
