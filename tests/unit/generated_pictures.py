@@ -60,6 +60,7 @@ TARGETS = st.tuples(
             rss_bytes=maybe(COUNT),
             rss_growth_bytes=maybe(st.integers(-(1 << 62), 1 << 62)),
             ended=maybe(st.sampled_from(["exited", "exec", "lost"])),
+            ended_by=maybe(NAME),
             backend=maybe(NAME),
             blind_s=rounded(4),
         )

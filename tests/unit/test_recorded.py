@@ -85,7 +85,7 @@ def test_a_line_of_an_older_version_has_the_defaults():
         del whole[key]
     for key in ("cohorts", "end", "guessed", "responsible", "growth_bytes_per_s", "oldest_s"):
         del whole["sites"][0][key]
-    for key in ("ended", "backend", "blind_s"):
+    for key in ("ended", "ended_by", "backend", "blind_s"):
         del whole["targets"][0][key]
     for key in ("source", "column", "inlined"):
         del whole["sites"][0]["frames"][0][key]
@@ -118,7 +118,8 @@ def test_every_name_is_clean():
     evil = "\x1b[2J\u202e\ud800"
     whole = json.loads(written(picture(site(id="1-7"), filters=("f",))).decode())
     whole["mode"] = whole["targets"][0]["comm"] = whole["targets"][0]["exe"] = evil
-    whole["targets"][0] |= {"ended": evil, "backend": evil, "allocators": [evil]}
+    whole["targets"][0] |= {"ended": evil, "ended_by": evil, "backend": evil}
+    whole["targets"][0]["allocators"] = [evil]
     whole["filters"] = whole["naming"]["notes"] = [evil]
     whole["cost"]["map_fill_percent"] = {evil: 1.0}
     whole["sites"][0] |= {"id": evil, "family": evil, "allocator": evil, "end": evil}

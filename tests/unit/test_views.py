@@ -279,6 +279,8 @@ def test_filters_in_the_kernel_are_named_in_the_header():
 
 def test_an_ended_target_stays_and_is_marked():
     assert "ended" in report(site(), targets=(target(ended="exited"),))
+    killed = target(ended="exited", ended_by="SIGKILL, out of memory")
+    assert "ended: SIGKILL, out of memory" in report(site(), targets=(killed,))
     assert "replaced by exec" in report(site(), targets=(target(ended="exec"),))
 
 
