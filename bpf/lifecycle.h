@@ -36,22 +36,28 @@ static __always_inline u32 kernel_half(u64 at)
 	return half;
 }
 
+/* The signal_struct of this thread's process; 0 where the kernel's types are not known. */
+static __always_inline u64 own_group(struct control *known)
+{
+	if (!known || !known->exits.signal)
+		return 0;
+	return kernel_word(bpf_get_current_task() + known->exits.signal);
+}
+
 /* By what the process ends; 0 while that is open. It is settled when all threads are told to end
  * (exit_group, a signal), or when the last one does: then it is the code of the first thread
  * (wait_task_zombie of kernel/exit.c). */
-static __always_inline u32 told_exit(void)
+static __always_inline u32 told_exit(struct control *known, u64 group)
 {
-	u32 zero = 0, code;
-	u64 task = bpf_get_current_task(), group;
-	struct control *known = control.lookup(&zero);
+	u32 code;
 
-	if (!known || !known->exits.signal)
+	if (!known || !group)
 		return 0;
-	group = kernel_word(task + known->exits.signal);
 	if (kernel_half(group + known->exits.flags) & SIGNAL_GROUP_EXIT)
 		code = kernel_half(group + known->exits.group_code);
 	else if (!kernel_half(group + known->exits.live))
-		code = kernel_half(kernel_word(task + known->exits.leader) + known->exits.code);
+		code = kernel_half(kernel_word(bpf_get_current_task() + known->exits.leader) +
+				   known->exits.code);
 	else
 		return 0;
 	code = (code & EXIT_CODE) | EXIT_TOLD;
@@ -60,13 +66,22 @@ static __always_inline u32 told_exit(void)
 	return code;
 }
 
+/* Of a thread that is watched, and of the last one of a process that is: its first thread may have ended
+ * before, and its probes not be with another one yet. */
 int on_thread_exit(void *ctx) /* sched_process_exit */
 {
-	u32 thread = bpf_get_current_pid_tgid();
-	u32 *slot = watched.lookup(&thread);
+	u64 both = bpf_get_current_pid_tgid(), group;
+	u32 thread = both, process = both >> 32, zero = 0;
+	u32 *slot = watched.lookup(&thread), *owner;
+	struct control *known;
 
-	if (slot)
-		tell(EVENT_THREAD_EXIT, *slot, thread, told_exit());
+	owner = slot ? slot : watched.lookup(&process);
+	if (owner) {
+		known = control.lookup(&zero);
+		group = own_group(known);
+		if (slot || (known && group && !kernel_half(group + known->exits.live)))
+			tell(EVENT_THREAD_EXIT, *owner, thread, told_exit(known, group));
+	}
 	in_flight.delete(&thread);
 	return 0;
 }

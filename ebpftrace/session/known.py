@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from ebpftrace.model.snapshot import MemoryFigures, MemoryGroup, ProcessFacts
@@ -22,13 +23,13 @@ _SHARE = 0.01
 class Known:
     """`look` is for one thread; `facts` for any.
 
-    0.2 ms a look. smaps_rollup, which takes 12 ms for each GiB that is resident, is read by a thread
+    0.5 ms a look. smaps_rollup, which takes 12 ms for each GiB that is resident, is read by a thread
     of its own, every ten seconds and for 1 % of the time at most; so are the limits of the group,
     here, as a process may be moved to another one.
     """
 
     def __init__(self, traced: Traced, *, environment: bool) -> None:
-        """Reads at once what does not change, 0.5 ms, before the process can end."""
+        """Reads at once what does not change, 1 ms, before the process can end."""
         process = traced.process
         self._traced = traced
         self._command_line = facts.command_line(process)
@@ -56,7 +57,8 @@ class Known:
             self._look_back()
             return
         status = facts.status(traced.process)
-        if status is not None and status.memory:  # it goes first when a process ends
+        # Memory goes first when a process ends; then its number may become another's.
+        if status is not None and status.memory and not traced.process.ended():
             self._who, self._status = status, (status.memory, since_attach())
             self._look_at_group()
             self._start_rollup(since_attach)
@@ -116,8 +118,10 @@ class Known:
                 self._rollup = sums, since_attach()
             end()
 
-        self._rolling = threading.Thread(target=read, name="rollup", daemon=True)
-        self._rolling.start()
+        thread = threading.Thread(target=read, name="rollup", daemon=True)
+        with suppress(RuntimeError):  # no more threads: the figures are none the worse without
+            thread.start()
+            self._rolling = thread
 
     def wait(self, limit_s: float) -> None:
         """For a reading of smaps_rollup that has begun."""

@@ -104,13 +104,16 @@ def _below(mount: _Mount, path: str) -> str | None:
 def _charged(place: GroupPlace) -> GroupPlace | None:
     """Version 2 charges the nearest group upwards that has the controller; the root has no figures."""
     if place.version == 1:
-        there = Path(place.directory, "memory.usage_in_bytes").exists()
-        return place if there else None
+        return place if _has(place.directory, "memory.usage_in_bytes") else None
     for directory in upwards(place):
-        if Path(directory, "memory.current").exists():
+        if _has(directory, "memory.current"):
             up = len(place.directory) - len(directory)
             return place._replace(directory=directory, path=place.path[: len(place.path) - up])
     return None
+
+
+def _has(directory: str, name: str) -> bool:
+    return read(f"{directory}/{name}", 1) is not None
 
 
 def upwards(place: GroupPlace) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ebpftrace.drain import sweep
 from ebpftrace.kernel import features
 from ebpftrace.model.epochs import start_of
 from ebpftrace.model.picture import Picture
@@ -121,7 +122,10 @@ def test_a_site_has_a_cohort_for_each_epoch_in_which_what_it_holds_was_born() ->
         assert site.oldest_at == start_of(site.cohorts[0].epoch)
 
 
-def test_the_maps_of_an_ended_target_are_swept_while_others_go_on() -> None:
+def test_the_maps_of_an_ended_target_are_swept_while_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sweep, "KEPT_S", 0.2)
     with (
         Workload("many_sites", 20, 5) as ends,
         Workload("many_sites", 10, 5) as stays,
