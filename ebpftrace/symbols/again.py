@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from ebpftrace import private
 from ebpftrace.errors import UsageError
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import ImageAddress
 from ebpftrace.model.picture import CallSite, Picture, Site
-from ebpftrace.symbols import private
 from ebpftrace.symbols.again_frames import Known, Renaming, call_of
 from ebpftrace.symbols.again_notes import Tally, tallied
 from ebpftrace.symbols.cache import TableCache
