@@ -1,23 +1,19 @@
-"""The outstanding blocks, of one call site or all of them, read from the block map when somebody asks.
-
-By columns of a slice of it: with a step of Python for each entry a million take 0.3 s.
-"""
+"""The outstanding blocks, of one call site or all of them, read from the block map when somebody asks."""
 
 import time
-from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from heapq import nlargest
+from functools import partial
 from itertools import compress, repeat
-from typing import NamedTuple
 
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.space import Space, number_in
 from ebpftrace.kernel.layout import ADDRESS_BITS, BLOCK
 from ebpftrace.kernel.tables import Table
 from ebpftrace.kernel.tracer import Tracer
-from ebpftrace.model.ids import Address, Slot, StackId, Tid
-from ebpftrace.model.picture import Block, Picture, Site, SiteBlocks, SizeClass
+from ebpftrace.model.ids import Slot, StackId
+from ebpftrace.model.picture import Picture, Site, SiteBlocks
 from ebpftrace.model.snapshot import BlockColumns
+from ebpftrace.model.tally import Tally
 
 _SLICE = 4096
 _WORDS = BLOCK.size // 8
@@ -28,13 +24,6 @@ _NO_SITE = -1
 
 Rows = Mapping[int, Mapping[int, int]]
 """By slot and stack: the index of a site."""
-
-
-class _Young(NamedTuple):
-    born: int
-    address: int
-    size: int
-    thread: int
 
 
 class BlockMap:
@@ -83,26 +72,19 @@ def read_blocks(
     that carry the slot. Meant to run beside a thread that draws: it makes others wait for less than
     a millisecond.
     """
-    classes: dict[int, list[int]] = {}
-    youngest: list[_Young] = []
+    tally = Tally(last)
     for keys, values in table.batches(_SLICE):
         names, words = keys.cast("Q"), values.cast("Q")
         ours = _ours(names, words, slot, stacks)
-        if not any(ours):
-            continue
-        _add_sizes(classes, sorted(compress(words[_SIZE::_WORDS].tolist(), ours)))
-        least = youngest[-1].born if 0 < last == len(youngest) else -1
-        youngest = nlargest(last, [*youngest, *_younger(names, words, ours, least)])
-    sizes = tuple(SizeClass(1 << bits >> 1, *classes[bits]) for bits in sorted(classes))
-    return SiteBlocks(
-        sum(one.blocks for one in sizes),
-        sum(one.bytes for one in sizes),
-        sizes,
-        tuple(
-            Block(Address(address), size, (now_ns - born) / 1e9, Tid(thread))
-            for born, address, size, thread in youngest
-        ),
-    )
+        if any(ours):
+            sizes, births = words[_SIZE::_WORDS].tolist(), words[_BORN::_WORDS].tolist()
+            tally.add(ours, sizes, births, partial(_where, names, words))
+    return tally.result(now_ns)
+
+
+def _where(names: memoryview, words: memoryview, at: int) -> tuple[int, int]:
+    """Address and thread of an entry."""
+    return names[at] & _ADDRESS, words[at * _WORDS + _THREAD] & _THREAD_BITS
 
 
 def _ours(
@@ -115,29 +97,6 @@ def _ours(
     if not found or min(found) >> ADDRESS_BITS == slot == max(found) >> ADDRESS_BITS:
         return ours
     return [one and key >> ADDRESS_BITS == slot for one, key in zip(ours, keys, strict=True)]
-
-
-def _add_sizes(classes: dict[int, list[int]], sizes: list[int]) -> None:
-    """Count `sizes`, ascending, by their number of bits: blocks and bytes."""
-    start = 0
-    while start < len(sizes):
-        bits = sizes[start].bit_length()
-        end = bisect_left(sizes, 1 << bits, start)
-        found = classes.setdefault(bits, [0, 0])
-        found[0] += end - start
-        found[1] += sum(sizes[start:end])
-        start = end
-
-
-def _younger(names: memoryview, words: memoryview, ours: list[bool], than: int) -> Iterator[_Young]:
-    """Those of the entries that were born after `than`."""
-    births = words[_BORN::_WORDS].tolist()
-    if max(compress(births, ours)) <= than:
-        return
-    for at, (one, born) in enumerate(zip(ours, births, strict=True)):
-        if one and born > than:
-            size, _, _, thread, _, _ = BLOCK.unpack_from(words, at * BLOCK.size)
-            yield _Young(born, names[at] & _ADDRESS, size, thread)
 
 
 def block_columns(table: Table, rows: Rows, start_ns: int) -> Iterator[BlockColumns]:
