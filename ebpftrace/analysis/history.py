@@ -1,5 +1,6 @@
 """What has been seen of the totals over time, in a bounded number of points."""
 
+from collections.abc import Iterable
 from math import isfinite
 
 from ebpftrace.model.picture import Picture, Point
@@ -17,8 +18,11 @@ class History:
     Later points are made of as many pictures, so that all are peaks of equal times.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, points: Iterable[Point] = ()) -> None:
+        """Beginning with `points`, by time, as another history gave them."""
         self._begin()
+        for point in points:
+            self._add(point)
 
     def _begin(self) -> None:
         self._kept: list[Point] = []
@@ -37,10 +41,16 @@ class History:
 
     def add(self, picture: Picture) -> None:
         """A picture of the latest one's time takes its place; one of an earlier time is left out."""
-        at = picture.since_attach_s
+        self._add(Point(picture.since_attach_s, picture.totals.bytes, _resident(picture)))
+
+    def forget(self) -> None:
+        """Begin anew, as for another source."""
+        self._begin()
+
+    def _add(self, point: Point) -> None:
+        at = point.at
         if not isfinite(at) or (self._latest is not None and at < self._latest.at):
             return
-        point = Point(at, picture.totals.bytes, _resident(picture))
         again = self._latest is not None and at == self._latest.at
         self._latest = point
         if again:
@@ -48,10 +58,6 @@ class History:
                 self._peak = point
             return
         self._take(point)
-
-    def forget(self) -> None:
-        """Begin anew, as for another source."""
-        self._begin()
 
     def _take(self, point: Point) -> None:
         if self._count == self._step and self._peak is not None:

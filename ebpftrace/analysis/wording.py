@@ -5,6 +5,7 @@ Layout, labels and colours belong to the views.
 
 import os
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from ebpftrace.analysis.names import short
@@ -64,6 +65,14 @@ _STACK_ENDS = {
     "unreadable": "the next frame cannot be read",
     "truncated": "deeper than --stack-depth",
 }
+
+
+def taken(moment: datetime, now: datetime) -> str:
+    """`2026-11-20 13:00:00 (2h 05m ago)`, by the time zone of this host."""
+    ago = int((now - moment).total_seconds())
+    said = f"{abs(ago)} s" if abs(ago) < 60 else format_seconds(abs(ago))
+    side = "ago" if ago >= 0 else "ahead of this clock"
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S} ({said} {side})"
 
 
 def watched(picture: Picture) -> str:

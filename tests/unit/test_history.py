@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from ebpftrace.analysis.history import MOST_POINTS, History
-from ebpftrace.model.picture import Counts
+from ebpftrace.model.picture import Counts, Point
 from tests.unit.builders import picture, target
 
 
@@ -61,6 +61,20 @@ def test_a_picture_of_the_same_time_takes_the_place_of_the_latest():
 def test_a_picture_whose_time_does_not_go_forward_is_left_out(seconds):
     made = history(at(1.0, 5), at(seconds, 99), at(2.0, 6))
     assert made.points == ((1.0, 5, None), (2.0, 6, None))
+
+
+def test_it_goes_on_from_the_points_of_another_one():
+    first = history(*(at(float(n), n) for n in range(1000)))
+    assert History(first.points).points == first.points
+    again = History(first.points)
+    again.add(at(1000.0, 7))
+    assert again.points[-1] == (1000.0, 7, None)
+    assert len(again.points) <= MOST_POINTS
+
+
+def test_points_that_no_machine_has_seen_are_left_out():
+    given = [Point(5.0, 1, None), Point(float("nan"), 2, None), Point(3.0, 3, None)]
+    assert History(given).points == (Point(5.0, 1, None),)
 
 
 def test_what_is_forgotten_begins_anew():
