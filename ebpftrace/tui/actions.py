@@ -2,6 +2,7 @@
 
 import threading
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from textual.app import App, SuspendNotSupported
@@ -13,7 +14,7 @@ from ebpftrace.analysis.marks import Mark, Marks
 from ebpftrace.analysis.selection import SortKey
 from ebpftrace.analysis.suppressed import NOTHING, Suppressed
 from ebpftrace.model.frames import Frame
-from ebpftrace.model.picture import Picture, Site, SourceLines
+from ebpftrace.model.picture import Picture, Point, Site, SourceLines
 from ebpftrace.model.source import PictureSource
 from ebpftrace.tui.composer import Shown
 from ebpftrace.tui.detail import Look, chosen_frame
@@ -23,7 +24,8 @@ from ebpftrace.tui.glyphs import Glyphs
 from ebpftrace.tui.guide import guide_lines
 from ebpftrace.tui.lines import line
 from ebpftrace.tui.listing import Pane
-from ebpftrace.tui.options import Options
+from ebpftrace.tui.options import Options, Save
+from ebpftrace.tui.past import Past
 from ebpftrace.tui.rows import GroupRows, Rows, SiteRows, TreeRows
 from ebpftrace.tui.screens import Ask, Choose, Help
 from ebpftrace.tui.stack import as_text
@@ -32,6 +34,7 @@ from ebpftrace.tui.view import GROUPED, KINDS, TREES, Kind, View, Within
 
 _ALL = "since the attach: everything"
 _WHOLE_FILE = 1 << 30
+_SAVE_S = 10.0
 
 
 class Actions(App[None]):
@@ -44,8 +47,16 @@ class Actions(App[None]):
         frame: Frame
         read: SourceLines | BaseException | None
 
+    @dataclass
+    class Saved(Message):
+        """Where a snapshot went, or why not; or what that raised."""
+
+        said: str | BaseException
+
+    _saving: threading.Thread | None = None
     source: PictureSource
     options: Options
+    past: Past
     glyphs: Glyphs
     view: View
     marks: Marks
@@ -286,8 +297,33 @@ class Actions(App[None]):
     def action_save(self) -> None:
         if self.picture is None:
             return
-        save = self.options.save
-        self.say(save(self.picture) if save else "this view has nowhere to save to")
+        if self.options.save is None:
+            self.say("this view has nowhere to save to")
+        elif self._saving is not None and self._saving.is_alive():
+            self.say("the one before is still being saved")
+        else:
+            # A hundred thousand sites take a second, and a disk may take longer.
+            given = self.options.save, self.picture, self.past.points(self.picture)
+            self._saving = threading.Thread(target=self._save, args=given, daemon=True)
+            self._saving.start()
+
+    def _save(self, save: Save, picture: Picture, points: Sequence[Point]) -> None:
+        try:
+            said: str | BaseException
+            said = save(picture, points)
+        except BaseException as error:  # noqa: BLE001  (raised again by whoever runs the dashboard)
+            said = error
+        self.post_message(self.Saved(said))
+
+    def on_actions_saved(self, message: Saved) -> None:
+        if isinstance(message.said, BaseException):
+            raise message.said
+        self.say(message.said)
+
+    def finish_saving(self) -> None:
+        """Before the process ends: what is half written would stay."""
+        if self._saving is not None:
+            self._saving.join(_SAVE_S)
 
     # --- the rest ---------------------------------------------------------------------------------
 

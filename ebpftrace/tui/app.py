@@ -15,7 +15,6 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Tab, Tabs
 
 from ebpftrace.analysis.headline import Headline
-from ebpftrace.analysis.history import History
 from ebpftrace.analysis.marks import Marks
 from ebpftrace.analysis.overall import overall
 from ebpftrace.model.picture import Picture, Point
@@ -40,6 +39,7 @@ from ebpftrace.tui.guide import keys_of
 from ebpftrace.tui.header import State
 from ebpftrace.tui.listing import Pane
 from ebpftrace.tui.options import Options, Outcome
+from ebpftrace.tui.past import Past
 from ebpftrace.tui.room import Room
 from ebpftrace.tui.style import STYLE
 from ebpftrace.tui.survey import Subject, Survey, Surveyor
@@ -106,7 +106,7 @@ class Dashboard(Actions):
         self.glyphs = glyphs
         self.view = View(options.selection)
         self.marks = Marks()
-        self.history = History()
+        self.past = Past(options.recorded)
         self.shown: Shown | None = None
         self.paused = False
         self.whole = False
@@ -117,6 +117,7 @@ class Dashboard(Actions):
         self._surveyor = Surveyor(source, self._tell)
         self._came = time.monotonic()
         self._late_s: float | None = None
+        self._taken: str | None = None
         self._surveyed: Survey | None = None
         self._shape: object = None
         self.edges = Edges(glyphs)
@@ -165,6 +166,7 @@ class Dashboard(Actions):
     def on_unmount(self) -> None:
         for thread in (self._feed, self._builder, self._surveyor):
             thread.stop()
+        self.finish_saving()
 
     @property
     def terminal_gone(self) -> bool:
@@ -206,7 +208,7 @@ class Dashboard(Actions):
 
     def _take(self, picture: Picture) -> None:
         self.newest = picture
-        self.history.add(picture)
+        self.past.add(picture)
         self._came, self._late_s = time.monotonic(), None
         if self.paused:
             self._show_edges()
@@ -217,9 +219,9 @@ class Dashboard(Actions):
     def _look(self) -> None:
         if self.terminal_gone or self.options.stopped():
             self.exit()
-        elif self.newest is None:
+        elif self.picture is None or self.past.taken(self.picture) != self._taken:
             self._show_edges()
-        elif not self.newest.final:
+        elif self.newest is not None and not self.newest.final:
             silence = time.monotonic() - self._came
             late = int(silence) if silence > _LATE_INTERVALS * self.options.interval + 1 else None
             if late != self._late_s:
@@ -239,6 +241,9 @@ class Dashboard(Actions):
             self.view = view
         if self.picture is None:
             return
+        if self.past.turns_to(self.picture) and len(self.marks):
+            self.marks, self.view = Marks(), replace(self.view, mark=None)
+            self.say("this is another watch; the marks were of the one before")
         is_flame = self.view.kind == "flame"
         held = self.flame.held if is_flame else self.table.held
         cells = self.flame.size if is_flame else (0, 0)
@@ -291,8 +296,8 @@ class Dashboard(Actions):
     def _scene(self, picture: Picture) -> Scene:
         rows = len(self.rows) if self.rows is not None else 0
         problem = self.shown.problem if self.shown is not None else None
-        now, marks = picture.since_attach_s, tuple(self.marks)
-        points = [point for point in self.history.points if point.at <= now]  # it may be paused
+        marks = tuple(self.marks)
+        points = self.past.points(picture)
         state = self._state(picture, points)
         return Scene(
             *(picture, state, points, marks, self.view, self.mark, rows, problem),
@@ -304,10 +309,12 @@ class Dashboard(Actions):
     def _state(self, picture: Picture, points: Sequence[Point]) -> State:
         behind = None
         if self.paused and self.newest is not None:
-            behind = self.newest.since_attach_s - picture.since_attach_s
+            behind = max(0.0, self.newest.since_attach_s - picture.since_attach_s)
         growth = overall([(point.at, point.tracked) for point in points])
         found = self.shown.headline if self.shown is not None else _NOTHING_GROWS
-        return State(found, growth, self._late_s, behind, self.view.selection.rules)
+        self._taken, rules = self.past.taken(picture), self.view.selection.rules
+        known = self.past.known
+        return State(found, growth, self._late_s, behind, rules, self._taken, known)
 
     def look(self) -> Look | None:
         if self.picture is None:

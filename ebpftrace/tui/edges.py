@@ -57,7 +57,8 @@ class Edges:
             self._size, self._most_status = (width, height), 0  # a narrow one needs more
         self._most_rows = max(self._most_rows, scene.rows)
         self._most_status = max(self._most_status, len(status_lines(picture, width, height)))
-        given = room(width, height, wanted(picture), self._most_status, self._most_rows)
+        like = wanted(picture, recorded=scene.state.taken is not None)
+        given = room(width, height, like, self._most_status, self._most_rows)
         if scene.whole:
             header = min(given.header, _HEADER_OF_WHOLE)
             given = given._replace(header=header, timeline=0)

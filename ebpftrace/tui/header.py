@@ -8,6 +8,7 @@ from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.trend import Trend
 from ebpftrace.model.picture import Picture, Target
 from ebpftrace.tui.lines import Line, Role, Span, line
+from ebpftrace.tui.options import Recorded
 from ebpftrace.units import format_seconds
 
 _MOST_TARGETS = 4
@@ -19,7 +20,8 @@ class State(NamedTuple):
     """What the header says beside the picture.
 
     `late_s`: how long no picture has come, if too long. `paused_s`: how much older than the newest
-    picture the one that is shown is.
+    picture the one that is shown is. `taken`: when it was, of one that is not live; with
+    `recorded` on what it is part of.
     """
 
     headline: Headline
@@ -27,10 +29,14 @@ class State(NamedTuple):
     late_s: float | None
     paused_s: float | None
     rules: Rules
+    taken: str | None = None
+    recorded: Recorded | None = None
 
 
 def header_lines(picture: Picture, state: State, most: int) -> list[Line]:
     """At most `most` lines; where there is one only, it is the totals."""
+    if state.taken is not None:
+        return _recorded_lines(picture, state, most)
     tracked = _tracked(picture)
     watch = _watch(picture, state)
     if most <= 1:
@@ -44,10 +50,24 @@ def header_lines(picture: Picture, state: State, most: int) -> list[Line]:
     return [watch, growth, tracked, *targets, calls][:most]
 
 
-def wanted(picture: Picture) -> int:
-    """How many lines it would like to have."""
+def _recorded_lines(picture: Picture, state: State, most: int) -> list[Line]:
+    """What is not live says so in its first words, and what it holds in the line that is left last."""
+    tracked = _tracked(picture)
+    when = Span(f"{state.taken}  ", "strong")
+    if most <= 1:
+        return [(when, *tracked)]
+    known = state.recorded
+    host = "" if known is None or known.host is None else f"{known.host}: "
+    why = "" if known is None else known.why
+    first = line(Span("taken    ", "label"), when, Span(host, "label"), why)
+    others = header_lines(picture, state._replace(taken=None), max(2, most - 1))
+    return [first, tracked] if most == 2 else [first, *others]
+
+
+def wanted(picture: Picture, *, recorded: bool = False) -> int:
+    """How many lines it would like to have; `recorded`: it is not live."""
     several = len(picture.targets) if len(picture.targets) > 1 else 0
-    return 4 + min(several, _MOST_TARGETS)
+    return 4 + recorded + min(several, _MOST_TARGETS)
 
 
 def opening_lines(doing: str) -> list[Line]:
@@ -66,7 +86,10 @@ def target_line(target: Target) -> Line:
 
 def _watch(picture: Picture, state: State) -> Line:
     spans = []
-    if picture.final:
+    if state.recorded is not None:
+        if picture.final and state.recorded.over:
+            spans.append(Span(f"{state.recorded.over}  ", "alarm"))
+    elif picture.final:
         over = OVER if any(target.alive for target in picture.targets) else ENDED
         spans.append(Span(f"{over}  ", "alarm"))
     elif state.late_s is not None:

@@ -1,11 +1,27 @@
 """What whoever opens the dashboard gives it, and gets back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ebpftrace.analysis.selection import Selection
-from ebpftrace.model.picture import Picture
+from ebpftrace.model.picture import Picture, Point
+
+Save = Callable[[Picture, Sequence[Point]], str]
+
+
+class Recorded(NamedTuple):
+    """What a picture is part of that was not drawn just now.
+
+    `why` and `host` in a few words. Pictures of another `watch` do not go on from it. `history`
+    ascends; empty where it is not known. `over`: what is said when no more will come.
+    """
+
+    why: str
+    host: str | None = None
+    watch: str = ""
+    history: Sequence[Point] = ()
+    over: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +29,9 @@ class Options:
     """`interval` in seconds, from one picture to the next; `stopped` is asked ten times a second.
 
     `notes` gives sentences about the attach, for the help. `opening` says in a few words what is
-    done until the first picture comes. `save` writes a picture somewhere and says in a sentence
-    where, or why not.
+    done until the first picture comes. `recorded` says what a picture is part of; None: it is live.
+    `save` writes a picture, with the totals until then, somewhere and says in a sentence where, or
+    why not; it may take its time.
     """
 
     selection: Selection = field(default_factory=lambda: Selection(top=0))
@@ -22,7 +39,8 @@ class Options:
     notes: Callable[[], tuple[str, ...]] = lambda: ()
     opening: Callable[[], str] = lambda: ""
     stopped: Callable[[], bool] = lambda: False
-    save: Callable[[Picture], str] | None = None
+    recorded: Callable[[Picture], Recorded | None] = lambda _: None
+    save: Save | None = None
 
 
 class Outcome(NamedTuple):

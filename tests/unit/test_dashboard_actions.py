@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import threading
+import time
 
 import pytest
 
@@ -10,7 +12,9 @@ from tests.unit.builders import frame, picture
 from tests.unit.frozen import BLOCKS
 from tests.unit.hostile import HOSTILE
 from tests.unit.pilot import (
+    ended,
     give,
+    here,
     named,
     play,
     press,
@@ -122,8 +126,8 @@ def test_without_source_text_the_editor_is_not_opened():
 def test_save_is_given_the_picture_that_is_shown_and_its_sentence_is_said():
     saved = []
 
-    def save(one):
-        saved.append(one)
+    def save(one, points):
+        saved.append((one, [point.at for point in points]))
         return "saved to [/srv/x] in 3 ms"
 
     async def scene(app, pilot, source):
@@ -131,10 +135,45 @@ def test_save_is_given_the_picture_that_is_shown_and_its_sentence_is_said():
         shown = app.picture
         await give(pilot, source, picture())
         await press(pilot, "s")
-        assert saved == [shown]
-        assert "saved to [/srv/x] in 3 ms" in said(app)
+        await until(pilot, lambda: "saved to [/srv/x] in 3 ms" in said(app))
+        assert saved == [(shown, [12.0])]
 
     play(scene, save=save)
+
+
+def test_a_save_that_takes_long_keeps_no_key_waiting_and_is_not_begun_twice():
+    going, over = threading.Event(), threading.Event()
+
+    def save(_one, _points):
+        going.set()
+        assert over.wait(5)
+        return "saved at last"
+
+    async def scene(app, pilot, _source):
+        await press(pilot, "s", "down", "s")
+        assert going.is_set()
+        assert here(app) == "mid"
+        assert toasts(app) == ["the one before is still being saved"]
+        over.set()
+        await until(pilot, lambda: "saved at last" in said(app))
+
+    play(scene, save=save)
+
+
+def test_leaving_waits_for_what_is_being_saved():
+    done = []
+
+    def save(_one, _points):
+        time.sleep(0.3)
+        done.append(True)
+        return "saved"
+
+    async def scene(app, pilot, _source):
+        await press(pilot, "s", "q")
+        await ended(app)
+
+    play(scene, save=save)
+    assert done == [True]
 
 
 def test_without_a_place_to_save_to_it_says_so():

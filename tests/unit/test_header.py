@@ -7,6 +7,7 @@ from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.trend import TOO_EARLY, Trend
 from ebpftrace.model.ids import Pid
 from ebpftrace.tui.header import ENDED, OVER, State, header_lines, opening_lines, wanted
+from ebpftrace.tui.options import Recorded
 from tests.unit.builders import counts, frame, picture, site, target
 from tests.unit.hostile import HOSTILE
 from tests.unit.texts import MONSTROUS, plain, texts
@@ -102,6 +103,32 @@ def test_a_picture_that_is_held_says_how_old_it_is_and_what_goes_on(most):
 def test_pictures_that_do_not_come_are_said_beside_the_one_that_is_held():
     said = header(site(), said=state(paused_s=5.0, late_s=7.0))[0]
     assert said.startswith("no picture for 7.0 s  PAUSED, 5.0 s behind")
+
+
+RECORDED = Recorded("app ended: SIGKILL.", "web-7", over="the recording ends here")
+TAKEN = "2026-11-20 13:00:00 (2h 05m ago)"
+
+
+def test_what_was_recorded_says_when_where_and_why_before_anything_else():
+    said = header(site(), said=state(taken=TAKEN, recorded=RECORDED))
+    assert said[0] == f"taken    {TAKEN}  web-7: app ended: SIGKILL."
+    assert said[1].startswith("app (pid 42)  12.0 s since attach")
+    assert [row.split()[0] for row in said[2:]] == ["growth", "tracked", "calls"]
+
+
+def test_the_end_of_a_recording_is_not_the_end_of_a_watch():
+    said = header(site(), final=True, said=state(taken=TAKEN, recorded=RECORDED))
+    assert said[1].startswith("the recording ends here  app (pid 42)")
+    still = RECORDED._replace(over="")
+    assert header(site(), final=True, said=state(taken=TAKEN, recorded=still))[1].startswith("app ")
+
+
+@pytest.mark.parametrize("most", range(1, 7))
+def test_of_what_was_recorded_there_are_no_more_lines_than_room_and_its_age_is_never_missing(most):
+    said = header(site(), most=most, said=state(taken=TAKEN, recorded=RECORDED))
+    assert len(said) == min(most, wanted(picture(site()), recorded=True))
+    assert TAKEN in said[0]
+    assert any("tracked" in row for row in said)
 
 
 def test_many_targets_are_counted_and_the_living_come_first():
