@@ -15,7 +15,7 @@ from ebpftrace.cli.exits import Exit, exit_of
 from ebpftrace.errors import UsageError
 from ebpftrace.export import jsonl
 from ebpftrace.model.picture import SourceLines
-from ebpftrace.snapshot.replay import Replay
+from ebpftrace.snapshot.loading import pictures
 from tests.unit.builders import counts, frame, picture, site
 
 GENEROUS_S = 5.0
@@ -53,11 +53,11 @@ def following(replay, seen):
 
 def played(path, speed=math.inf):
     """All pictures, and what is said of them."""
-    with Replay(path, speed) as replay:
-        pictures = [following(replay, None)]
-        while not pictures[-1].final:
-            pictures.append(following(replay, pictures[-1]))
-        return pictures, replay.notes()
+    with pictures(path, speed) as replay:
+        seen = [following(replay, None)]
+        while not seen[-1].final:
+            seen.append(following(replay, seen[-1]))
+        return seen, replay.notes()
 
 
 def refused(path):
@@ -74,7 +74,7 @@ def ids(picture):
 
 def test_every_picture_comes_and_the_final_one_stays(file):
     path = file(line(at=1.0), line(at=2.0), line(at=3.0, final=True))
-    with Replay(path, math.inf) as replay:
+    with pictures(path, math.inf) as replay:
         seen = [replay.latest()]
         for _ in range(2):
             seen.append(following(replay, seen[-1]))
@@ -88,7 +88,7 @@ def test_every_picture_comes_and_the_final_one_stays(file):
 
 def test_pictures_are_as_far_apart_as_they_were_by_speed(file):
     path = file(*(line(at=float(n)) for n in range(1, 4)))
-    with Replay(path, speed=10.0) as replay:
+    with pictures(path, speed=10.0) as replay:
         begin = time.monotonic()
         first = replay.latest()
         assert replay.after(first, 0.02) is None
@@ -101,29 +101,29 @@ def test_pictures_are_as_far_apart_as_they_were_by_speed(file):
 def test_time_that_goes_back_or_stands_still_is_no_wait(file):
     path = file(*(line(at=at) for at in (1e6, 5.0, 5.0, 0.0)))
     begin = time.monotonic()
-    pictures, _ = played(path, speed=1.0)
-    assert [one.since_attach_s for one in pictures] == [1e6, 5.0, 5.0, 0.0, 0.0]
+    seen, _ = played(path, speed=1.0)
+    assert [one.since_attach_s for one in seen] == [1e6, 5.0, 5.0, 0.0, 0.0]
     assert time.monotonic() - begin < 1.0
 
 
 def test_a_recording_that_was_cut_ends_with_its_last_picture_again_as_final(file):
-    pictures, notes = played(file(line("a", at=1.0), line("a", at=2.0)))
-    assert [one.final for one in pictures] == [False, False, True]
-    assert pictures[2].sites is pictures[1].sites
+    seen, notes = played(file(line("a", at=1.0), line("a", at=2.0)))
+    assert [one.final for one in seen] == [False, False, True]
+    assert seen[2].sites is seen[1].sites
     assert notes == ()
 
 
 def test_a_half_written_last_line_is_left_out_and_said(file):
     for kept in (1, 20, 400):
-        pictures, (note,) = played(file(line("a"), line("b", at=2.0)[:kept]))
-        assert ids(pictures[-1]) == ["a"]
-        assert pictures[-1].final
+        seen, (note,) = played(file(line("a"), line("b", at=2.0)[:kept]))
+        assert ids(seen[-1]) == ["a"]
+        assert seen[-1].final
         assert "its last line not whole" in note
 
 
 def test_a_last_line_without_an_end_of_line_is_a_picture_if_it_is_whole(file):
-    pictures, notes = played(file(line("a"), line("b", at=2.0).rstrip()))
-    assert ids(pictures[-1]) == ["b"]
+    seen, notes = played(file(line("a"), line("b", at=2.0).rstrip()))
+    assert ids(seen[-1]) == ["b"]
     assert notes == ()
 
 
@@ -138,21 +138,21 @@ def test_sites_keep_their_order_and_new_ones_come_last(file):
 
 def test_a_site_that_was_below_top_is_left_out_and_comes_back_as_a_new_one(file):
     path = file(line("a", "b", "c"), line("c", "b", "x", top=2), line("a", "b", "c"))
-    pictures, (note,) = played(path)
-    assert [ids(one) for one in pictures[:3]] == [["a", "b", "c"], ["b", "c"], ["b", "c", "a"]]
-    assert pictures[1].totals.blocks == 3
+    seen, (note,) = played(path)
+    assert [ids(one) for one in seen[:3]] == [["a", "b", "c"], ["b", "c"], ["b", "c", "a"]]
+    assert seen[1].totals.blocks == 3
     assert "Up to 1 sites" in note
 
 
 def test_what_follows_a_final_picture_is_said_and_not_shown(file):
-    pictures, (note,) = played(file(line("a", final=True), line("b")))
-    assert [ids(one) for one in pictures] == [["a"]]
+    seen, (note,) = played(file(line("a", final=True), line("b")))
+    assert [ids(one) for one in seen] == [["a"]]
     assert "goes on after the final picture in line 1" in note
 
 
 def test_the_one_line_of_source_that_was_recorded_is_given(file):
     known = frame(file="/srv/a.c", line=7, source="p = malloc(n);")
-    with Replay(file(line("a"))) as replay:
+    with pictures(file(line("a"))) as replay:
         one = replay.latest().sites[0]
         assert replay.source(one, known, 5) == SourceLines("/srv/a.c", 7, ("p = malloc(n);",))
         assert replay.source(one, frame(file="/srv/a.c", line=7), 5) is None
@@ -161,7 +161,7 @@ def test_the_one_line_of_source_that_was_recorded_is_given(file):
 
 def test_a_wait_ends_soon_after_stop(file):
     path = file(line(at=0.0), line(at=1000.0))
-    with Replay(path) as replay:
+    with pictures(path) as replay:
         ended = []
 
         def wait():
@@ -179,7 +179,7 @@ def test_a_wait_ends_soon_after_stop(file):
 
 def test_a_long_line_is_given_up_soon_after_stop(file):
     many = line(*(str(n) for n in range(20_000)))
-    with Replay(file(line(), many), math.inf) as replay:
+    with pictures(file(line(), many), math.inf) as replay:
         ended = []
 
         def read():
@@ -196,7 +196,7 @@ def test_a_long_line_is_given_up_soon_after_stop(file):
 
 
 def test_nothing_comes_after_stop_and_nobody_spins(file):
-    with Replay(file(line(), line(at=1.0)), math.inf) as replay:
+    with pictures(file(line(), line(at=1.0)), math.inf) as replay:
         replay.stop()
         begin = time.monotonic()
         assert replay.after(replay.latest(), GENEROUS_S) is None
@@ -204,7 +204,7 @@ def test_nothing_comes_after_stop_and_nobody_spins(file):
 
 
 def test_two_readers_see_the_same_pictures(file):
-    with Replay(file(*(line(at=n / 100) for n in range(20)))) as replay:
+    with pictures(file(*(line(at=n / 100) for n in range(20)))) as replay:
         last = []
 
         def read():
@@ -228,9 +228,9 @@ def test_gzip_is_known_by_its_bytes(file):
 
 def test_a_gzip_file_whose_end_is_missing_gives_what_is_there(file):
     packed = gzip.compress("".join(line(str(n), at=float(n)) for n in range(2000)).encode())
-    pictures, (note,) = played(file(packed[: len(packed) // 2]))
-    assert len(pictures) > 100
-    assert pictures[-1].final
+    seen, (note,) = played(file(packed[: len(packed) // 2]))
+    assert len(seen) > 100
+    assert seen[-1].final
     assert "is missing" in note
 
 
@@ -254,7 +254,7 @@ def test_a_line_that_is_too_long_is_refused_as_it_is_unpacked(file):
 def test_a_file_without_a_picture_is_refused_at_once(file, content):
     path = file(content)
     with pytest.raises(UsageError, match="attach --json"):
-        Replay(path)
+        pictures(path)
 
 
 def test_what_is_wrong_is_said_with_its_line(file):
@@ -270,7 +270,7 @@ def test_a_line_that_is_no_json_before_the_last_one_is_an_error(file):
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path):
     assert "No such file" in refused(tmp_path / "nowhere")
-    assert "no regular file" in refused(tmp_path)
+    assert "holds no snapshot" in refused(tmp_path)
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
@@ -282,4 +282,4 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
 @pytest.mark.parametrize("speed", [0.0, -1.0, math.nan])
 def test_a_speed_is_more_than_nothing(file, speed):
     with pytest.raises(UsageError, match="speed"):
-        Replay(file(line()), speed)
+        pictures(file(line()), speed)
