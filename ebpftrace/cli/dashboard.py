@@ -1,14 +1,15 @@
-"""When `attach` opens the dashboard, and what is around it: limits, the log, the last words.
+"""When `attach` and `open` show the dashboard, and what is around it: limits, the log, the last words.
 
 `ebpftrace.tui` is imported by `show` and `load` only: no other path may pay for Textual.
 """
 
 import gc
 import importlib
+import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,14 @@ from ebpftrace.cli.log import log_held_back
 from ebpftrace.cli.saving import save
 from ebpftrace.cli.watch import Limits, StopSignals
 from ebpftrace.model.frames import Frame
-from ebpftrace.model.picture import Picture, Site, SiteBlocks, SourceLines
+from ebpftrace.model.picture import Picture, Point, Site, SiteBlocks, SourceLines
 from ebpftrace.model.source import PictureSource
 
 if TYPE_CHECKING:
     from ebpftrace.cli.opening import Opening
+    from ebpftrace.model.snapshot import Snapshot
+    from ebpftrace.snapshot.source import Source
+    from ebpftrace.tui.options import Options
 
 
 def possible() -> bool:
@@ -59,7 +63,6 @@ def show(
 
     What was to be told meanwhile comes after it. Raises what opening the session raised.
     """
-    from ebpftrace.tui.app import run
     from ebpftrace.tui.options import Options
 
     source = _Counted(opening, worth)
@@ -71,24 +74,59 @@ def show(
             or (limits.count is not None and source.count >= limits.count)
         )
 
-    try:
-        with log_held_back():
-            options = Options(
-                *(chosen, interval, opening.notes, lambda: opening.doing, stopped),
-                save=lambda picture: save(picture, chosen, Path()),
-            )
-            last, terminal_gone = run(source, options)
-            if terminal_gone:
-                _mute()
-    finally:
-        for sentence in opening.notes():
-            note(sentence)
+    options = Options(
+        *(chosen, interval, opening.notes, lambda: opening.doing, stopped),
+        save=lambda picture, points: save(opening.snapshot, picture, points, Path()),
+    )
+    last = _on_screen(source, options)
     final = opening.stop()
     if final is None:
         note("left before the first picture")
     else:
         note(f"tracked {wording.tracked(final)}; {wording.lost(final.losses)}")
     return last is not None and last.final
+
+
+def show_recorded(source: "Source", chosen: Selection, signals: StopSignals) -> None:
+    """The dashboard on what was recorded, until the user leaves; what there is to tell comes after."""
+    _on_screen(source, recorded_options(source, chosen, signals))
+
+
+def recorded_options(source: "Source", chosen: Selection, signals: StopSignals) -> "Options":
+    """With which it shows what was recorded: none is late, and what is saved is as it was read."""
+    from ebpftrace.tui.options import Options, Recorded
+
+    def recorded(picture: Picture) -> Recorded:
+        snapshot = source.snapshot(picture)
+        if snapshot is None:
+            return Recorded("")
+        host = snapshot.host.name if snapshot.host is not None else None
+        about = snapshot.trigger.sentence, host, snapshot.watch, snapshot.history
+        return Recorded(*about, source.over)
+
+    def again(picture: Picture, _points: Sequence[Point]) -> "Snapshot | None":
+        return source.snapshot(picture)
+
+    return Options(
+        *(chosen, math.inf, source.notes, lambda: source.doing, lambda: signals.stopped),
+        recorded=recorded,
+        save=lambda picture, points: save(again, picture, points, Path()),
+    )
+
+
+def _on_screen(source: PictureSource, options: "Options") -> Picture | None:
+    """Until it is left; the last picture. Notes come after it."""
+    from ebpftrace.tui.app import run
+
+    try:
+        with log_held_back():
+            last, terminal_gone = run(source, options)
+            if terminal_gone:
+                _mute()
+    finally:
+        for sentence in options.notes():
+            note(sentence)
+    return last
 
 
 def _mute() -> None:

@@ -15,6 +15,7 @@ from ebpftrace.cli.command import Command
 from ebpftrace.cli.diff import Diff
 from ebpftrace.cli.doctor import Doctor
 from ebpftrace.cli.exits import Exit, exit_of
+from ebpftrace.cli.open import Open
 from ebpftrace.cli.probes import Probes
 from ebpftrace.cli.record import Record
 from ebpftrace.cli.report import Report
@@ -22,7 +23,7 @@ from ebpftrace.errors import CannotAttach, EbpftraceError, UsageError
 
 log = logging.getLogger(__name__)
 
-COMMANDS: tuple[type[Command], ...] = (Attach, Record, Report, Diff, Probes, Doctor)
+COMMANDS: tuple[type[Command], ...] = (Attach, Record, Report, Diff, Open, Probes, Doctor)
 
 
 class _Parser(argparse.ArgumentParser):

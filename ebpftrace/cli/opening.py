@@ -6,11 +6,12 @@ screen's own ways: words of what is being done, notes, an exception out of `afte
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ebpftrace.model.frames import Frame
-from ebpftrace.model.picture import Picture, Site, SiteBlocks, SourceLines
+from ebpftrace.model.picture import Picture, Point, Site, SiteBlocks, SourceLines
+from ebpftrace.model.snapshot import Snapshot, Trigger
 
 if TYPE_CHECKING:
     from ebpftrace.session.session import Session
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 Told = Callable[[str], None]
 
+_ASKED = Trigger("asked", "It was asked for in the dashboard.")
 _SCREEN_S = 0.5  # a view that has not asked for a picture by then may never do so
 
 
@@ -77,6 +79,14 @@ class Opening:
     def source(self, site: Site, frame: Frame, around: int) -> SourceLines | None:
         """As of a Session."""
         return self._session.source(site, frame, around) if self._session is not None else None
+
+    def snapshot(self, picture: Picture, history: Sequence[Point]) -> Snapshot | None:
+        """One of `picture`, with what is known of the processes now; None before there is a session."""
+        if self._session is None:
+            return None
+        from ebpftrace.session.taking import taken
+
+        return taken(self._session, picture, _ASKED, history)
 
     def notes(self) -> tuple[str, ...]:
         """Sentences for the user: who is not traced, and what the plans leave out."""

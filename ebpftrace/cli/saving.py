@@ -1,34 +1,44 @@
-"""One picture kept in a file: the line that `--json --top 0` would print at that moment."""
+"""What the dashboard's key for it writes: a snapshot file, in the folder that the user is in."""
 
-import os
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ebpftrace.analysis.selection import Selection
-from ebpftrace.export import jsonl
-from ebpftrace.model.picture import Picture
+from ebpftrace.errors import EbpftraceError
+from ebpftrace.model.picture import Picture, Point
+from ebpftrace.model.snapshot import Snapshot
+from ebpftrace.units import format_bytes
 
-_TRIES = 100
+Made = Callable[[Picture, Sequence[Point]], Snapshot | None]
+"""The snapshot that a picture, with the totals until then, is to be saved as."""
 
 
-def save(picture: Picture, chosen: Selection, folder: Path) -> str:
-    """Write all sites of `picture` to a new file in `folder`; where, or why not, in a sentence.
+def save(made: Made, picture: Picture, points: Sequence[Point], folder: Path) -> str:
+    """Write a new file in `folder`; where it went and how large it is, or why not, in a sentence.
 
     The file is its owner's alone, and no other is overwritten or written through.
     """
-    everything = replace(chosen, top=0, older=None, suppressions=None)
-    stem = f"ebpftrace-{picture.time.astimezone():%Y%m%dT%H%M%S}"
-    for number in range(_TRIES):
-        path = folder / (f"{stem}.jsonl" if not number else f"{stem}-{number}.jsonl")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            fd = os.open(path, flags, 0o600)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            return f"nothing was saved: {_named(folder)}: {error.strerror}"
-        return _written(fd, path, picture, everything)
-    return f"nothing was saved: {_named(folder)} has {_TRIES} files of this second"
+    # Not at the top: msgpack and zstandard are for those who write a file.
+    from ebpftrace.snapshot.folder import NotWritten, write_new
+    from ebpftrace.snapshot.writing import pieces
+
+    size = 0
+
+    def counted(snapshot: Snapshot) -> Iterator[bytes]:
+        nonlocal size
+        for piece in pieces(snapshot):
+            size += len(piece)
+            yield piece
+
+    try:
+        snapshot = made(picture, points)
+        if snapshot is None:
+            return "nothing was saved: what this picture is of is not known any more"
+        path = write_new(folder, picture.time, counted(snapshot))
+    except NotWritten as error:
+        return str(error)
+    except EbpftraceError as error:
+        return f"nothing was saved: {error}"
+    return f"saved to {_named(Path(path))}, {format_bytes(size)}"
 
 
 def _named(path: Path) -> str:
@@ -36,15 +46,4 @@ def _named(path: Path) -> str:
     try:
         return str(path.absolute())
     except OSError:
-        return "the current folder"
-
-
-def _written(fd: int, path: Path, picture: Picture, chosen: Selection) -> str:
-    try:
-        with open(fd, "w", encoding="utf-8") as out:
-            jsonl.write(picture, chosen, out)
-            os.fsync(fd)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        return f"nothing was saved: {_named(path)}: {error.strerror}"
-    return f"saved to {_named(path)}"
+        return path.name

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Picture, Site, SiteBlocks, SourceLines
-from ebpftrace.snapshot.replay import Replay
+from ebpftrace.snapshot.loading import pictures as recorded
 from ebpftrace.tui.app import Dashboard
 from ebpftrace.tui.glyphs import UNICODE
 from ebpftrace.tui.options import Options
@@ -102,7 +102,7 @@ async def pictures() -> dict[str, str]:
 
 
 def _recorded() -> Iterator[Picture]:
-    with Replay(str(_RECORDED), math.inf) as replay:
+    with recorded(str(_RECORDED), math.inf) as replay:
         picture: Picture | None = replay.latest()
         while picture is not None:
             yield picture

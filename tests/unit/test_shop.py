@@ -13,7 +13,7 @@ import pytest
 
 from ebpftrace.analysis.selection import Selection
 from ebpftrace.export import jsonl
-from ebpftrace.snapshot.replay import Replay
+from ebpftrace.snapshot import loading
 
 ROOT = Path(__file__).parents[2]
 SHOP = ROOT / "tests/recordings/shop.jsonl.gz"
@@ -23,7 +23,7 @@ MOST_BYTES = 150_000
 
 @pytest.fixture(scope="module")
 def pictures():
-    with Replay(str(SHOP), math.inf) as replay:
+    with loading.pictures(str(SHOP), math.inf) as replay:
         found = [replay.latest()]
         while (following := replay.after(found[-1], 0.0)) is not None:
             found.append(following)
@@ -105,8 +105,8 @@ def test_a_picture_of_it_that_is_written_again_reads_the_same(pictures):
     assert again == original
 
 
-def test_the_script_shows_it_as_text():
-    command = [sys.executable, "-m", "scripts.showing.replay", str(SHOP), "--text", "--speed=inf"]
+def test_open_shows_it_as_text():
+    command = [sys.executable, "-m", "ebpftrace", "open", str(SHOP), "--text", "--speed=inf"]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )

@@ -1,0 +1,127 @@
+"""`ebpftrace open`: what was recorded, as if it were live."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ebpftrace.cli import dashboard
+from ebpftrace.cli.command import Command
+from ebpftrace.cli.common import add_logging, add_shown, note, selection
+from ebpftrace.cli.exits import Exit
+from ebpftrace.cli.log import start_logging
+from ebpftrace.cli.snapshots import Loader, add_symbols, loader, uncollected
+from ebpftrace.cli.watch import Limits, OutputClosed, StopSignals, guarded, watch
+from ebpftrace.model.picture import Picture
+from ebpftrace.text import clean
+
+if TYPE_CHECKING:
+    from ebpftrace.snapshot.source import Source
+
+_TOP_JSON, _TOP_TEXT = 50, 10
+_SOON_S = 0.5
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not speed > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed; write it as 1, 0.5, 10 or inf")
+    return speed
+
+
+class Open(Command):
+    """Show what was recorded: in the dashboard on a terminal, else as reports.
+
+    FILE is a snapshot, or a directory: its newest one; a stream, or what attach --json wrote, is
+    played as if it happened now. It needs neither root nor the process, nor the host that it ran on.
+    --follow shows what ebpftrace record is writing, until q or Ctrl-C.
+    """
+
+    name = "open"
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """The file, form of the output, and what is shown."""
+        parser.add_argument("file", metavar="FILE", help="a snapshot, stream, recording, directory")
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument(
+            "--follow",
+            action="store_true",
+            help="the newest of a directory or stream, then each one that a recorder adds to it",
+        )
+        how.add_argument(
+            "--speed",
+            metavar="N",
+            type=_speed,
+            default=1.0,
+            help="of what is played: 10 is ten times as fast, inf as fast as it can be shown (1)",
+        )
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--text", action="store_true", help="a report of every picture")
+        form.add_argument("--json", action="store_true", help="an object a line of every picture")
+        add_shown(parser)
+        add_symbols(parser)
+        add_logging(parser)
+
+    def run(self) -> Exit:
+        """Read, show, leave."""
+        given = self.given
+        start_logging(given)
+        on_screen = not (given.text or given.json) and dashboard.possible()
+        with loader(given) as opened, self._source(opened) as source:
+            signals = StopSignals()  # until here Ctrl-C ends at once what may take its time
+            if on_screen:
+                dashboard.load()
+                dashboard.show_recorded(source, selection(given, 0), signals)
+            else:
+                self._report(source, self._writer(source), signals)
+                # Those of a snapshot stand in its report.
+                for sentence in source.notes() if source.is_played or given.follow else ():
+                    note(sentence)
+            for sentence in opened.notes():
+                note(sentence)
+        return Exit.OK
+
+    def _source(self, opened: Loader) -> "Source":
+        # Not at the top: msgpack and zstandard are for those who read a file.
+        from ebpftrace.snapshot.loading import following, pictures
+
+        given = self.given
+        if given.follow:
+            return following(given.file, opened.picture)
+        with uncollected():
+            return pictures(given.file, given.speed, opened.picture)
+
+    def _report(
+        self, source: "Source", write: Callable[[Picture], None], signals: StopSignals
+    ) -> None:
+        attempt = guarded(write)
+        try:
+            first = source.after(None, _SOON_S)
+            if first is None:
+                note(f"{source.doing}; Ctrl-C ends it.")
+            if watch(source, attempt, lambda _: True, Limits(), signals):
+                attempt(source.latest())
+        except OutputClosed:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def _writer(self, source: "Source") -> Callable[[Picture], None]:
+        """How a picture is written: what is not played comes with all that is known of it."""
+        from ebpftrace.export import jsonl, snapshot_json, snapshot_text, text
+
+        given, plain = self.given, jsonl if self.given.json else text
+        whole = snapshot_json if given.json else snapshot_text
+        chosen = selection(given, _TOP_JSON if given.json else _TOP_TEXT)
+
+        def write(picture: Picture) -> None:
+            snapshot = None if source.is_played else source.snapshot(picture)
+            if snapshot is None:
+                plain.write(picture, chosen, sys.stdout)
+            else:
+                whole.write(snapshot, clean(given.file), chosen, sys.stdout)
+
+        return write
