@@ -9,7 +9,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +78,7 @@ def show(
         *(chosen, interval, opening.notes, lambda: opening.doing, stopped),
         save=lambda picture, points: save(opening.snapshot, picture, points, Path()),
     )
-    last = _on_screen(source, options)
+    last = _on_screen(source, options, opening.notes)
     final = opening.stop()
     if final is None:
         note("left before the first picture")
@@ -89,7 +89,7 @@ def show(
 
 def show_recorded(source: "Source", chosen: Selection, signals: StopSignals) -> None:
     """The dashboard on what was recorded, until the user leaves; what there is to tell comes after."""
-    _on_screen(source, recorded_options(source, chosen, signals))
+    _on_screen(source, recorded_options(source, chosen, signals), source.notes)
 
 
 def recorded_options(source: "Source", chosen: Selection, signals: StopSignals) -> "Options":
@@ -107,15 +107,33 @@ def recorded_options(source: "Source", chosen: Selection, signals: StopSignals) 
     def again(picture: Picture, _points: Sequence[Point]) -> "Snapshot | None":
         return source.snapshot(picture)
 
+    def notes() -> tuple[str, ...]:
+        given = source.given
+        return (*(_origin(given) if given is not None else ()), *source.notes())
+
     return Options(
-        *(chosen, math.inf, source.notes, lambda: source.doing, lambda: signals.stopped),
+        *(chosen, math.inf, notes, lambda: source.doing, lambda: signals.stopped),
         recorded=recorded,
         save=lambda picture, points: save(again, picture, points, Path()),
     )
 
 
-def _on_screen(source: PictureSource, options: "Options") -> Picture | None:
-    """Until it is left; the last picture. Notes come after it."""
+def _origin(snapshot: "Snapshot") -> Iterator[str]:
+    """In full what the first line of the screen may have no room for."""
+    if snapshot.trigger.sentence:
+        yield snapshot.trigger.sentence
+    if snapshot.host is not None:
+        host = snapshot.host
+        yield f"on {host.name}, {host.distribution}, Linux {host.kernel} {host.machine}"
+    if snapshot.tool:
+        yield f"by {snapshot.tool}"
+    yield from snapshot.notes
+
+
+def _on_screen(
+    source: PictureSource, options: "Options", notes: Callable[[], tuple[str, ...]]
+) -> Picture | None:
+    """Until it is left; the last picture. `notes` come after it."""
     from ebpftrace.tui.app import run
 
     try:
@@ -124,7 +142,7 @@ def _on_screen(source: PictureSource, options: "Options") -> Picture | None:
             if terminal_gone:
                 _mute()
     finally:
-        for sentence in options.notes():
+        for sentence in notes():
             note(sentence)
     return last
 

@@ -41,6 +41,9 @@ class Followed(Source):
         with self._turn:
             self._tape.close()
 
+    def _begin(self) -> None:
+        """The first one is waited for, as all others."""
+
     def _advance(self, ends: float) -> None:
         while not self._stopping.wait(max(0.0, min(self._look_at, ends) - time.monotonic())):
             if time.monotonic() < self._look_at:

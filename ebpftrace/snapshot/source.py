@@ -101,7 +101,7 @@ class Source(ABC):
 
     def blocks(self, site: Site, last: int = 20) -> SiteBlocks | None:
         """Of the latest snapshot; None where it has none, or they cannot be read, which is noted."""
-        snapshot = self._given[-1].snapshot if self._given else None
+        snapshot = self.given
         if snapshot is None or snapshot.blocks is None:
             return None
         index = self._index(snapshot).get(site.at.id)
@@ -131,6 +131,11 @@ class Source(ABC):
         return None
 
     @property
+    def given(self) -> Snapshot | None:
+        """That of the latest picture; None before the first."""
+        return self._given[-1].snapshot if self._given else None
+
+    @property
     def doing(self) -> str:
         """What is done until there is a first picture."""
         return "naming the code"
@@ -147,6 +152,7 @@ class Source(ABC):
     def close(self) -> None:
         """`stop`, and close what is read."""
 
+    @abstractmethod
     def _begin(self) -> None:
         """Give the first one, where it is there already; may be called again."""
 
@@ -190,7 +196,7 @@ class Still(Source):
         self._only = snapshot
 
     def notes(self) -> tuple[str, ...]:
-        return (*self._only.notes, *self._said)
+        return tuple(self._said)
 
     def close(self) -> None:
         self.stop()

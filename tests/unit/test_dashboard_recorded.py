@@ -15,7 +15,19 @@ from ebpftrace.snapshot.source import Still
 from tests.unit.builders import counts, frame, picture, target
 from tests.unit.hostile import HOSTILE
 from tests.unit.kept_files import Stream, keep
-from tests.unit.pilot import THREE, dashboard, named, names, press, resize, said, screen, shows, size_of, until
+from tests.unit.pilot import (
+    THREE,
+    dashboard,
+    named,
+    names,
+    press,
+    resize,
+    said,
+    screen,
+    shows,
+    size_of,
+    until,
+)
 from tests.unit.snapshot_builders import host, snapshot
 
 TWO_HOURS_AGO = datetime.now(timezone.utc) - timedelta(hours=2, minutes=5)
@@ -101,7 +113,10 @@ def test_the_line_of_time_begins_with_what_was_before():
     before = tuple(Point(float(n), 100 * n, 1 << 20) for n in range(12))
 
     async def scene(app, _pilot):
-        assert [point.at for point in app.past.points(app.picture)] == [*map(float, range(12)), 12.0]
+        assert [point.at for point in app.past.points(app.picture)] == [
+            *map(float, range(12)),
+            12.0,
+        ]
         assert shows(app, "+5.9 KiB")
 
     play(scene, Still(kept(history=before)))

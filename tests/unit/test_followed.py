@@ -9,6 +9,7 @@ import pytest
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Trigger
 from ebpftrace.snapshot import following as module
+from ebpftrace.snapshot.folder import listed
 from ebpftrace.snapshot.loading import following
 from tests.unit.builders import picture, site
 from tests.unit.kept_files import Stream, keep
@@ -67,19 +68,18 @@ def test_no_picture_is_final_for_a_view_and_its_snapshot_still_is(tmp_path):
     with following(str(tmp_path)) as source:
         seen = coming(source)
         assert not seen.final
-        assert source.snapshot(seen).picture.final
-        assert source.snapshot(seen).trigger.kind == "end"
+        kept = source.snapshot(seen)
+        assert kept is not None
+        assert kept.picture.final
 
 
 def test_sites_keep_their_order_across_files(tmp_path):
-    for number, names in enumerate(("ab", "cba", "bdac")):
-        keep(tmp_path, number, at(number, *names))
-        if not number:
-            source = following(str(tmp_path))
-            seen = [coming(source)]
-        else:
+    keep(tmp_path, 0, at(0, *"ab"))
+    with following(str(tmp_path)) as source:
+        seen = [coming(source)]
+        for number, names in enumerate(("cba", "bdac"), 1):
+            keep(tmp_path, number, at(number, *names))
             seen.append(coming(source, seen[-1]))
-    source.close()
     assert [ids(one) for one in seen] == [["a", "b"], ["a", "b", "c"], ["a", "b", "c", "d"]]
 
 
@@ -100,7 +100,6 @@ def test_what_retention_removes_meanwhile_is_passed_over(tmp_path, monkeypatch):
         seen = coming(source)
         gone = keep(tmp_path, 1, at(1))
         keep(tmp_path, 2, at(2))
-        listed = module.listed
 
         def slow(path):
             found = listed(path)

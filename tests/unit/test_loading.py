@@ -39,6 +39,12 @@ def titles(found):
     return [one.at.frames[0].function for one in found.sites]
 
 
+def given(source):
+    """The snapshot of the latest picture."""
+    assert source.given is not None
+    return source.given
+
+
 def refused(path, call=load):
     with pytest.raises(UsageError) as error:
         call(str(path))
@@ -163,16 +169,17 @@ def test_a_snapshot_is_one_picture_and_the_last():
         assert seen is source.latest()
         assert seen.final
         assert source.after(seen, 0.01) is None
-        assert not source.snapshot(seen).picture.final
+        assert not given(source).picture.final
+        assert source.snapshot(seen) is given(source)
 
 
 def test_its_code_is_named_before_it_is_given():
-    def refined(given):
-        return picture(*given.sites, mode="named")
+    def refined(shown):
+        return picture(*shown.sites, mode="named")
 
     with Still(at(5.0, "a"), refined) as source:
         assert source.latest().mode == "named"
-        assert source.snapshot(source.latest()).picture.mode == "named"
+        assert given(source).picture.mode == "named"
 
 
 def test_the_one_line_of_source_that_was_recorded_is_given():
@@ -192,9 +199,11 @@ def test_the_blocks_of_a_site_are_those_that_were_kept():
     kept = at(5.0, "a", "b", blocks=lambda: iter([blocks([0, 1, 1, -1]), blocks([1])]))
     with Still(kept) as source:
         first, second = source.latest().sites
-        assert source.blocks(first).blocks == 1
-        assert (source.blocks(second).blocks, source.blocks(second).bytes) == (3, 24)
-        assert source.blocks(second).last[0].age_s == 4.0
+        one, three = source.blocks(first), source.blocks(second)
+        assert one is not None
+        assert three is not None
+        assert (one.blocks, three.blocks, three.bytes) == (1, 3, 24)
+        assert three.last[0].age_s == 4.0
         assert source.blocks(named("c")) is None
 
 
@@ -206,7 +215,6 @@ def test_without_kept_blocks_there_are_none():
 def test_blocks_that_cannot_be_read_are_noted_once():
     def broken():
         raise UsageError("x is damaged.")
-        yield
 
     with Still(at(5.0, "a", blocks=broken)) as source:
         for _ in range(3):
@@ -217,6 +225,18 @@ def test_blocks_that_cannot_be_read_are_noted_once():
 # --- a stream that is played ----------------------------------------------------------------------
 
 
+def following_one(source, seen):
+    found = source.after(seen, 5.0)
+    assert found is not None
+    return found
+
+
+def reason(source, shown):
+    found = source.snapshot(shown)
+    assert found is not None
+    return found.trigger.sentence
+
+
 def test_a_stream_is_played_record_by_record_and_ends(tmp_path):
     stream = Stream(tmp_path, 0)
     for seconds in range(4):
@@ -224,8 +244,8 @@ def test_a_stream_is_played_record_by_record_and_ends(tmp_path):
     with pictures(str(stream.path), 1000.0) as source:
         seen = [source.latest()]
         while not seen[-1].final:
-            seen.append(source.after(seen[-1], 5.0))
-            assert source.snapshot(seen[-1]).trigger.sentence[-1] == f"{seen[-1].since_attach_s:.0f}"
+            seen.append(following_one(source, seen[-1]))
+            assert reason(source, seen[-1]) == f"number {seen[-1].since_attach_s:.0f}"
         assert [one.since_attach_s for one in seen] == [0.0, 1.0, 2.0, 3.0, 3.0]
 
 
@@ -236,9 +256,9 @@ def test_the_snapshot_of_a_held_picture_is_known_while_others_come(tmp_path):
     with pictures(str(stream.path), float("inf")) as source:
         held = seen = source.latest()
         while not seen.final:
-            seen = source.after(seen, 5.0)
-            assert source.snapshot(seen) is not None
-            assert source.snapshot(held).trigger.sentence == "number 0"
+            seen = following_one(source, seen)
+            assert reason(source, seen)
+            assert reason(source, held) == "number 0"
 
 
 def test_a_stream_without_a_record_is_refused(tmp_path):

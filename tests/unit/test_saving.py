@@ -24,7 +24,9 @@ def saved(folder, *sites, made=as_it_is):
 
 
 def test_every_site_is_in_the_file_which_is_its_owners_alone(tmp_path):
-    said = saved(tmp_path, *(site(f"site{n}", id=f"1-{n:016x}", counts=counts()) for n in range(120)))
+    said = saved(
+        tmp_path, *(site(f"site{n}", id=f"1-{n:016x}", counts=counts()) for n in range(120))
+    )
     (file,) = tmp_path.iterdir()
     assert said == f"saved to {file}, {format_bytes(file.stat().st_size)}"
     found = load(str(file))
@@ -74,7 +76,6 @@ def test_the_whole_path_is_said(tmp_path, monkeypatch):
 def test_what_keeps_it_from_being_made_is_said_and_leaves_nothing(tmp_path):
     def broken():
         raise UsageError("the blocks of x are damaged.")
-        yield
 
     said = saved(tmp_path, made=lambda shown, _: snapshot(shown, blocks=broken))
     assert "the blocks of x are damaged." in said
