@@ -84,7 +84,9 @@ class Recording:
             raise self._unfit(error, number) from error
         self._left_out = max(self._left_out, recorded.left_out)
         kind = "final" if recorded.picture.final else "interval"
-        return Snapshot(recorded.picture, Trigger(kind, "It was recorded by attach --json."), "", "")
+        return Snapshot(
+            recorded.picture, Trigger(kind, "It was recorded by attach --json."), "", ""
+        )
 
     def _note_cut(self) -> None:
         self._notes.append(

@@ -1,12 +1,15 @@
 """The dashboard's source while the session is opened: however that ends, nothing of it is left."""
 
+import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from ebpftrace.cli.opening import Opening
 from ebpftrace.errors import CannotAttach, HostRefuses
+from ebpftrace.model.picture import Point
 from tests.unit.builders import picture, site
 
 LIMIT_S = 5.0
@@ -104,6 +107,23 @@ def test_no_picture_comes_before_the_session_and_then_its_own():
     assert compiler.session.closed
     assert not compiler.interrupted
     assert not threads()
+
+
+def test_a_snapshot_is_taken_of_the_session_once_there_is_one(monkeypatch):
+    calls = []
+    taking = SimpleNamespace(taken=lambda *given: calls.append(given) or "snapshot")
+    monkeypatch.setitem(sys.modules, "ebpftrace.session.taking", taking)
+    compiler = Compiler()
+    source = opening(compiler.opened, compiler.interrupt)
+    points = (Point(1.0, 2, 3),)
+    assert source.snapshot(picture(), points) is None
+    compiler.done.set()
+    shown = first(source)
+    assert source.snapshot(shown, points) == "snapshot"
+    source.close()
+    ((session, saved, trigger, history),) = calls
+    assert (session, saved, history) == (compiler.session, shown, points)
+    assert trigger.kind == "asked"
 
 
 @pytest.mark.parametrize(
