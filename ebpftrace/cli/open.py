@@ -6,9 +6,17 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ebpftrace.analysis.suppressions import Suppressions
 from ebpftrace.cli import dashboard
 from ebpftrace.cli.command import Command
-from ebpftrace.cli.common import add_logging, add_shown, note, selection
+from ebpftrace.cli.common import (
+    add_logging,
+    add_shown,
+    log_unused,
+    note,
+    read_suppressions,
+    selection,
+)
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.snapshots import Loader, add_symbols, loader, uncollected
@@ -72,6 +80,7 @@ class Open(Command):
         given = self.given
         start_logging(given)
         on_screen = not (given.text or given.json) and dashboard.possible()
+        suppressions = read_suppressions(given)
         with loader(given) as opened, self._source(opened) as source:
             signals = StopSignals()  # until here Ctrl-C ends at once what may take its time
             if on_screen:
@@ -79,13 +88,14 @@ class Open(Command):
 
                 dashboard.load()
                 settle()  # a full collection would take 0.1 s for 50,000 sites, and find nothing
-                dashboard.show_recorded(source, selection(given, 0), signals)
+                dashboard.show_recorded(source, selection(given, 0, suppressions), signals)
             else:
-                self._report(source, self._writer(source), signals)
+                self._report(source, self._writer(source, suppressions), signals)
                 for sentence in source.notes():
                     note(sentence)
             for sentence in opened.notes():
                 note(sentence)
+        log_unused(suppressions)
         return Exit.OK
 
     def _source(self, opened: Loader) -> "Source":
@@ -111,13 +121,15 @@ class Open(Command):
         except OutputClosed:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    def _writer(self, source: "Source") -> Callable[[Picture], None]:
+    def _writer(
+        self, source: "Source", suppressions: Suppressions | None
+    ) -> Callable[[Picture], None]:
         """How a picture is written: what is not played comes with all that is known of it."""
         from ebpftrace.export import jsonl, snapshot_json, snapshot_text, text
 
         given, plain = self.given, jsonl if self.given.json else text
         whole = snapshot_json if given.json else snapshot_text
-        chosen = selection(given, _TOP_JSON if given.json else _TOP_TEXT)
+        chosen = selection(given, _TOP_JSON if given.json else _TOP_TEXT, suppressions)
 
         def write(picture: Picture) -> None:
             snapshot = None if source.is_played else source.snapshot(picture)

@@ -10,7 +10,7 @@ from ebpftrace.analysis.charting import line_of
 from ebpftrace.analysis.diff import Change, Diff, Held, Shown, largest
 from ebpftrace.export import text
 from ebpftrace.export.process_lines import MOST_OF_NOTE, cut
-from ebpftrace.export.snapshot_text import origin, taken
+from ebpftrace.export.snapshot_text import origin
 from ebpftrace.model.picture import Point
 from ebpftrace.model.snapshot import Snapshot
 from ebpftrace.units import format_bytes, format_count
@@ -50,7 +50,7 @@ def _snapshots(snapshots: Sequence[Snapshot], files: Sequence[str], now: datetim
     before: list[str] = []
     for name, snapshot, file in zip(names, snapshots, files, strict=True):
         picture = snapshot.picture
-        yield f"{name:7}  {taken(picture.time, now)}  {text.watched(picture)}"
+        yield f"{name:7}  {wording.taken(picture.time, now)}  {text.watched(picture)}"
         about = [f"  {label:8} {words}" for label, words in origin(snapshot, file)]
         for target in picture.targets:
             known = [wording.named(target), target.exe, *wording.trouble(target)]

@@ -25,7 +25,7 @@ def write(snapshot: Snapshot, file: str, selection: Selection, out: TextIO) -> N
 def lines(snapshot: Snapshot, file: str, selection: Selection, now: datetime) -> Iterator[str]:
     """The report, line by line."""
     picture = snapshot.picture
-    yield f"{taken(picture.time, now)}  {text.watched(picture)}"
+    yield f"{wording.taken(picture.time, now)}  {text.watched(picture)}"
     for name, words in origin(snapshot, file):
         yield f"  {name:8} {words}"
     yield from _processes(snapshot)
@@ -37,15 +37,6 @@ def lines(snapshot: Snapshot, file: str, selection: Selection, now: datetime) ->
     if snapshot.notes:
         yield ""
         yield from (f"  note     {cut(sentence, MOST_OF_NOTE)}" for sentence in snapshot.notes)
-
-
-def taken(moment: datetime, now: datetime) -> str:
-    """`2026-11-20 13:00:00 (2h 05m ago)`, in the time of this host."""
-    ago = (now - moment).total_seconds()
-    said = (
-        f"{format_seconds(ago)} ago" if ago >= 0 else f"{format_seconds(-ago)} ahead of this clock"
-    )
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S} ({said})"
 
 
 def origin(snapshot: Snapshot, file: str) -> Iterator[tuple[str, str]]:

@@ -1,12 +1,13 @@
 """What a path leads to, told by its first bytes, and how each of it is read: whole, played, followed."""
 
 import os
-import stat
 from dataclasses import replace
 from enum import Enum, auto
+from pathlib import Path
 
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Snapshot
+from ebpftrace.snapshot.files import opened
 from ebpftrace.snapshot.folder import listed
 from ebpftrace.snapshot.following import Directory, Followed, Growing
 from ebpftrace.snapshot.reading import StreamReader, read_snapshot
@@ -37,22 +38,15 @@ class Kind(Enum):
 
 def kind_of(path: str) -> Kind:
     """By its first bytes. UsageError where it can be none of them, or not be read."""
+    if Path(path).is_dir():
+        return Kind.DIRECTORY
+    number = opened(path, _GIVE)
     try:
-        # Nobody could end the wait for who writes into a pipe.
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            mode = os.fstat(number).st_mode
-            if stat.S_ISDIR(mode):
-                return Kind.DIRECTORY
-            if not stat.S_ISREG(mode):
-                raise UsageError(f"{path} is no regular file. {_GIVE}")
-            head = os.read(number, _HEAD)
-        finally:
-            os.close(number)
+        head = os.read(number, _HEAD)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise UsageError(f"{path!a} is no path. {_GIVE}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+    finally:
+        os.close(number)
     if not head:
         raise UsageError(f"{path} is empty: whoever wrote it was kept from it. {_GIVE}")
     if head.startswith((b"{", _GZIP)):

@@ -140,7 +140,7 @@ def test_what_is_no_file_is_a_sentence(tmp_path):
     assert "no regular file" in refused(tmp_path / "pipe")
     assert "no regular file" in refused("/dev/null")
     assert "holds no snapshot (yet)" in refused(tmp_path / "empty")
-    with pytest.raises(UsageError, match="no path"):
+    with pytest.raises(UsageError, match="cannot be read"):
         load("a\0b")
 
 

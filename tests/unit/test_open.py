@@ -70,6 +70,15 @@ def test_a_stream_is_played_a_report_for_each_record(tmp_path, capsys):
     assert [line["final"] for line in lines] == [False, False, False, True]
 
 
+def test_what_suppressions_hide_is_counted_and_said(tmp_path):
+    hidden = tmp_path / "known"
+    hidden.write_text("leak:leak_here\n")
+    done = opened(keep(tmp_path, 0, at(5)), "--suppressions", hidden)
+    assert done.returncode == 0
+    assert "hidden" in done.stdout
+    assert "#1" not in done.stdout
+
+
 def test_speed_is_obeyed(tmp_path, capsys):
     stream = streamed(tmp_path, 3)
     begin = time.monotonic()

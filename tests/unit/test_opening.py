@@ -111,7 +111,12 @@ def test_no_picture_comes_before_the_session_and_then_its_own():
 
 def test_a_snapshot_is_taken_of_the_session_once_there_is_one(monkeypatch):
     calls = []
-    taking = SimpleNamespace(taken=lambda *given: calls.append(given) or "snapshot")
+
+    def taken(*given):
+        calls.append(given)
+        return "snapshot"
+
+    taking = SimpleNamespace(taken=taken)
     monkeypatch.setitem(sys.modules, "ebpftrace.session.taking", taking)
     compiler = Compiler()
     source = opening(compiler.opened, compiler.interrupt)
