@@ -96,7 +96,9 @@ def test_a_picture_of_it_that_is_written_again_reads_the_same(pictures):
     jsonl.write(pictures[-1], Selection(top=0), out)
     original = json.loads(gzip.decompress(SHOP.read_bytes()).splitlines()[-1])
     again = json.loads(out.getvalue())
-    assert again.pop("suppressed")["sites"] == 0  # a key that is younger than the recording
+    # Keys that are younger than the recording.
+    assert again.pop("suppressed")["sites"] == 0
+    assert [target.pop("ended_by") for target in again["targets"]] == [None]
     for one in (original, again):
         del one["others"]["sites"]  # what was left out is nobody's picture
         one["sites"].sort(key=lambda site: site["id"])

@@ -8,7 +8,6 @@ from ebpftrace.analysis.headline import headline
 from ebpftrace.analysis.selection import Selection, select
 from ebpftrace.analysis.suppressed import NOTHING, By, Suppressed
 from ebpftrace.analysis.suppressions import Suppressions
-from ebpftrace.cli.saving import save
 from ebpftrace.export import jsonl, text
 from ebpftrace.model.epochs import epoch_at
 from ebpftrace.model.picture import Cohort
@@ -105,12 +104,6 @@ def test_a_recording_with_hidden_sites_is_read():
     found = Reader().read(json.dumps(whole).encode())
     assert [one.at.id for one in found.picture.sites] == ["1-2"]
     assert found.picture.totals.bytes == 4500
-
-
-def test_what_is_saved_is_whole(tmp_path):
-    save(picture(*SITES), Selection(suppressions=HIDING), tmp_path)
-    (file,) = tmp_path.iterdir()
-    assert len(json.loads(file.read_text())["sites"]) == 5
 
 
 # --- the headline ---------------------------------------------------------------------------------
