@@ -30,7 +30,7 @@ from tests.unit.pilot import (
 )
 from tests.unit.snapshot_builders import host, snapshot
 
-TWO_HOURS_AGO = datetime.now(timezone.utc) - timedelta(hours=2, minutes=5)
+TWO_DAYS_AGO = datetime.now(timezone.utc) - timedelta(days=2, hours=4, minutes=20)
 OOM = Trigger("end", "app (pid 42) ended: SIGKILL, out of memory.")
 LIVE = ("no picture for", "q leaves", "attaching", "last figures")
 
@@ -42,7 +42,7 @@ class Signals:
 def kept(*sites, at=12.0, **given):
     ended = target(ended="exited", ended_by="SIGKILL, out of memory")
     drawn = picture(
-        *(sites or THREE), since_attach_s=at, time=TWO_HOURS_AGO, targets=(ended,), final=True
+        *(sites or THREE), since_attach_s=at, time=TWO_DAYS_AGO, targets=(ended,), final=True
     )
     return snapshot(drawn, **{"trigger": OOM, **given})
 
@@ -81,9 +81,9 @@ def play(scene, source, size=(100, 30), *, at_once=True):
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (200, 50)])
 def test_it_says_when_it_was_taken_and_how_long_ago_and_where_and_why(size):
     async def scene(app, pilot):
-        local = f"{TWO_HOURS_AGO.astimezone():%Y-%m-%d %H:%M:%S}"
+        local = f"{TWO_DAYS_AGO.astimezone():%Y-%m-%d %H:%M:%S}"
         first = screen(app)[0]
-        assert first.startswith(f"taken    {local} (2h 05m ago)  web1: app (pid 42) ended: ")
+        assert first.startswith(f"taken    {local} (2d 04h ago)  web1: app (pid 42) ended: ")
         await until(pilot, lambda: names(app) == ["big", "mid", "low"])
         assert not any(words in said(app) for words in LIVE)
 
@@ -93,7 +93,7 @@ def test_it_says_when_it_was_taken_and_how_long_ago_and_where_and_why(size):
 @pytest.mark.parametrize("height", [5, 8, 12])
 def test_on_the_smallest_screen_it_still_says_that_it_is_old_and_what_it_holds(height):
     async def scene(app, pilot):
-        assert "(2h 05m ago)" in screen(app)[0]
+        assert "(2d 04h ago)" in screen(app)[0]
         assert shows(app, "tracked 5.9 KiB in 15 blocks")
 
     play(scene, Still(kept()), (100, height))
@@ -103,7 +103,7 @@ def test_on_the_smallest_screen_it_still_says_that_it_is_old_and_what_it_holds(h
 def test_a_hostile_host_and_reason_spoil_no_line(name):
     async def scene(app, _pilot):
         assert set(size_of(app)) == {100}
-        assert "(2h 05m ago)" in screen(app)[0]
+        assert "(2d 04h ago)" in screen(app)[0]
         assert "\x1b" not in said(app)
 
     play(scene, Still(kept(host=host(name=name), trigger=Trigger("end", name))))
