@@ -1,6 +1,7 @@
 """The outstanding blocks, of one call site or all of them, read from the block map when somebody asks."""
 
 import time
+from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import compress, repeat
@@ -106,17 +107,25 @@ def block_columns(table: Table, rows: Rows, start_ns: int) -> Iterator[BlockColu
     (monotonic).
     """
     for keys, values in table.batches(_SLICE):
-        names, words = keys.cast("Q").tolist(), values.cast("Q").tolist()
+        names, words = keys.cast("Q"), values.cast("Q")
+        stacks, births = words[_STACK::_WORDS].tolist(), words[_BORN::_WORDS].tolist()
         yield BlockColumns(
-            site=_sites_of(names, words[_STACK::_WORDS], rows),
-            address=[name & _ADDRESS for name in names],
-            size=words[_SIZE::_WORDS],
-            born_ns=[born - start_ns for born in words[_BORN::_WORDS]],
-            thread=[word & _THREAD_BITS for word in words[_THREAD::_WORDS]],
+            site=_sites_of(names, stacks, rows),
+            address=_addresses(keys),
+            size=array("Q", words[_SIZE::_WORDS].tobytes()),
+            born_ns=[born - start_ns for born in births],
+            thread=array("I", values.cast("I")[2 * _THREAD :: 2 * _WORDS].tobytes()),
         )
 
 
-def _sites_of(names: Sequence[int], stacks: Sequence[int], rows: Rows) -> list[int]:
+def _addresses(keys: memoryview) -> "array[int]":
+    """The keys without the slot, which is in the last two bytes of each."""
+    plain = bytearray(keys)
+    plain[6::8] = plain[7::8] = bytes(len(plain) // 8)
+    return array("Q", bytes(plain))
+
+
+def _sites_of(names: memoryview, stacks: Sequence[int], rows: Rows) -> list[int]:
     slot = min(names) >> ADDRESS_BITS
     if slot == max(names) >> ADDRESS_BITS:
         return list(map(rows.get(slot, {}).get, stacks, repeat(_NO_SITE)))

@@ -37,6 +37,8 @@ from scripts.bench.loops import WORKLOADS, Child
 _PHASE_S = 120.0
 _TRIGGER = Trigger("asked", "a benchmark asked for it")
 _MB = 1e6
+_A_PHASE = 5  # blocks of each site
+_EPOCH_S = 1.0
 
 
 class Taken(NamedTuple):
@@ -126,7 +128,7 @@ def _spread(readings: list[float]) -> Spread:
 
 
 def _phase_s(child: Child) -> float:
-    """Time for one more block in every site."""
+    """Time for `_A_PHASE` more blocks in every site."""
     start = time.perf_counter()
     child.go()
     child.expect("done", _PHASE_S)
@@ -184,9 +186,10 @@ def _command(arguments: Sequence[str | Path], rounds: int) -> tuple[Spread, Spre
 
 
 def _fill(child: Child, blocks_per_site: int) -> None:
-    for _ in range(blocks_per_site):
+    """So many blocks a site and phase, in as many epochs."""
+    for _ in range(blocks_per_site // _A_PHASE):
         _phase_s(child)
-        time.sleep(0.5)
+        time.sleep(_EPOCH_S)
 
 
 def _read(first: Path, last: Path, rounds: int) -> list[tuple[str, Spread, Spread]]:
@@ -208,7 +211,7 @@ def measure(given: argparse.Namespace) -> int:
         facts=True,
     )
     program = WORKLOADS / "many_sites"
-    with tempfile.TemporaryDirectory() as name, Child(program, given.sites, 1) as child:
+    with tempfile.TemporaryDirectory() as name, Child(program, given.sites, _A_PHASE) as child:
         session = Session.open([Process.open(child.pid)], prepare(options), print)
         subject = Subject(session, child, Path(name))
         try:
@@ -247,7 +250,7 @@ def _told(
     print(table(heads, rows))
     alone, beside = phases
     print(
-        f"\nThe process: {given.sites:,} allocations take it {alone:.2f} s, and {beside:.2f} s while "
+        f"\nThe process: {_A_PHASE * given.sites:,} allocations take it {alone:.2f} s, and {beside:.2f} s while "
         f"snapshots with single blocks are written one after the other: {beside / alone:.2f} times."
     )
     print("\nReading it, as a whole command\n")
