@@ -26,7 +26,10 @@ from scripts.bench.command import run
 from scripts.bench.figures import narrate
 from scripts.bench.loops import WORKLOADS, Child
 
-_LATEST_S = 3.0  # the first snapshot is there after 1.5 to 2
+_STARTING_S = 3.0  # the first snapshot is there after 1.5 to 2
+_FIRST_S = 30.0
+_WRITING_S = 1.0
+_ANY_MOMENT = 5  # so many rounds are one that may end before anything is written
 _LEAVE_S = 20.0
 
 
@@ -87,11 +90,23 @@ def _read_stream(name: str, tally: Tally) -> None:
         tally.cut_streams += bool(reader.notes())
 
 
-def _round(pid: int, folder: Path, tally: Tally, *, stream: bool) -> None:
+def _wait_for_more(folder: Path, than: int) -> None:
+    end = time.monotonic() + _FIRST_S
+    while not folder.is_dir() or len(listed(str(folder))) <= than:
+        if time.monotonic() > end:
+            raise EbpftraceError(f"Nothing was written in {_FIRST_S:.0f} s.")
+        time.sleep(0.01)
+
+
+def _round(pid: int, folder: Path, tally: Tally, number: int) -> None:
     before = len(tally.sums)
-    child = _start(pid, folder, stream=stream)
+    child = _start(pid, folder, stream=bool(number % 2))
     try:
-        time.sleep(random.uniform(0.0, _LATEST_S))
+        if number % _ANY_MOMENT:
+            _wait_for_more(folder, before)
+            time.sleep(random.uniform(0.0, _WRITING_S))
+        else:
+            time.sleep(random.uniform(0.0, _STARTING_S))
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait()
@@ -100,16 +115,16 @@ def _round(pid: int, folder: Path, tally: Tally, *, stream: bool) -> None:
     tally.before_anything += len(tally.sums) == before
 
 
-def _left_probes() -> list[str]:
-    """Processes of the tool that still run."""
+def _left(folder: Path) -> list[str]:
+    """Processes that still run for this folder."""
     said = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
-    return [line for line in said.stdout.splitlines() if "-m ebpftrace record" in line]
+    return [line for line in said.stdout.splitlines() if str(folder) in line]
 
 
 def _last_round(pid: int, folder: Path, tally: Tally) -> None:
     """One that ends as asked: it clears away what was half written, and writes a final snapshot."""
     child = _start(pid, folder, stream=False)
-    time.sleep(_LATEST_S)
+    _wait_for_more(folder, len(tally.sums))
     child.send_signal(signal.SIGTERM)
     status = child.wait(_LEAVE_S)
     _look(folder, tally)
@@ -130,14 +145,14 @@ def main() -> int:
         for number in range(given.kills):
             with contextlib.suppress(BrokenPipeError):
                 child.go()
-            _round(child.pid, folder, tally, stream=bool(number % 2))
+            _round(child.pid, folder, tally, number)
             if number % 20 == 19:
                 narrate("black-box", f"{number + 1} of {given.kills} kills")
         _last_round(child.pid, folder, tally)
         child.forget()
         child.go()
         child.expect("done", _LEAVE_S)
-        if left := _left_probes():
+        if left := _left(folder):
             raise EbpftraceError(f"Still there: {left}")
     print(
         f"{tally.kills} kills (seed {given.seed}), {tally.before_anything} of them before anything "
