@@ -11,7 +11,8 @@ from ebpftrace.cli.common import add_logging, add_picked, note, read_suppression
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.saying import said
-from ebpftrace.cli.snapshots import add_symbols, loader, uncollected
+from ebpftrace.cli.snapshots import add_symbols, loader
+from ebpftrace.collector import collector_paused
 from ebpftrace.errors import UsageError
 from ebpftrace.export import diff_json, diff_text
 from ebpftrace.text import clean
@@ -65,7 +66,7 @@ class Diff(Command):
         if len(paths) > _MOST_FILES:
             raise UsageError(f"diff takes {_MOST_FILES} files at most, not {len(paths)}.")
         suppressions = read_suppressions(given)
-        with uncollected(), loader(given) as opened:
+        with collector_paused(), loader(given) as opened:
             snapshots = [opened.load(path) for path in paths]
             hidden = suppressions.by if suppressions is not None else None
             found = diff([one.picture for one in snapshots], hidden)

@@ -19,8 +19,9 @@ from ebpftrace.cli.common import (
 )
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
-from ebpftrace.cli.snapshots import Loader, add_symbols, loader, uncollected
+from ebpftrace.cli.snapshots import Loader, add_symbols, loader
 from ebpftrace.cli.watch import Limits, OutputClosed, StopSignals, guarded, watch
+from ebpftrace.collector import collector_paused, settle
 from ebpftrace.model.picture import Picture
 from ebpftrace.text import clean
 
@@ -84,8 +85,6 @@ class Open(Command):
         with loader(given) as opened, self._source(opened) as source:
             signals = StopSignals()  # until here Ctrl-C ends at once what may take its time
             if on_screen:
-                from ebpftrace.session.memory import settle
-
                 dashboard.load()
                 settle()  # a full collection would take 0.1 s for 50,000 sites, and find nothing
                 dashboard.show_recorded(source, selection(given, 0, suppressions), signals)
@@ -105,7 +104,7 @@ class Open(Command):
         given = self.given
         if given.follow:
             return following(given.file, opened.picture)
-        with uncollected():
+        with collector_paused():
             return pictures(given.file, given.speed, opened.picture)
 
     def _report(

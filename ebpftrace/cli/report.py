@@ -8,7 +8,8 @@ from ebpftrace.cli.common import add_logging, add_shown, read_suppressions, sele
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.saying import said
-from ebpftrace.cli.snapshots import add_symbols, loader, uncollected
+from ebpftrace.cli.snapshots import add_symbols, loader
+from ebpftrace.collector import collector_paused
 from ebpftrace.export import snapshot_json, snapshot_text
 from ebpftrace.text import clean
 
@@ -39,7 +40,7 @@ class Report(Command):
         start_logging(given)
         top = _TOP_JSON if given.json else _TOP_TEXT
         chosen = selection(given, top, read_suppressions(given))
-        with uncollected(), loader(given) as opened:
+        with collector_paused(), loader(given) as opened:
             snapshot = opened.load(given.file)
             view = snapshot_json if given.json else snapshot_text
             with said():

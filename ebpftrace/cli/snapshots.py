@@ -1,7 +1,6 @@
 """What the commands that read snapshots share: which file, how its code is named, how it is loaded."""
 
 import argparse
-import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +11,7 @@ from ebpftrace.model.picture import Picture
 from ebpftrace.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from ebpftrace.symbols.again import Again  # type: ignore[import-not-found, unused-ignore]
+    from ebpftrace.symbols.again import Again
 
 
 def add_symbols(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +38,9 @@ class Loader:
     def load(self, path: str) -> Snapshot:
         """What `snapshot.loading.load` takes; notes on the names are among its notes. UsageError."""
         # Not at the top: msgpack and zstandard are for those who read a file.
-        from ebpftrace.snapshot.loading import (  # type: ignore[import-not-found, unused-ignore]
-            load,
-        )
+        from ebpftrace.snapshot.loading import load
 
-        loaded: Snapshot = load(path)
+        loaded = load(path)
         return replace(
             loaded,
             picture=self.picture(loaded.picture),
@@ -77,15 +74,3 @@ def loader(given: argparse.Namespace) -> Iterator[Loader]:
         yield Loader(again)
     finally:
         again.close()
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the cyclic garbage collector: it takes 0.9 s of a diff of 50,000 sites, and finds nothing."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()

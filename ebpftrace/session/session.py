@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 from uuid import uuid4
 
+from ebpftrace.collector import make_room, settle
 from ebpftrace.drain.blocks import BlockMap
 from ebpftrace.drain.closing import EpochCloser
 from ebpftrace.drain.drawing import Drawing
@@ -28,10 +29,11 @@ from ebpftrace.model.ids import Pid, Slot
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
 from ebpftrace.model.picture import Naming, Picture, Site, SiteBlocks, SourceLines
 from ebpftrace.model.snapshot import BlockColumns, ProcessFacts
-from ebpftrace.session import hazards, memory
+from ebpftrace.session import hazards
 from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.facts import Facts
 from ebpftrace.session.following import Following
+from ebpftrace.session.memory import Trimming
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import Preparation
 from ebpftrace.session.removals import Removals
@@ -75,7 +77,7 @@ class Session:
         self._removals = Removals()
         self._upkeep = Upkeep(tracer, self._removals)
         self._closer = EpochCloser()
-        self._trimming = memory.Trimming()
+        self._trimming = Trimming()
         self._following = Following(self._attach_to)
         self._poller = Poller(
             options.interval,
@@ -152,7 +154,7 @@ class Session:
             raise failures[0]
         for failure in failures:
             warn(str(failure))
-        memory.settle()
+        settle()
         step("learning to walk its stacks")
         meanwhile = self._unwinding.learn()
         self._tracer.arm()
@@ -363,7 +365,7 @@ class Session:
             self._lines.settle(_LINES_END_S)
             sites = self._drawing.draw(since, idle=False)
         self._trimming.at(since)
-        memory.make_room(len(sites))
+        make_room(len(sites))
         return Picture(
             time=datetime.now(timezone.utc),
             since_attach_s=since,

@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ebpftrace.collector import collector_paused
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import BlockColumns, Snapshot
 from ebpftrace.snapshot.assembly import Assembly
-from ebpftrace.snapshot.collecting import collector_paused
 from ebpftrace.snapshot.files import File
 from ebpftrace.snapshot.framing import Cut
 from ebpftrace.snapshot.heads import STREAM, Head, head_of, migrated

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
+from ebpftrace.collector import collector_paused
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Snapshot
 from ebpftrace.snapshot.assembly import Assembly
-from ebpftrace.snapshot.collecting import collector_paused
 from ebpftrace.snapshot.files import File
 from ebpftrace.snapshot.framing import MARKER, Cut, checksum, framed_at
 from ebpftrace.snapshot.heads import SNAPSHOT, head_of, migrated

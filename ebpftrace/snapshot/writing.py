@@ -8,10 +8,10 @@ from operator import ne
 import msgpack
 from msgpack import ExtType
 
+from ebpftrace.collector import collector_paused
 from ebpftrace.model.picture import Point, Site
 from ebpftrace.model.snapshot import ProcessFacts, Snapshot
 from ebpftrace.snapshot import columns, facts_writing, sites_writing
-from ebpftrace.snapshot.collecting import collector_paused
 from ebpftrace.snapshot.framing import MARKER, checksum
 from ebpftrace.snapshot.heads import head_of_snapshot, head_of_stream
 from ebpftrace.snapshot.sections import section
