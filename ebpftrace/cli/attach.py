@@ -1,7 +1,6 @@
 """`ebpftrace attach`: a live view of running processes."""
 
 import argparse
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from ebpftrace.cli.common import (
     add_targets,
     check_common,
     distinct_pids,
+    listed,
     log_unused,
     note,
     read_suppressions,
@@ -21,7 +21,8 @@ from ebpftrace.cli.common import (
 )
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
-from ebpftrace.cli.watch import Limits, OutputClosed, StopSignals, guarded, watch
+from ebpftrace.cli.saying import OutputClosed, mute
+from ebpftrace.cli.watch import Limits, StopSignals, guarded, watch
 from ebpftrace.export import jsonl, text
 from ebpftrace.model.picture import Picture
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ebpftrace.session.session import Session
     from ebpftrace.target.process import Process
 
-_TOP_JSON, _TOP_TEXT = 50, 10
 # The first report with something in it comes early: somebody is waiting for it.
 _FIRST_REPORT_S = 0.25
 
@@ -117,7 +117,7 @@ class Attach(Command):
         for line in session.notes():
             note(line)
         view = jsonl if given.json else text
-        chosen = selection(given, _TOP_JSON if given.json else _TOP_TEXT, suppressions)
+        chosen = selection(given, listed(given), suppressions)
         write = guarded(lambda picture: view.write(picture, chosen, sys.stdout))
         try:
             ended = watch(
@@ -130,7 +130,7 @@ class Attach(Command):
             write(session.stop())
         except OutputClosed:
             session.stop()
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            mute()
             return Exit.OK
         return Exit.TARGETS_ENDED if ended else Exit.OK
 

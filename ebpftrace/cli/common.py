@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_ENTRIES = 1 << 27
+_TOP_JSON, _TOP_TEXT = 50, 10
 _ANY = "auto"
 _LATER = {
     "follow": "--follow is not in this version; name each child with -p.",
@@ -213,10 +214,17 @@ def log_unused(suppressions: Suppressions | None) -> None:
         log.debug("this suppression has hidden nothing: %s", name)
 
 
+def listed(given: argparse.Namespace) -> int:
+    """How many sites are written: --top, else fewer for people than for programs."""
+    if given.top is not None:
+        return int(given.top)
+    return _TOP_JSON if given.json else _TOP_TEXT
+
+
 def selection(
     given: argparse.Namespace, top: int, suppressions: Suppressions | None = None
 ) -> Selection:
-    """What a view shows; `top` is the command's own default."""
+    """What a view shows; `top` is what it has without --top."""
     rules = Rules.standard().with_skipped(given.skip_frames)
     top = top if given.top is None else given.top
     return Selection(given.sort, top, given.older, rules, suppressions)

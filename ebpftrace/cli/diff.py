@@ -7,7 +7,7 @@ from ebpftrace.analysis.diff import DIFF_SORTS, Beyond, Shown, beyond, diff
 from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.wording import chain, many
 from ebpftrace.cli.command import Command, size, whole
-from ebpftrace.cli.common import add_logging, add_picked, note, read_suppressions
+from ebpftrace.cli.common import add_logging, add_picked, listed, note, read_suppressions
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.saying import said
@@ -18,7 +18,6 @@ from ebpftrace.export import diff_json, diff_text
 from ebpftrace.text import clean
 from ebpftrace.units import format_bytes
 
-_TOP_JSON, _TOP_TEXT = 50, 10
 # All of them are held at once: of 50,000 call sites each, 2 GB.
 _MOST_FILES = 32
 _MOST_NAMED = 120
@@ -70,8 +69,9 @@ class Diff(Command):
             snapshots = [opened.load(path) for path in paths]
             hidden = suppressions.by if suppressions is not None else None
             found = diff([one.picture for one in snapshots], hidden)
-            top = (_TOP_JSON if given.json else _TOP_TEXT) if given.top is None else given.top
-            shown = Shown(given.sort, top, Rules.standard().with_skipped(given.skip_frames))
+            shown = Shown(
+                given.sort, listed(given), Rules.standard().with_skipped(given.skip_frames)
+            )
             threshold = given.threshold
             passed = None if threshold is None else (threshold, beyond(found, threshold))
             files = [clean(path) for path in paths]

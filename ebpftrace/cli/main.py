@@ -19,6 +19,7 @@ from ebpftrace.cli.open import Open
 from ebpftrace.cli.probes import Probes
 from ebpftrace.cli.record import Record
 from ebpftrace.cli.report import Report
+from ebpftrace.cli.saying import mute
 from ebpftrace.errors import CannotAttach, EbpftraceError, UsageError
 
 log = logging.getLogger(__name__)
@@ -83,8 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return int(Exit.OK)
     except BrokenPipeError:
-        # stdout is closed: nothing more can be said there, not even by the interpreter at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        mute()
         return int(Exit.OK)
     except Exception as error:
         log.debug("internal error", exc_info=True)

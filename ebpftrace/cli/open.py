@@ -1,7 +1,6 @@
 """`ebpftrace open`: what was recorded, as if it were live."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from ebpftrace.cli.command import Command
 from ebpftrace.cli.common import (
     add_logging,
     add_shown,
+    listed,
     log_unused,
     note,
     read_suppressions,
@@ -19,8 +19,9 @@ from ebpftrace.cli.common import (
 )
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
+from ebpftrace.cli.saying import OutputClosed, mute
 from ebpftrace.cli.snapshots import Loader, add_symbols, loader
-from ebpftrace.cli.watch import Limits, OutputClosed, StopSignals, guarded, watch
+from ebpftrace.cli.watch import Limits, StopSignals, guarded, watch
 from ebpftrace.collector import collector_paused, settle
 from ebpftrace.model.picture import Picture
 from ebpftrace.text import clean
@@ -28,7 +29,6 @@ from ebpftrace.text import clean
 if TYPE_CHECKING:
     from ebpftrace.snapshot.source import Source
 
-_TOP_JSON, _TOP_TEXT = 50, 10
 _SOON_S = 0.5
 
 
@@ -118,7 +118,7 @@ class Open(Command):
             if watch(source, attempt, lambda _: True, Limits(), signals):
                 attempt(source.latest())
         except OutputClosed:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            mute()
 
     def _writer(
         self, source: "Source", suppressions: Suppressions | None
@@ -128,7 +128,7 @@ class Open(Command):
 
         given, plain = self.given, jsonl if self.given.json else text
         whole = snapshot_json if given.json else snapshot_text
-        chosen = selection(given, _TOP_JSON if given.json else _TOP_TEXT, suppressions)
+        chosen = selection(given, listed(given), suppressions)
 
         def write(picture: Picture) -> None:
             snapshot = None if source.is_played else source.snapshot(picture)

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from ebpftrace.cli.command import Command
-from ebpftrace.cli.common import add_logging, add_shown, read_suppressions, selection
+from ebpftrace.cli.common import add_logging, add_shown, listed, read_suppressions, selection
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.saying import said
@@ -12,8 +12,6 @@ from ebpftrace.cli.snapshots import add_symbols, loader
 from ebpftrace.collector import collector_paused
 from ebpftrace.export import snapshot_json, snapshot_text
 from ebpftrace.text import clean
-
-_TOP_JSON, _TOP_TEXT = 50, 10
 
 
 class Report(Command):
@@ -38,8 +36,7 @@ class Report(Command):
         """Load and say."""
         given = self.given
         start_logging(given)
-        top = _TOP_JSON if given.json else _TOP_TEXT
-        chosen = selection(given, top, read_suppressions(given))
+        chosen = selection(given, listed(given), read_suppressions(given))
         with collector_paused(), loader(given) as opened:
             snapshot = opened.load(given.file)
             view = snapshot_json if given.json else snapshot_text

@@ -1,5 +1,6 @@
-"""What is written to stdout once, and what it means where that fails."""
+"""What is written to stdout, and what it means where that fails."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -7,17 +8,39 @@ from contextlib import contextmanager
 
 from ebpftrace.errors import UsageError
 
+_CLOSED = (errno.EPIPE, errno.EIO, errno.ENXIO)
+
+
+class OutputClosed(Exception):
+    """Whoever read our output has gone: end as asked, quietly."""
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """A closed pipe or lost terminal is OutputClosed, a full disk a UsageError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _CLOSED:
+            raise OutputClosed from error
+        raise UsageError(f"The output cannot be written: {error.strerror}.") from error
+
 
 @contextmanager
 def said() -> Iterator[None]:
-    """UsageError where stdout takes nothing; that its reader has gone changes no exit status."""
+    """As `told`, for what is written once: that its reader has gone changes no exit status."""
     try:
-        yield
-    except BrokenPipeError:
-        # Nothing more can be said there, not even by the interpreter at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        raise UsageError(f"The output cannot be written: {error.strerror}.") from error
+        with told():
+            yield
+    except OutputClosed:
+        mute()
+
+
+def mute() -> None:
+    """Let nothing more be said on stdout, not even by the interpreter at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def say(text: str) -> None:

@@ -1,18 +1,16 @@
 """The loop of every headless view: take pictures from a source until somebody says stop."""
 
-import errno
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
-from ebpftrace.errors import UsageError
+from ebpftrace.cli.saying import told
 from ebpftrace.model.picture import Picture
 from ebpftrace.model.source import PictureSource
 
 _LOOK_S = 0.1  # a signal does not wake who waits for a picture; at 0.02 that takes 0.5 % of a core
-_CLOSED = (errno.EPIPE, errno.EIO, errno.ENXIO)
 
 
 class StopSignals:
@@ -27,10 +25,6 @@ class StopSignals:
         self.stopped = True
 
 
-class OutputClosed(Exception):
-    """Whoever read our output has gone: end as asked, quietly."""
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """When to end by ourselves; `duration` in seconds."""
@@ -40,15 +34,11 @@ class Limits:
 
 
 def guarded(write: Callable[[Picture], None]) -> Callable[[Picture], None]:
-    """`write`, with a closed pipe or lost terminal as OutputClosed, a full disk as UsageError."""
+    """`write`, where what fails is as in `told`."""
 
     def attempt(picture: Picture) -> None:
-        try:
+        with told():
             write(picture)
-        except OSError as error:
-            if error.errno in _CLOSED:
-                raise OutputClosed from error
-            raise UsageError(f"The output cannot be written: {error.strerror}.") from error
 
     return attempt
 

@@ -9,7 +9,8 @@ from ebpftrace.analysis.responsible import Rules
 from ebpftrace.cli.common import log_unused, read_suppressions, selection
 from ebpftrace.cli.exits import Exit, exit_of
 from ebpftrace.cli.main import main, parser
-from ebpftrace.cli.watch import Limits, OutputClosed, guarded, watch
+from ebpftrace.cli.saying import OutputClosed
+from ebpftrace.cli.watch import Limits, guarded, watch
 from ebpftrace.errors import CannotAttach, EbpftraceError, TargetGone, UsageError
 from ebpftrace.model.picture import Picture
 from tests.unit.builders import picture, site
