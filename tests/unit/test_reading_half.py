@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from ebpftrace.snapshot.writing import pieces
+from tests.unit.snapshot_builders import snapshot
+
 CAPTURE_LIBRARIES = {"bcc", "capstone", "drgn", "elftools"}
 SCREEN_LIBRARIES = {"rich", "textual"}
 
@@ -17,6 +20,25 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
     importlib.import_module(module.name)
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
+
+
+WITHOUT_LIBRARIES = """
+import json, sys
+
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in json.loads(sys.argv[1]):
+            raise ModuleNotFoundError("refused", name=name)
+
+sys.meta_path.insert(0, Refused())
+from ebpftrace.cli.main import main
+
+statuses = [main(arguments) for arguments in json.loads(sys.argv[2])]
+ours = {name.split(".")[1] for name in sys.modules if name.startswith("ebpftrace.")}
+print(json.dumps([statuses, sorted(ours)]))
+"""
+
+CAPTURE_HALF = {"target", "host", "probes", "symbols", "unwind", "kernel", "drain", "session"}
 
 
 def libraries_of(package):
@@ -44,11 +66,39 @@ def test_the_dashboard_loads_textual_and_no_library_of_the_capture_half():
     assert loaded.isdisjoint(CAPTURE_LIBRARIES)
 
 
-@pytest.mark.parametrize("package", ["ebpftrace.cli", "ebpftrace.session"])
+@pytest.mark.parametrize("package", ["ebpftrace.cli", "ebpftrace.recorder", "ebpftrace.session"])
 def test_no_path_without_a_dashboard_loads_textual(package):
     assert libraries_of(package).isdisjoint(SCREEN_LIBRARIES)
 
 
-@pytest.mark.parametrize("package", ["ebpftrace.cli", "ebpftrace.session", "ebpftrace.doctor"])
+@pytest.mark.parametrize(
+    "package", ["ebpftrace.cli", "ebpftrace.recorder", "ebpftrace.session", "ebpftrace.doctor"]
+)
 def test_drgn_is_loaded_in_the_confined_process_only(package):
     assert "drgn" not in libraries_of(package)
+
+
+def test_what_was_recorded_is_read_where_no_library_of_the_capture_half_is(tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_bytes(b"".join(pieces(snapshot())))
+    commands = [
+        ["report", str(kept)],
+        ["diff", str(kept), str(kept)],
+        ["open", "--text", str(kept)],
+        ["open", "--json", str(kept)],
+    ]
+    refused = json.dumps(sorted(CAPTURE_LIBRARIES | SCREEN_LIBRARIES))
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_LIBRARIES, refused, json.dumps(commands)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    statuses, packages = json.loads(run.stdout.splitlines()[-1])
+    assert statuses == [0] * len(commands)
+    assert CAPTURE_HALF.isdisjoint(packages)
+
+
+def test_the_recorder_which_every_command_imports_a_part_of_loads_no_library_of_the_capture_half():
+    assert libraries_of("ebpftrace.recorder").isdisjoint(CAPTURE_LIBRARIES)

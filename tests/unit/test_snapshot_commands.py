@@ -2,9 +2,9 @@
 
 import gc
 import json
+import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +13,8 @@ import pytest
 from ebpftrace.analysis.selection import Selection
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.main import main
-from ebpftrace.errors import UsageError
 from ebpftrace.export import jsonl
+from ebpftrace.snapshot.writing import pieces
 from tests.unit.builders import counts, frame, picture, site
 from tests.unit.snapshot_builders import KIB, snapshot
 
@@ -31,18 +31,19 @@ def holding(since=12.0, **sizes):
     return snapshot(picture(*sites, since_attach_s=since))
 
 
+REPOSITORY = Path(__file__).parents[2]
 BEFORE, AFTER = holding(a=KIB, b=KIB), holding(72.0, a=9 * KIB, b=KIB)
-FILES = {"before": BEFORE, "after": AFTER, "many": holding(**{f"f{n}": n for n in range(1, 61)})}
+
+
+def keep(name, kept):
+    Path(name).write_bytes(b"".join(pieces(kept)))
 
 
 @pytest.fixture(autouse=True)
-def files(monkeypatch):
-    def load(path):
-        if path not in FILES:
-            raise UsageError(f"{path} cannot be read: No such file or directory.")
-        return FILES[path]
-
-    monkeypatch.setitem(sys.modules, "ebpftrace.snapshot.loading", SimpleNamespace(load=load))
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    keep("before", BEFORE)
+    keep("after", AFTER)
 
 
 def run(capsys, *arguments):
@@ -75,6 +76,7 @@ def test_bad_usage_is_a_sentence_and_status_2(arguments, capsys):
 
 
 def test_a_report_shows_ten_sites_and_json_fifty_unless_told_otherwise(capsys):
+    keep("many", holding(**{f"f{n}": n for n in range(1, 61)}))
     assert run(capsys, "report", "many")[1].count("\n  #") == 10
     assert run(capsys, "report", "many", "--top", "3")[1].count("\n  #") == 3
     assert len(json.loads(run(capsys, "report", "many", "--json")[1])["sites"]) == 50
@@ -82,7 +84,7 @@ def test_a_report_shows_ten_sites_and_json_fifty_unless_told_otherwise(capsys):
 
 
 def test_a_report_names_its_file_as_it_can_be_printed(capsys):
-    FILES["a\x1b[2J"] = BEFORE
+    keep("a\x1b[2J", BEFORE)
     assert "  file     a·[2J\n" in run(capsys, "report", "a\x1b[2J")[1]
 
 
@@ -109,8 +111,8 @@ def test_a_passed_threshold_is_status_1_and_says_by_what(capsys):
 
 
 def test_a_single_site_passes_a_threshold_that_all_of_it_does_not(capsys):
-    FILES["moved"] = holding(72.0, b=9 * KIB, c=9 * KIB)
-    FILES["large"] = holding(a=99 * KIB)
+    keep("moved", holding(72.0, b=9 * KIB, c=9 * KIB))
+    keep("large", holding(a=99 * KIB))
     status, _, err = run(capsys, "diff", "large", "moved", "--threshold", "4k")
     assert status == Exit.FINDINGS
     assert "in all" not in err
@@ -127,8 +129,8 @@ def test_json_of_a_diff_says_the_same(capsys):
 
 def test_a_function_that_is_skipped_is_not_blamed(capsys):
     both = (frame("a", offset=1), frame("main", offset=2))
-    FILES["chain"] = snapshot(picture(site(frames=both)))
-    FILES["empty"] = snapshot(picture())
+    keep("chain", snapshot(picture(site(frames=both))))
+    keep("empty", snapshot(picture()))
     for arguments in (["report", "chain"], ["diff", "empty", "chain"]):
         assert "  #1  main" in run(capsys, *arguments, "--skip-frame", "^a$")[1]
 
@@ -214,69 +216,46 @@ def test_a_full_disk_is_a_sentence(arguments, capsys, monkeypatch):
 
 # --- in a process of its own ----------------------------------------------------------------------
 
-CHILD = """
-import sys
-from types import SimpleNamespace
-
-class Refused:
-    def find_spec(self, name, path=None, target=None):
-        top = name.partition(".")[0]
-        if top in ("bcc", "capstone", "drgn", "elftools", "textual", "rich"):
-            raise ModuleNotFoundError("refused", name=top)
-
-sys.meta_path.insert(0, Refused())
-from tests.unit.snapshot_builders import snapshot
-from tests.unit.builders import picture, site
-if len(sys.argv) > 1 and sys.argv[1] == "stand-in":
-    given = snapshot(picture(site()))
-    sys.modules["ebpftrace.snapshot.loading"] = SimpleNamespace(load=lambda _: given)
-from ebpftrace.cli.main import main
-status = main(sys.argv[2:])
-from_capture = ("target", "host", "probes", "symbols", "unwind", "kernel", "drain", "session", "tui")
-loaded = [name for name in sys.modules if name.startswith(tuple(f"ebpftrace.{n}" for n in from_capture))]
-assert not loaded, loaded
-sys.exit(status)
-"""
-
 
 def child(*arguments, **given):
     return subprocess.run(
-        [sys.executable, "-c", CHILD, *arguments],
+        [sys.executable, "-m", "ebpftrace", *arguments],
         stdout=given.get("stdout", subprocess.PIPE),
         stderr=subprocess.PIPE,
         text=True,
         check=False,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
     )
-
-
-@pytest.mark.parametrize("form", [[], ["--json"]])
-@pytest.mark.parametrize("command", [["report", "a"], ["diff", "a", "b"]])
-def test_neither_needs_anything_of_the_capture_half_or_the_dashboard(command, form):
-    ended = child("stand-in", *command, *form)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "leak_here" in ended.stdout or "nothing changed" in ended.stdout
 
 
 def test_a_reader_that_has_gone_changes_no_status():
     with subprocess.Popen(["true"], stdin=subprocess.PIPE) as gone:
         gone.wait()
         assert gone.stdin is not None
-        ended = child("stand-in", "report", "a", stdout=gone.stdin.fileno())
+        ended = child("report", "before", stdout=gone.stdin.fileno())
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-@pytest.mark.skipif(
-    find_spec("ebpftrace.snapshot.loading") is None, reason="files are not loaded yet"
-)
-def test_real_files_are_reported_and_compared(tmp_path):
+def test_a_terminal_that_has_gone_changes_no_status():
+    master, terminal = os.openpty()
+    os.close(master)
+    try:
+        ended = child("diff", "before", "after", "--threshold", "4k", stdout=terminal)
+    finally:
+        os.close(terminal)
+    assert ended.returncode == Exit.FINDINGS
+    assert "cannot be written" not in ended.stderr
+
+
+def test_recordings_are_reported_and_compared(tmp_path):
     paths = []
     for number, size in enumerate((KIB, 9 * KIB)):
         paths.append(tmp_path / f"{number}.jsonl")
         with paths[-1].open("w", encoding="utf-8") as out:
             jsonl.write(holding(a=size, b=KIB).picture, Selection(), out)
-    said = child("real", "report", str(paths[1]))
+    said = child("report", str(paths[1]))
     assert (said.returncode, said.stderr) == (0, "")
     assert "  #1  a [app]" in said.stdout
-    said = child("real", "diff", *map(str, paths), "--threshold", "4k")
+    said = child("diff", *map(str, paths), "--threshold", "4k")
     assert said.returncode == Exit.FINDINGS
     assert "grown    1 call site: +8.0 KiB" in said.stdout
