@@ -1,23 +1,19 @@
 """Which host this is, for those who read a snapshot elsewhere."""
 
 import os
-import re
 
 from ebpftrace.host import files
 from ebpftrace.host.release import distribution
+from ebpftrace.kernelfiles import sizes
 from ebpftrace.model.snapshot import Host
 from ebpftrace.text import clean
-
-_SIZE = re.compile(r"^(\w+): +(\d{1,17}) kB$", re.MULTILINE)
 
 
 def host_facts() -> Host:
     """As it stands now; 0.2 ms."""
     system = os.uname()
     boot = files.read("/proc/sys/kernel/random/boot_id")
-    memory = {
-        name: int(size) << 10 for name, size in _SIZE.findall(files.read("/proc/meminfo") or "")
-    }
+    memory = sizes(files.read("/proc/meminfo") or "")
     return Host(
         name=clean(system.nodename),
         kernel=clean(system.release),

@@ -4,12 +4,13 @@ import os
 import select
 from pathlib import Path
 
+from ebpftrace.kernelfiles import counters
 from ebpftrace.model.picture import Picture
 from ebpftrace.model.snapshot import Trigger
 from ebpftrace.recorder.alarms import Alarm, Spent
-from ebpftrace.recorder.counters import counters_of
 
 CONTROL = "memory.oom_control"
+_MOST_BYTES = 4096
 
 
 class OutOfMemory(Alarm):
@@ -61,17 +62,25 @@ class Kills(Alarm):
         """OSError where it cannot be read."""
         super().__init__(f"the kernel has killed a process of memory group {name} for its memory")
         self._file, self._name = directory / CONTROL, name
-        counters = counters_of(self._file)
-        if "oom_kill" not in counters:
+        killed = _killed(self._file)
+        if killed is None:
             raise OSError(0, f"{self._file} does not count")
-        self._killed = counters["oom_kill"]
+        self._killed = killed
 
     def at_picture(self, _picture: Picture) -> Trigger | None:
         try:
-            now = counters_of(self._file).get("oom_kill", self._killed)
+            now = _killed(self._file)
         except OSError as error:
             raise Spent(f"{self._file} cannot be read: {error.strerror}") from error
+        if now is None:
+            return None
         before, self._killed = self._killed, now
         if now <= before:
             return None
         return Trigger("oom", f"memory group {self._name} was out of memory: {now - before} killed")
+
+
+def _killed(control: Path) -> int | None:
+    """OSError where it cannot be read; None where it does not count."""
+    with control.open("rb") as opened:
+        return counters(opened.read(_MOST_BYTES).decode(errors="replace")).get("oom_kill")

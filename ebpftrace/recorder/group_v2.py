@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
+from ebpftrace.kernelfiles import counters
 from ebpftrace.model.snapshot import Trigger
 from ebpftrace.recorder.alarms import Alarm, Spent
-from ebpftrace.recorder.counters import parse
 
 _MOST_BYTES = 4096
 _MOST_ABOVE = 32
@@ -63,7 +63,7 @@ class MemoryEvents(Alarm):
     @staticmethod
     def _read(descriptor: int) -> dict[str, int]:
         """From its start, which also lets it be ready again at the next change only."""
-        return parse(os.pread(descriptor, _MOST_BYTES, 0))
+        return counters(os.pread(descriptor, _MOST_BYTES, 0).decode(errors="replace"))
 
 
 def _times(name: str, count: int) -> str:

@@ -14,9 +14,9 @@ from typing import NamedTuple, TypeVar
 
 from ebpftrace.bounded import within
 from ebpftrace.errors import CannotAttach
+from ebpftrace.kernelfiles import read_bytes, sizes
 from ebpftrace.model.ids import Pid
 from ebpftrace.model.snapshot import Limit
-from ebpftrace.target.kernel_files import read_bytes
 from ebpftrace.target.process import Process
 from ebpftrace.text import clean
 
@@ -28,7 +28,6 @@ MOST_WORDS = 1024
 
 _MOST_TEXT = 64 << 10
 _LOCK_S = 2.0
-_FIELD = re.compile(r"^(\w+):\s+(\d{1,17}) kB$", re.MULTILINE)
 # Names of limits have single spaces, columns are two or more apart (fs/proc/base.c, proc_pid_limits).
 _LIMIT = re.compile(
     r"^(\S+(?: \S+)*) {2,}(unlimited|\d{1,20}) +(unlimited|\d{1,20})\b", re.MULTILINE
@@ -72,7 +71,7 @@ def status(process: Process) -> Status | None:
     lines = dict(line.split(":\t", 1) for line in text.split("\n") if ":\t" in line)
     parent = lines.get("PPid", "")
     users = tuple(int(word) for word in lines.get("Uid", "").split() if word.isdecimal())
-    return Status(Pid(int(parent)) if parent.isdecimal() else None, users, _sizes(text))
+    return Status(Pid(int(parent)) if parent.isdecimal() else None, users, sizes(text))
 
 
 def rollup(process: Process) -> dict[str, int] | None:
@@ -83,7 +82,7 @@ def rollup(process: Process) -> dict[str, int] | None:
     (ff9f47f6f00c, 5.8).
     """
     text = _read(process, "smaps_rollup")
-    return (_sizes(text) or None) if text else None
+    return (sizes(text) or None) if text else None
 
 
 def limits(process: Process) -> dict[str, Limit]:
@@ -95,10 +94,6 @@ def limits(process: Process) -> dict[str, Limit]:
 
 def _limit(word: str) -> int | None:
     return None if word == "unlimited" else int(word)
-
-
-def _sizes(text: str) -> dict[str, int]:
-    return {name: int(size) << 10 for name, size in _FIELD.findall(text)}
 
 
 def _words(process: Process, name: str) -> tuple[str, ...]:

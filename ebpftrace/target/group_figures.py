@@ -3,12 +3,11 @@
 Names are those of the files, with the key behind for a line of one: `memory.events.oom_kill`.
 """
 
-from ebpftrace.target.kernel_files import read
+from ebpftrace.kernelfiles import counters, read, whole
 from ebpftrace.target.memory_group import GroupPlace, upwards
 from ebpftrace.text import clean
 
 _MOST = 64 << 10
-_MOST_DIGITS = 20
 _UNLIMITED = 1 << 62  # version 1 says "none" as the most pages that it can count, in bytes
 
 _LIMITS = {
@@ -56,7 +55,7 @@ def limits_of(place: GroupPlace) -> dict[str, int | None]:
             text = read(f"{directory}/{name}", _MOST)
             if text is None:
                 continue
-            limit = _whole(text)
+            limit = whole(text)
             if limit is not None and limit >= _UNLIMITED:
                 limit = None
             before = found.get(name)
@@ -88,25 +87,14 @@ def killed_in(place: GroupPlace) -> int | None:
 
 def _lines(place: GroupPlace, name: str) -> dict[str, int]:
     """A file of `key number` lines, by `name.key`."""
-    lines = (read(f"{place.directory}/{name}", _MOST) or "").split("\n")
-    return {
-        f"{name}.{clean(pair[0])}": int(pair[1])
-        for pair in map(str.split, lines)
-        if len(pair) == 2 and _whole(pair[1]) is not None
-    }
+    lines = counters(read(f"{place.directory}/{name}", _MOST) or "")
+    return {f"{name}.{clean(key)}": number for key, number in lines.items()}
 
 
 def _number(path: str) -> int | None:
-    return _whole(read(path, _MOST) or "")
-
-
-def _whole(text: str) -> int | None:
-    word = text.strip()
-    return int(word) if word.isdecimal() and len(word) <= _MOST_DIGITS else None
+    return whole(read(path, _MOST) or "")
 
 
 def killed_on_host() -> int | None:
     """The same of the whole host."""
-    lines = (read("/proc/vmstat", _MOST) or "").split("\n")
-    count = next((line for line in lines if line.startswith("oom_kill ")), "")
-    return _whole(count.removeprefix("oom_kill "))
+    return counters(read("/proc/vmstat", _MOST) or "").get("oom_kill")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ebpftrace.target.kernel_files import read
+from ebpftrace.kernelfiles import read
 
 _MOST_GROUPS = 64 << 10
 _MOST_MOUNTS = 1 << 20
