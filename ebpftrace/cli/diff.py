@@ -15,6 +15,7 @@ from ebpftrace.cli.snapshots import add_symbols, loader
 from ebpftrace.collector import collector_paused
 from ebpftrace.errors import UsageError
 from ebpftrace.export import diff_json, diff_text
+from ebpftrace.export.text import cut
 from ebpftrace.text import clean
 from ebpftrace.units import format_bytes
 
@@ -94,7 +95,8 @@ def _sentence(threshold: int, passed: Beyond, rules: Rules) -> str:
     if passed.sites:
         fastest = passed.sites[0]
         title = chain(fastest.largest, rules, 0).title
-        named = title if len(title) <= _MOST_NAMED else f"{title[: _MOST_NAMED - 1]}…"
         more = f", as did {many(others, 'other site')}" if (others := len(passed.sites) - 1) else ""
-        words.append(f"{named} grew by {format_bytes(fastest.change.bytes)}{more}")
+        words.append(
+            f"{cut(title, _MOST_NAMED)} grew by {format_bytes(fastest.change.bytes)}{more}"
+        )
     return f"{' and '.join(words)}: more than --threshold {format_bytes(threshold)}."

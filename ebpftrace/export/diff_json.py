@@ -88,7 +88,7 @@ def _snapshot(snapshot: Snapshot, file: str, unlisted: Held) -> dict[str, Any]:
         "time": jsonl.moment(picture.time),
         "since_attach_s": round(picture.since_attach_s, 3),
         "watch": snapshot.watch or None,
-        "tool": snapshot.tool,
+        "tool": snapshot.tool or None,
         "trigger": snapshot.trigger._asdict(),
         "host": None if snapshot.host is None else snapshot.host.name,
         "mode": picture.mode,

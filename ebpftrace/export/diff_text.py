@@ -9,8 +9,8 @@ from ebpftrace.analysis.between import differences, elapsed
 from ebpftrace.analysis.charting import line_of
 from ebpftrace.analysis.diff import Change, Diff, Held, Shown, largest
 from ebpftrace.export import text
-from ebpftrace.export.process_lines import MOST_OF_NOTE, cut
 from ebpftrace.export.snapshot_text import origin
+from ebpftrace.export.text import MOST_OF_NOTE, cut
 from ebpftrace.model.picture import Point
 from ebpftrace.model.snapshot import Snapshot
 from ebpftrace.units import format_bytes, format_count

@@ -3,13 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from ebpftrace.analysis import wording
+from ebpftrace.export.text import cut
 from ebpftrace.model.snapshot import MemoryFigures, MemoryGroup, ProcessFacts
 from ebpftrace.units import format_bytes, format_count, format_seconds
-
-MOST = 160
-"""Characters of what a line gives a text that a target chose."""
-MOST_OF_NOTE = 600
-"""The same of a sentence about the file: it may name two build ids."""
 
 _STATUS = ("VmRSS", "RssAnon", "RssFile", "RssShmem", "VmSwap", "VmHWM")
 _ROLLUP = ("Pss", "Pss_Anon", "AnonHugePages", "LazyFree")
@@ -53,11 +49,6 @@ def process_lines(facts: ProcessFacts, tracked: int, now: float) -> Iterator[str
         yield f"limits   {limits}"
     if facts.environment is not None:
         yield f"environ  {wording.many(len(facts.environment), 'variable')}, in --json"
-
-
-def cut(text: str, most: int = MOST) -> str:
-    """In one line, marked where it is cut."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _origin(facts: ProcessFacts) -> str:

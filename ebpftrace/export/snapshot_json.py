@@ -1,9 +1,9 @@
 """A snapshot as one object of JSON: its picture as `jsonl` has it, and one more key, `snapshot`.
 
     file       the file, as it was named
-    trigger    kind (interval, asked, rss, tracked, pressure, high, oom, end, final) and sentence
+    trigger    kind (start, interval, asked, rss, tracked, pressure, high, oom, end, final) and sentence
     watch      one and the same between an attach and its end; null for a recording
-    tool       name and version of what took it
+    tool       name and version of what took it; null for a recording
     host       null, or name, kernel, machine, distribution, boot (an id, or null), processors,
                page_size_bytes, memory_bytes, available_bytes
     processes  of each: pid, slot (of its target), command_line, started, parent, users,
@@ -41,7 +41,7 @@ def _about(snapshot: Snapshot, file: str) -> dict[str, Any]:
         "file": file,
         "trigger": snapshot.trigger._asdict(),
         "watch": snapshot.watch or None,
-        "tool": snapshot.tool,
+        "tool": snapshot.tool or None,
         "host": None if snapshot.host is None else _host(snapshot.host),
         "processes": [_process(facts) for facts in snapshot.processes],
         "history": [

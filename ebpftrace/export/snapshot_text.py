@@ -8,7 +8,8 @@ from ebpftrace.analysis import wording
 from ebpftrace.analysis.charting import line_of
 from ebpftrace.analysis.selection import Selection, select
 from ebpftrace.export import text
-from ebpftrace.export.process_lines import MOST_OF_NOTE, cut, process_lines
+from ebpftrace.export.process_lines import process_lines
+from ebpftrace.export.text import MOST_OF_NOTE, cut
 from ebpftrace.model.picture import Picture, Point
 from ebpftrace.model.snapshot import Host, Snapshot
 from ebpftrace.units import format_bytes, format_seconds

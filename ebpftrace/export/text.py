@@ -11,6 +11,10 @@ from ebpftrace.analysis.trend import trend_of_site
 from ebpftrace.model.picture import Picture, Site, Target
 from ebpftrace.units import format_bytes
 
+MOST_OF_TEXT = 160
+"""Characters of what a line gives a text that a target chose."""
+MOST_OF_NOTE = 600
+"""The same of a sentence about a file: it may name two build ids."""
 _MOST_CALLERS = 3
 _IN_ASCII = str.maketrans(
     {"▸": ">", "│": "|", "←": "<-", "→": "->", "…": "..."}
@@ -31,6 +35,11 @@ def emit(report: Iterable[str], out: TextIO) -> None:
         said = said.translate(_IN_ASCII).encode(encoding, "replace").decode(encoding)
     out.write(said)
     out.flush()
+
+
+def cut(said: str, most: int = MOST_OF_TEXT) -> str:
+    """In one line, marked where it is cut."""
+    return said if len(said) <= most else f"{said[: most - 1]}…"
 
 
 def lines(picture: Picture, selection: Selection) -> Iterator[str]:

@@ -259,3 +259,7 @@ def test_recordings_are_reported_and_compared(tmp_path):
     said = child("diff", *map(str, paths), "--threshold", "4k")
     assert said.returncode == Exit.FINDINGS
     assert "grown    1 call site: +8.0 KiB" in said.stdout
+    (compared,) = json.loads(child("diff", *map(str, paths), "--json").stdout)["snapshots"][:1]
+    about = json.loads(child("report", str(paths[1]), "--json").stdout)["snapshot"]
+    for known in (compared, about):
+        assert (known["watch"], known["tool"], known["host"]) == (None, None, None)

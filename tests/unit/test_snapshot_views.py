@@ -9,7 +9,8 @@ import pytest
 from ebpftrace.analysis.charting import line_of
 from ebpftrace.analysis.selection import Selection
 from ebpftrace.export import snapshot_json, snapshot_text, text
-from ebpftrace.export.process_lines import MOST, process_lines
+from ebpftrace.export.process_lines import process_lines
+from ebpftrace.export.text import MOST_OF_TEXT
 from ebpftrace.model.picture import Point
 from ebpftrace.model.snapshot import Limit, MappedRange, Trigger
 from ebpftrace.snapshot.recorded import Reader
@@ -190,7 +191,7 @@ def test_no_name_breaks_a_line(name):
     said = report(known)
     assert len(said.splitlines()) == plain
     about = said.partition("  tracked")[0].splitlines()
-    assert all(len(line) < MOST + 80 for line in about if "glibc" not in line)
+    assert all(len(line) < MOST_OF_TEXT + 80 for line in about if "glibc" not in line)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
