@@ -24,6 +24,7 @@ from ebpftrace.symbols.file_lines import FileLines
 from ebpftrace.symbols.found_module import FoundModule, opened
 from ebpftrace.symbols.resolver.client import Resolver, server_urls
 from ebpftrace.symbols.store import default_directory
+from ebpftrace.units import format_count
 
 _BATCH = 64
 _NOTHING = Known(None, ())
@@ -160,7 +161,9 @@ class Again:
                 return False
             self._tally[build_id] = Tally(name, build_id)
         if len(self._known) >= _MOST_PLACES:
-            self._say(f"Of more than {_MOST_PLACES:,} places in the code nothing is looked up.")
+            self._say(
+                f"Of more than {format_count(_MOST_PLACES)} places in the code nothing is looked up."
+            )
             return False
         self._tally[build_id].places += 1
         return True

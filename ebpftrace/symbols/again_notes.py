@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ebpftrace.units import format_count
+
 _MOST_NAMED = 20
 
 
@@ -48,8 +50,8 @@ def tallied(tallies: Iterable[Tally], without: Collection[str], where: str) -> I
 
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {format_count(more)} more" if more > 0 else "")
 
 
 def _frames(count: int) -> str:
-    return "1 frame" if count == 1 else f"{count:,} frames"
+    return "1 frame" if count == 1 else f"{format_count(count)} frames"

@@ -17,6 +17,7 @@ from ebpftrace.symbols.source_text import SourceText
 from ebpftrace.target.elf import BadElf, ElfImage
 from ebpftrace.target.root import TargetRoot
 from ebpftrace.text import clean
+from ebpftrace.units import format_count
 
 BUILD_ID = re.compile(r"(?:[0-9a-f]{2}){2,64}")
 
@@ -79,19 +80,19 @@ class DebugFolder:
             )
         if search.unreadable:
             notes.append(
-                f"{search.unreadable:,} files and directories in {self.name} could not be read, as "
+                f"{format_count(search.unreadable)} files and directories in {self.name} could not be read, as "
                 "whoever runs this may not, or as they are damaged."
             )
         if search.too_deep:
             notes.append(
-                f"{search.too_deep:,} directories lie too deep in {self.name} and were not searched."
+                f"{format_count(search.too_deep)} directories lie too deep in {self.name} and were not searched."
             )
         if search.foreign:
             shown = ", ".join(search.foreign[:_MOST_NAMED])
             more = len(search.foreign) - _MOST_NAMED
             notes.append(
                 f"What is mounted in {self.name} was not searched: {clean(shown)}"
-                + (f" and {more:,} more." if more > 0 else ".")
+                + (f" and {format_count(more)} more." if more > 0 else ".")
             )
         return tuple(notes)
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ebpftrace.symbols.debug_files import is_described
 from ebpftrace.target.elf import BadElf, ElfImage
 from ebpftrace.target.regular import NotRegular, reopen
+from ebpftrace.units import format_count
 
 _MOST_ENTRIES = 1_000_000
 _MOST_DEPTH = 32
@@ -82,7 +83,7 @@ class Search:
         for entry in entries:
             self._left -= 1
             if self._left < 0:
-                self.stopped = f"it has more than {_MOST_ENTRIES:,} files"
+                self.stopped = f"it has more than {format_count(_MOST_ENTRIES)} files"
             elif time.monotonic() > self._end:
                 self.stopped = f"that took longer than {_MOST_S:.0f} s"
             if self.stopped:
