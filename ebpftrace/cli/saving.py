@@ -1,6 +1,6 @@
 """What the dashboard's key for it writes: a snapshot file, in the folder that the user is in."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ebpftrace.errors import EbpftraceError
@@ -19,26 +19,19 @@ def save(made: Made, picture: Picture, points: Sequence[Point], folder: Path) ->
     """
     # Not at the top: msgpack and zstandard are for those who write a file.
     from ebpftrace.snapshot.folder import NotWritten, write_new
-    from ebpftrace.snapshot.writing import pieces
-
-    size = 0
-
-    def counted(snapshot: Snapshot) -> Iterator[bytes]:
-        nonlocal size
-        for piece in pieces(snapshot):
-            size += len(piece)
-            yield piece
+    from ebpftrace.snapshot.writing import Counted, pieces
 
     try:
         snapshot = made(picture, points)
         if snapshot is None:
             return "nothing was saved: what this picture is of is not known any more"
-        path = write_new(folder, picture.time, counted(snapshot))
+        written = Counted(pieces(snapshot))
+        path = write_new(folder, picture.time, written)
     except NotWritten as error:
         return str(error)
     except EbpftraceError as error:
         return f"nothing was saved: {error}"
-    return f"saved to {_named(Path(path))}, {format_bytes(size)}"
+    return f"saved to {_named(Path(path))}, {format_bytes(written.size)}"
 
 
 def _named(path: Path) -> str:

@@ -1,13 +1,13 @@
 """From a picture to bytes in a folder: a file each, or one stream."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ebpftrace.model.picture import Picture, Point
 from ebpftrace.model.snapshot import Snapshot, Trigger
 from ebpftrace.recorder.recorder import Kept
 from ebpftrace.snapshot.folder import Folder
-from ebpftrace.snapshot.writing import StreamWriter, pieces
+from ebpftrace.snapshot.writing import Counted, StreamWriter, pieces
 
 Take = Callable[[Picture, Trigger, Sequence[Point]], Snapshot]
 """A snapshot of a picture, with what explains it, read now."""
@@ -22,7 +22,7 @@ class Files:
 
     def keep(self, picture: Picture, trigger: Trigger, history: Sequence[Point]) -> Kept:
         """NotWritten."""
-        counted = _Counted(pieces(self._take(picture, trigger, history)))
+        counted = Counted(pieces(self._take(picture, trigger, history)))
         path = self._folder.write(picture.time, trigger.kind, counted)
         return Kept(Path(path).name, counted.size)
 
@@ -53,16 +53,3 @@ class Stream:
             picture.time, begun, lambda: counted(self._writer.record(snapshot))
         )
         return Kept(Path(path).name, size)
-
-
-class _Counted(Iterable[bytes]):
-    """`size`: of what went by."""
-
-    def __init__(self, made: Iterable[bytes]) -> None:
-        self._made = made
-        self.size = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        for piece in self._made:
-            self.size += len(piece)
-            yield piece

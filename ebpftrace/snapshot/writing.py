@@ -49,6 +49,19 @@ def _whole(snapshot: Snapshot, tables: Tables) -> Iterator[Section]:
     yield from tables.sections()
 
 
+class Counted:
+    """The same pieces; `size`: the bytes of those that went by."""
+
+    def __init__(self, made: Iterable[bytes]) -> None:
+        self._made = made
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._made:
+            self.size += len(piece)
+            yield piece
+
+
 class StreamWriter:
     """What changed since the record before, and everything in every 64th record."""
 
