@@ -53,48 +53,8 @@ class Record(Command):
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Targets, where to, how much, when."""
         add_targets(parser)
-        kept = parser.add_argument_group("what is kept (the oldest goes first)")
-        kept.add_argument(
-            "-o", dest="folder", metavar="DIR", help="the directory of the snapshots; it is made"
-        )
-        kept.add_argument(
-            "--keep",
-            metavar="N",
-            type=whole(1, 1 << 30),
-            default=_KEEP,
-            help=f"at most so many files ({_KEEP})",
-        )
-        kept.add_argument(
-            "--keep-bytes",
-            metavar="SIZE",
-            type=size,
-            default=parse_size(_KEEP_BYTES),
-            help=f"at most so much ({_KEEP_BYTES})",
-        )
-        kept.add_argument("--keep-age", metavar="TIME", type=time, help="nothing older than this")
-        kept.add_argument("--stream", action="store_true", help="append all to one file")
-        kept.add_argument("--blocks", action="store_true", help="every single block as well")
-        kept.add_argument(
-            "--environment", action="store_true", help="the processes' environments as well"
-        )
-        why = parser.add_argument_group("when one is taken")
-        why.add_argument(
-            "--every",
-            metavar="TIME",
-            type=positive_time,
-            default=60.0,
-            help="from one to the next (60s)",
-        )
-        why.add_argument(
-            "--on",
-            dest="conditions",
-            metavar="WHAT=VALUE",
-            action="append",
-            default=[],
-            type=typed(conditions.parse),
-            help="also when resident memory or tracked bytes pass a size (rss=2G, tracked=500M) or a "
-            "rate (rss=50M/m, per s, m or h), or when tasks wait for memory (pressure=10%%)",
-        )
+        _add_kept(parser)
+        _add_causes(parser)
         add_when(parser, "snapshots")
         add_naming(parser)
         add_tracked(parser)
@@ -106,6 +66,8 @@ class Record(Command):
         check_common(given)
         if not given.folder:
             raise UsageError("No directory was named; use -o DIR for the snapshots.")
+        if given.stream and given.blocks:
+            raise UsageError("A stream holds no single blocks; give --stream or --blocks.")
         start_logging(given)
         pids = distinct_pids(given.pids)
         from ebpftrace.snapshot.folder import Folder, Keep
@@ -188,3 +150,55 @@ class Record(Command):
             note(f"also when {clause}")
         for sentence in missing:
             note(sentence)
+
+
+def _add_kept(parser: argparse.ArgumentParser) -> None:
+    """Where to, what and how much."""
+    kept = parser.add_argument_group("what is kept (the oldest goes first)")
+    kept.add_argument(
+        "-o", dest="folder", metavar="DIR", help="the directory of the snapshots; it is made"
+    )
+    kept.add_argument(
+        "--keep",
+        metavar="N",
+        type=whole(1, 1 << 30),
+        default=_KEEP,
+        help=f"at most so many files ({_KEEP})",
+    )
+    kept.add_argument(
+        "--keep-bytes",
+        metavar="SIZE",
+        type=size,
+        default=parse_size(_KEEP_BYTES),
+        help=f"at most so much ({_KEEP_BYTES})",
+    )
+    kept.add_argument("--keep-age", metavar="TIME", type=time, help="nothing older than this")
+    kept.add_argument(
+        "--stream", action="store_true", help="append what changed to a stream, not a file each"
+    )
+    kept.add_argument("--blocks", action="store_true", help="every single block as well")
+    kept.add_argument(
+        "--environment", action="store_true", help="the processes' environments as well"
+    )
+
+
+def _add_causes(parser: argparse.ArgumentParser) -> None:
+    """When one is taken."""
+    why = parser.add_argument_group("when one is taken")
+    why.add_argument(
+        "--every",
+        metavar="TIME",
+        type=positive_time,
+        default=60.0,
+        help="from one to the next (60s)",
+    )
+    why.add_argument(
+        "--on",
+        dest="conditions",
+        metavar="WHAT=VALUE",
+        action="append",
+        default=[],
+        type=typed(conditions.parse),
+        help="also when resident memory or tracked bytes pass a size (rss=2G, tracked=500M) or a "
+        "rate (rss=50M/m, per s, m or h), or when tasks wait for memory (pressure=10%%)",
+    )

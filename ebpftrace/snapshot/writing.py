@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import compress, count
 from operator import ne
 
@@ -86,6 +87,7 @@ class StreamWriter:
 
     def record(self, snapshot: Snapshot) -> bytes:
         """The next one. Single blocks are left out."""
+        snapshot = replace(snapshot, blocks=None)
         sites = snapshot.picture.sites
         ids = [site.at.id for site in sites]
         left, self._left = self._left, 0  # until this one is whole

@@ -53,6 +53,7 @@ from tests.unit.builders import picture, site
         ["record", "-p", "1", "-o", "x", "--top", "5"],
         ["record", "-p", "1", "-o", "x", "--suppressions", "file"],
         ["record", "-p", "1", "-o", "x", "--no-dwarf", "--debuginfod"],
+        ["record", "-p", "1", "-o", "x", "--stream", "--blocks"],
     ],
 )
 def test_bad_usage_is_a_sentence_and_status_2(arguments, capsys):

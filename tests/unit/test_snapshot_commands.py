@@ -247,7 +247,7 @@ def test_a_terminal_that_has_gone_changes_no_status():
     assert "cannot be written" not in ended.stderr
 
 
-def test_recordings_are_reported_and_compared(tmp_path):
+def test_recordings_are_reported_and_compared(tmp_path, capsys):
     paths = []
     for number, size in enumerate((KIB, 9 * KIB)):
         paths.append(tmp_path / f"{number}.jsonl")
@@ -259,7 +259,7 @@ def test_recordings_are_reported_and_compared(tmp_path):
     said = child("diff", *map(str, paths), "--threshold", "4k")
     assert said.returncode == Exit.FINDINGS
     assert "grown    1 call site: +8.0 KiB" in said.stdout
-    (compared,) = json.loads(child("diff", *map(str, paths), "--json").stdout)["snapshots"][:1]
-    about = json.loads(child("report", str(paths[1]), "--json").stdout)["snapshot"]
+    compared = json.loads(run(capsys, "diff", *map(str, paths), "--json")[1])["snapshots"][0]
+    about = json.loads(run(capsys, "report", str(paths[1]), "--json")[1])["snapshot"]
     for known in (compared, about):
         assert (known["watch"], known["tool"], known["host"]) == (None, None, None)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgpack
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -83,6 +84,13 @@ def test_pictures_that_have_nothing_in_common_come_back_too(drawn, stream):
 def test_single_blocks_are_left_out(stream):
     (read,) = all_of(stream(b"".join(written([full()]))))
     assert read == replace(full(), blocks=None)
+
+
+def test_a_record_does_not_say_that_single_blocks_were_kept():
+    *_, payload = msgpack.unpackb(StreamWriter().record(full()))
+    (name, _, _, frame), *_ = parts(payload)
+    assert name == "facts"
+    assert msgpack.unpackb(zstandard.decompress(frame))["blocks"] is False
 
 
 def test_sites_that_come_go_and_change_keep_their_order(stream):
