@@ -6,9 +6,14 @@ import weakref
 
 from ebpftrace.errors import UsageError
 
+GIVE = (
+    "Give a snapshot, a stream, a directory that ebpftrace record writes to, or what "
+    "ebpftrace attach --json wrote."
+)
 
-def opened(path: str, give: str) -> int:
-    """A descriptor of a regular file. A UsageError that says what to `give` where it is none."""
+
+def opened(path: str) -> int:
+    """A descriptor of a regular file. UsageError where it is none."""
     try:
         # Nobody could end the wait for who writes into a pipe.
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -18,7 +23,7 @@ def opened(path: str, give: str) -> int:
     if stat.S_ISREG(os.fstat(number).st_mode):
         return number
     os.close(number)
-    raise UsageError(f"{path} is no regular file. {give}")
+    raise UsageError(f"{path} is no regular file. {GIVE}")
 
 
 class File:
@@ -26,7 +31,7 @@ class File:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._number = opened(path, "Give a file that ebpftrace wrote.")
+        self._number = opened(path)
         self._closed = weakref.finalize(self, os.close, self._number)
 
     @property

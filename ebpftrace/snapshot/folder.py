@@ -18,7 +18,7 @@ from ebpftrace.snapshot.retention import Ages, Clock, Keep, too_much
 from ebpftrace.snapshot.stream_file import StreamFile
 from ebpftrace.snapshot.unwritten import NotWritten, holder, made, reason, told
 
-__all__ = ["Clock", "Folder", "Keep", "NotWritten", "listed", "newest", "write_new"]
+__all__ = ["Clock", "Folder", "Keep", "NotWritten", "listed", "write_new"]
 
 log = logging.getLogger(__name__)
 
@@ -234,12 +234,6 @@ def listed(path: str) -> list[str]:
             "Give a directory that ebpftrace record writes to, as one who may read it."
         ) from error
     return [str(Path(path) / name) for name in sorted(found)]
-
-
-def newest(path: str) -> str | None:
-    """The last of `listed`; None where there is none."""
-    found = listed(path)
-    return found[-1] if found else None
 
 
 def _is_listed(entry: os.DirEntry[str]) -> bool:

@@ -6,10 +6,10 @@ import time
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Snapshot
 from ebpftrace.snapshot.folder import listed
+from ebpftrace.snapshot.names import STREAM
 from ebpftrace.snapshot.reading import StreamReader, read_snapshot
 from ebpftrace.snapshot.source import Refined, Source, Tape, as_it_is
 
-STREAM = ".ebpfstream"
 _LOOK_S = 0.25
 # A file that comes within the same tick as the last change leaves the directory's time as it is.
 _LIST_ANYWAY_S = 2.0

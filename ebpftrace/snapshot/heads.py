@@ -11,7 +11,7 @@ from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Snapshot
 from ebpftrace.snapshot.facts_reading import name
 from ebpftrace.snapshot.facts_writing import moment as written
-from ebpftrace.snapshot.files import File
+from ebpftrace.snapshot.files import GIVE, File
 from ebpftrace.snapshot.parts import moment
 from ebpftrace.snapshot.values import Object, Unfit, needed, object_of, text, whole
 
@@ -67,11 +67,10 @@ def head_of(file: File) -> Head:
     """What a file says that it is. A UsageError for one that is none of ours, or newer."""
     window = file.read(0, _WINDOW)
     if not window:
-        raise UsageError(f"{file.path} is empty. Give a file that ebpftrace wrote.")
+        raise UsageError(f"{file.path} is empty: whoever wrote it was kept from it. {GIVE}")
     if window[0] not in _MAPS or not _KEY.startswith(window[1 : 1 + len(_KEY)]):
         raise UsageError(
-            f"{file.path} is no snapshot of ebpftrace: it begins as something else. Give a file that "
-            "ebpftrace wrote."
+            f"{file.path} was not written by ebpftrace: its first bytes are another's. {GIVE}"
         )
     unpacker = msgpack.Unpacker(max_buffer_size=_WINDOW, max_array_len=0, max_map_len=64)
     unpacker.feed(window)

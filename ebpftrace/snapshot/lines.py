@@ -12,7 +12,7 @@ from ebpftrace.snapshot.files import opened
 # of gzip may be a thousand times as long as what it was read from.
 MOST_BYTES = 64 << 20
 _SLICE = 1 << 20
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 
 
 class Lines:
@@ -27,8 +27,8 @@ class Lines:
         self.unended = self.cut = False
         self._path = path
         self._gives_up = gives_up
-        self._stored = os.fdopen(opened(path, "Give one that --json was written to."), "rb")
-        packed = self._stored.peek(2)[:2] == _GZIP
+        self._stored = os.fdopen(opened(path), "rb")
+        packed = self._stored.peek(2)[:2] == GZIP
         self._file = gzip.GzipFile(fileobj=self._stored) if packed else self._stored
 
     def next(self) -> bytes | None:

@@ -7,24 +7,17 @@ from pathlib import Path
 
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Snapshot
-from ebpftrace.snapshot.files import opened
+from ebpftrace.snapshot.files import File
 from ebpftrace.snapshot.folder import listed
 from ebpftrace.snapshot.following import Directory, Followed, Growing
+from ebpftrace.snapshot.heads import STREAM, head_of
+from ebpftrace.snapshot.lines import GZIP
 from ebpftrace.snapshot.reading import StreamReader, read_snapshot
 from ebpftrace.snapshot.recording import Recording
 from ebpftrace.snapshot.replay import NOTHING_WHOLE, Replay
 from ebpftrace.snapshot.source import Refined, Source, Still, as_it_is
 
-_HEAD = 32
-_GZIP = b"\x1f\x8b"
-# The first key of a head is a msgpack text of nine bytes; what it says, one of six or eight.
-_NAMED = b"\xa9ebpftrace"
-_IS_STREAM = _NAMED + b"\xa6stream"
 _TRIES = 5
-_GIVE = (
-    "Give a snapshot, a stream, a directory that ebpftrace record writes to, or what "
-    "ebpftrace attach --json wrote."
-)
 
 
 class Kind(Enum):
@@ -40,20 +33,13 @@ def kind_of(path: str) -> Kind:
     """By its first bytes. UsageError where it can be none of them, or not be read."""
     if Path(path).is_dir():
         return Kind.DIRECTORY
-    number = opened(path, _GIVE)
+    file = File(path)
     try:
-        head = os.read(number, _HEAD)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+        if file.read(0, len(GZIP)).startswith((b"{", GZIP)):
+            return Kind.LINES
+        return Kind.STREAM if head_of(file).kind == STREAM else Kind.SNAPSHOT
     finally:
-        os.close(number)
-    if not head:
-        raise UsageError(f"{path} is empty: whoever wrote it was kept from it. {_GIVE}")
-    if head.startswith((b"{", _GZIP)):
-        return Kind.LINES
-    if _NAMED in head:
-        return Kind.STREAM if _IS_STREAM in head else Kind.SNAPSHOT
-    raise UsageError(f"{path} was not written by ebpftrace: its first bytes are another's. {_GIVE}")
+        file.close()
 
 
 def load(path: str) -> Snapshot:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
-_STREAM = ".ebpfstream"
+STREAM = ".ebpfstream"
 _KIND = re.compile(r"[a-z]{1,16}", re.ASCII)
 _NAME = re.compile(
     r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)\.(\d{3})Z(?:-[a-z]{1,16}\.ebpftrace|\.ebpfstream)",
@@ -35,7 +35,7 @@ def read(name: str) -> Named | None:
         at = datetime(year, month, day, hour, minute, second, millis * 1000, timezone.utc)
     except ValueError:
         return None
-    return Named(name, stamp_of(at), name.endswith(_STREAM))
+    return Named(name, stamp_of(at), name.endswith(STREAM))
 
 
 def stamp_of(at: datetime) -> int:
@@ -54,7 +54,7 @@ def of_snapshot(stamp: int, kind: str) -> str:
 
 
 def of_stream(stamp: int) -> str:
-    return shown(stamp) + _STREAM
+    return shown(stamp) + STREAM
 
 
 def shown(stamp: int) -> str:

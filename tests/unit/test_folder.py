@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ebpftrace.errors import EbpftraceError, UsageError
-from ebpftrace.snapshot.folder import Folder, Keep, NotWritten, listed, newest, write_new
+from ebpftrace.snapshot.folder import Folder, Keep, NotWritten, listed, write_new
 from tests.unit.folders import FIRST, NIGHT, appended, kept, opened, seen
 
 
@@ -59,7 +59,6 @@ def test_names_sort_by_time_also_two_of_one_millisecond_and_when_the_clock_goes_
         written = [kept(folder, at, kind) for at, kind in zip(taken, "edcba", strict=True)]
     assert written == sorted(written)
     assert listed(str(path)) == [str(path / name) for name in written]
-    assert newest(str(path)) == str(path / written[-1])
 
 
 def test_names_go_on_from_a_file_of_the_future_until_somebody_moves_it_away(path, caplog):
@@ -296,11 +295,10 @@ def test_readers_find_only_regular_files_of_our_names_in_order_of_time(tmp_path)
     (tmp_path / "20301121T031500.123Z.ebpfstream").symlink_to(tmp_path / ours[0])
     os.mkfifo(tmp_path / "20301121T031500.124Z.ebpfstream")
     assert listed(str(tmp_path)) == [str(tmp_path / name) for name in ours]
-    assert newest(str(tmp_path)) == str(tmp_path / ours[-1])
 
 
 def test_readers_are_told_why_a_directory_cannot_be_listed(tmp_path):
-    assert newest(str(tmp_path)) is None
+    assert listed(str(tmp_path)) == []
     (tmp_path / "file").touch()
     for bad, why in ((tmp_path / "no", "No such file"), (tmp_path / "file", "Not a directory")):
         with pytest.raises(UsageError, match=f"{bad} cannot be listed: {why}"):

@@ -105,7 +105,7 @@ def test_damage_to_single_blocks_leaves_the_rest_readable(tmp_path):
     ],
 )
 def test_a_file_of_another_kind_is_told_as_such(data, refused):
-    assert "is no snapshot of ebpftrace" in refused(data)
+    assert "was not written by ebpftrace" in refused(data)
 
 
 def test_a_newer_version_names_both_and_says_to_take_a_newer_tool(refused):
