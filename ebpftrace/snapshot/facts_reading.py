@@ -14,8 +14,15 @@ from ebpftrace.model.snapshot import (
     ProcessFacts,
     Trigger,
 )
-from ebpftrace.snapshot.parts import cost_of, losses_of, moment, names, naming_of, target_of
-from ebpftrace.snapshot.sites import counts_of
+from ebpftrace.snapshot.parts import (
+    cost_of,
+    counts_of,
+    losses_of,
+    moment,
+    names,
+    naming_of,
+    target_of,
+)
 from ebpftrace.snapshot.values import (
     MOST_COUNT,
     MOST_SECONDS,

@@ -6,10 +6,11 @@ A key that an older version did not write takes its default, and one that is not
 
 from collections.abc import Callable
 from datetime import datetime, timezone
+from operator import itemgetter
 
 from ebpftrace.model.ids import Pid, Slot
 from ebpftrace.model.losses import LOSSES, Losses
-from ebpftrace.model.picture import Cost, Naming, Target
+from ebpftrace.model.picture import Cost, Counts, Naming, Target
 from ebpftrace.snapshot import values
 from ebpftrace.snapshot.values import (
     MOST_COUNT,
@@ -25,6 +26,8 @@ from ebpftrace.snapshot.values import (
 )
 
 Name = Callable[[object, str], str]
+
+_COUNTS = itemgetter(*Counts._fields)
 
 _YEARS = range(1971, 9000)  # views turn times into local ones, which the calendar has to hold
 
@@ -43,6 +46,18 @@ def moment(value: object, key: str) -> datetime:
 
 def names(given: object, key: str, name: Name) -> tuple[str, ...]:
     return tuple([name(one, key) for one in array(given, key)])
+
+
+def counts_of(said: Object) -> Counts:
+    try:
+        values = _COUNTS(said)
+    except KeyError as error:
+        raise Unfit(f"{error.args[0]} is missing") from None
+    for value in values:
+        if type(value) is not int or not 0 <= value <= MOST_COUNT:
+            key = next(key for key, one in zip(Counts._fields, values, strict=True) if one is value)
+            whole(value, key)
+    return Counts(*values)
 
 
 def target_of(given: object, name: Name) -> Target:

@@ -16,7 +16,7 @@ TEMPORARY = ".tmp-ebpftrace-"
 _LEFT_OVER = re.compile(re.escape(TEMPORARY) + "[0-9a-f]{16}", re.ASCII)
 
 
-class File(NamedTuple):
+class KeptFile(NamedTuple):
     """One that a recorder wrote: its size, and when it changed, in seconds since 1970."""
 
     named: names.Named
@@ -63,13 +63,13 @@ class Place:
             self._lock = new
         return True
 
-    def files(self) -> list[File]:
+    def files(self) -> list[KeptFile]:
         """Those of recorders that are regular and ours, by name."""
         found = []
         for entry in self._entries():
             named = names.read(entry.name)
             if named and (status := _ours(entry)):
-                found.append(File(named, status.st_size, status.st_mtime))
+                found.append(KeptFile(named, status.st_size, status.st_mtime))
         return sorted(found)
 
     def leave(self) -> None:

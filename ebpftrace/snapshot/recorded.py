@@ -10,9 +10,17 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ebpftrace.model.picture import Picture
-from ebpftrace.snapshot.parts import cost_of, losses_of, moment, names, naming_of, target_of
+from ebpftrace.snapshot.parts import (
+    cost_of,
+    counts_of,
+    losses_of,
+    moment,
+    names,
+    naming_of,
+    target_of,
+)
 from ebpftrace.snapshot.schema import NAME, SCHEMA
-from ebpftrace.snapshot.sites import Sites, counts_of
+from ebpftrace.snapshot.sites import Sites
 from ebpftrace.snapshot.values import (
     MOST_SECONDS,
     Object,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ebpftrace.snapshot.place import File
+from ebpftrace.snapshot.place import KeptFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Ages:
         """Wholly, or a record at its end."""
         self._written[name] = self._boot()
 
-    def of(self, files: Sequence[File]) -> list[float]:
+    def of(self, files: Sequence[KeptFile]) -> list[float]:
         """Seconds. `files` are all there are."""
         now = self._boot()
         there = {file.named.name for file in files}
@@ -49,7 +49,7 @@ class Ages:
         self._seen = {name: self._seen.get(name, now) for name in there}
         return [self._age(file, now) for file in files]
 
-    def _age(self, file: File, now: float) -> float:
+    def _age(self, file: KeptFile, now: float) -> float:
         name = file.named.name
         if name in self._written:
             return now - self._written[name]
@@ -60,7 +60,7 @@ class Ages:
 
 
 def too_much(
-    files: Sequence[File], ages: Sequence[float], keep: Keep, spared: Collection[str]
+    files: Sequence[KeptFile], ages: Sequence[float], keep: Keep, spared: Collection[str]
 ) -> Iterator[str]:
     """Names from the oldest on, as `files` are; the `spared` count, and stay."""
     count = len(files)

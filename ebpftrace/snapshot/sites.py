@@ -6,10 +6,10 @@ from operator import itemgetter
 from ebpftrace.model.epochs import LAST, epoch_at, length_of, start_of
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Pid, Slot, StackId
-from ebpftrace.model.picture import CallSite, Cohort, Counts, Site
+from ebpftrace.model.picture import CallSite, Cohort, Site
+from ebpftrace.snapshot.parts import counts_of
 from ebpftrace.snapshot.sharing import Pool
 from ebpftrace.snapshot.values import (
-    MOST_COUNT,
     Object,
     Unfit,
     array,
@@ -24,7 +24,6 @@ from ebpftrace.snapshot.values import (
 )
 from ebpftrace.text import clean
 
-_COUNTS = itemgetter(*Counts._fields)
 _FRAME_KEYS = (
     "function",
     "file",
@@ -151,18 +150,6 @@ class Sites:
             return self._cohorts.get(key) or self._cohorts.put(key, _new_cohort(key))
         except TypeError:  # not hashable
             raise Unfit("a cohort holds something else than numbers") from None
-
-
-def counts_of(said: Object) -> Counts:
-    try:
-        values = _COUNTS(said)
-    except KeyError as error:
-        raise Unfit(f"{error.args[0]} is missing") from None
-    for value in values:
-        if type(value) is not int or not 0 <= value <= MOST_COUNT:
-            key = next(key for key, one in zip(Counts._fields, values, strict=True) if one is value)
-            whole(value, key)
-    return Counts(*values)
 
 
 def _whole_or_none(value: object, key: str) -> int | None:
