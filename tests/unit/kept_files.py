@@ -1,20 +1,21 @@
 """Files of snapshots, as a recorder writes them, with names that sort by time."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
+from ebpftrace.snapshot import names
 from ebpftrace.snapshot.writing import StreamWriter, pieces
 
-FIRST = datetime(2026, 11, 21, 3, 15, 0, tzinfo=timezone.utc)
+FIRST = names.stamp_of(datetime(2026, 11, 21, 3, 15, 0, tzinfo=timezone.utc))
 
 
 def stamp(number):
     """The how many-th second after the first."""
-    return f"{FIRST + timedelta(seconds=number):%Y%m%dT%H%M%S}.000Z"
+    return FIRST + 1000 * number
 
 
 def keep(folder, number, snapshot):
     """One file, as whole as a rename makes it; its path."""
-    path = folder / f"{stamp(number)}-{snapshot.trigger.kind}.ebpftrace"
+    path = folder / names.of_snapshot(stamp(number), snapshot.trigger.kind)
     hidden = folder / f".tmp-{number}"
     hidden.write_bytes(b"".join(pieces(snapshot)))
     return hidden.rename(path)
@@ -24,7 +25,7 @@ class Stream:
     """A stream file that grows."""
 
     def __init__(self, folder, number):
-        self.path = folder / f"{stamp(number)}.ebpfstream"
+        self.path = folder / names.of_stream(stamp(number))
         self.last = 0.0
         self._writer = StreamWriter()
         self.path.write_bytes(self._writer.start())

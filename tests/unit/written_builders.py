@@ -1,38 +1,24 @@
-"""Snapshots that default everything but the point of a test, and what is done with their bytes."""
+"""Snapshots of which all that is written matters, and what is done with their bytes."""
 
 from datetime import datetime, timezone
 from typing import Any
 
 import msgpack
 
-from ebpftrace.model.ids import Address, Pid, Slot
+from ebpftrace.model.ids import Address, Pid
 from ebpftrace.model.picture import Cohort, Point
-from ebpftrace.model.snapshot import (
-    BlockColumns,
-    Host,
-    Limit,
-    MappedRange,
-    MemoryFigures,
-    MemoryGroup,
-    ProcessFacts,
-    Snapshot,
-    Trigger,
-)
+from ebpftrace.model.snapshot import BlockColumns, MappedRange, ProcessFacts, Snapshot
 from ebpftrace.snapshot.framing import checksum
 from ebpftrace.snapshot.writing import pieces
+from tests.unit import snapshot_builders as builders
 from tests.unit.builders import counts, frame, picture, site, target
-
-STARTED = datetime(2026, 11, 20, 11, 0, 0, 5, tzinfo=timezone.utc)
+from tests.unit.snapshot_builders import facts, group, host, memory
 
 
 def snapshot(*sites: Any, **given: Any) -> Snapshot:
-    values: dict[str, Any] = {
-        "picture": picture(*(sites or (site("f"), site("g")))),
-        "trigger": Trigger("interval", "A minute has passed."),
-        "watch": "ab" * 16,
-        "tool": "ebpftrace 0.1.0",
-    }
-    return Snapshot(**{**values, **given})
+    """As little of it as there may be."""
+    shown = given.pop("picture", None) or picture(*(sites or (site("f"), site("g"))))
+    return builders.snapshot(shown, **{"host": None, "processes": (), **given})
 
 
 def mapping(**given: Any) -> MappedRange:
@@ -48,20 +34,16 @@ def mapping(**given: Any) -> MappedRange:
 
 
 def process(**given: Any) -> ProcessFacts:
+    """With everything."""
     values: dict[str, Any] = {
-        "pid": Pid(42),
-        "slot": Slot(1),
-        "command_line": ("app", "--serve"),
-        "started": STARTED,
-        "parent": Pid(1),
+        "started": datetime(2026, 11, 20, 11, 0, 0, 5, tzinfo=timezone.utc),
         "users": (1000, 1000, 1000, 1000),
-        "limits": {"Max open files": Limit(1024, None)},
-        "memory": MemoryFigures({"VmRSS": 4096}, 3.5, {"Pss": 2048}, 1.5),
-        "group": MemoryGroup("/app.service", 2, {"memory.max": None}, {"memory.current": 7}),
+        "memory": memory(rollup={"Pss": 2048}, rollup_at=1.5),
+        "group": group(limits={"memory.max": None}),
         "mappings": (mapping(), mapping(path="", build_id=None)),
         "environment": ("A=b",),
     }
-    return ProcessFacts(**{**values, **given})
+    return facts(**{**values, **given})
 
 
 def full() -> Snapshot:
@@ -75,7 +57,7 @@ def full() -> Snapshot:
     )
     return snapshot(
         picture=picture(*sites, targets=(target(ended="exited", ended_by="SIGKILL"),)),
-        host=Host("h", "6.1.0", "x86_64", "Debian 12", "b-1", 2, 4096, 1 << 33, None),
+        host=host(boot="b-1", available_bytes=None),
         processes=(process(), process(pid=Pid(43), memory=None, group=None, environment=None)),
         history=(Point(1.0, 10, None), Point(2.0, 20, 4096)),
         blocks=lambda: iter([block_columns([0, 1, -1]), block_columns([1])]),
