@@ -79,14 +79,9 @@ class Session:
         self._closer = EpochCloser()
         self._trimming = Trimming()
         self._following = Following(self._attach_to)
+        every = options.interval, options.first_interval or options.interval
         self._poller = Poller(
-            options.interval,
-            options.first_interval or options.interval,
-            self._listen,
-            tracer.wake,
-            self._on_events,
-            self._on_idle,
-            self._draw,
+            *every, self._listen, tracer.wake, self._on_events, self._on_idle, self._draw
         )
 
     @classmethod
