@@ -17,7 +17,11 @@ _MOST_WAITING = layout.SLOTS // 4  # else a process that calls exec in a loop wo
 
 
 class Sweeper:
-    """Removes the blocks and cohorts of retired slots; a slot is free once nothing of it is left."""
+    """Removes the blocks and cohorts of retired slots; a slot is free once nothing of it is left.
+
+    A step belongs to a picture. What was retired before the first picture after the end is told by
+    that one, so KEPT_S count from there, however far apart pictures are.
+    """
 
     def __init__(
         self, blocks: Table, book: SiteBook, clock: Callable[[], float] = time.monotonic
@@ -25,16 +29,20 @@ class Sweeper:
         self._blocks = blocks
         self._book = book
         self._clock = clock
+        self._retired: list[Slot] = []
         self._waiting: deque[tuple[Slot, float]] = deque()
         self._work: Iterator[None] | None = None
         self._current: Slot | None = None
 
     def retire(self, slot: Slot) -> None:
         """Queue a slot whose probes no longer count."""
-        self._waiting.append((slot, self._clock() + KEPT_S))
+        self._retired.append(slot)
 
     def step(self) -> Slot | None:
         """Do a bounded piece of the work; the slot that became free, if one did."""
+        until = self._clock() + KEPT_S
+        self._waiting += ((slot, until) for slot in self._retired)
+        self._retired.clear()
         if self._work is None:
             waiting = self._waiting
             if not waiting or (waiting[0][1] > self._clock() and len(waiting) <= _MOST_WAITING):

@@ -257,6 +257,16 @@ def test_a_retired_slot_is_swept_and_then_free_and_others_keep_their_entries():
     assert book.totals().blocks == 2
 
 
+def test_a_slot_is_kept_after_the_first_picture_of_its_end_however_late_that_comes():
+    now = [0.0]
+    sweeper = Sweeper(FakeTable(), book_of(FakeTable()), lambda: now[0])  # type: ignore[arg-type]
+    sweeper.retire(Slot(1))
+    now[0] = 3600.0
+    assert sweeper.step() is None
+    now[0] += KEPT_S
+    assert sweeper.step() == 1
+
+
 def test_slots_are_swept_sooner_where_many_wait():
     sweeper = Sweeper(FakeTable(), book_of(FakeTable()), lambda: 0.0)  # type: ignore[arg-type]
     for slot in range(1, 300):
