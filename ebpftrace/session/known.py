@@ -17,19 +17,21 @@ from ebpftrace.target.modules import ModuleKey
 from ebpftrace.text import clean
 
 _SLOW_S = 10.0
-_SHARE = 0.01
 
 
 class Known:
     """`look` is for one thread; `facts` for any.
 
-    0.5 ms a look. smaps_rollup, which takes 12 ms for each GiB that is resident, is read by a thread
-    of its own, every ten seconds and for 1 % of the time at most; so are the limits of the group,
-    here, as a process may be moved to another one.
+    0.2 to 0.5 ms a look. smaps_rollup, which takes 12 ms for each GiB that is resident, is read by a
+    thread of its own, every ten seconds at most; so are the limits of the group, here, as a process
+    may be moved to another one.
     """
 
-    def __init__(self, traced: Traced, *, environment: bool) -> None:
-        """Reads at once what does not change, 1 ms, before the process can end."""
+    def __init__(self, traced: Traced, share: Callable[[], float], *, environment: bool) -> None:
+        """Reads at once what does not change, 1 ms, before the process can end.
+
+        `share`: of the time, that looks may take, and as much smaps_rollup.
+        """
         process = traced.process
         self._traced = traced
         self._command_line = facts.command_line(process)
@@ -40,35 +42,49 @@ class Known:
         self._status: tuple[dict[str, int], float] | None = None
         self._rollup: tuple[dict[str, int], float] | None = None
         self._rolling: threading.Thread | None = None
-        self._rollup_pace = Pace(_SLOW_S, _SHARE)
+        self._pace = Pace(0.0, share)
+        self._rollup_pace = Pace(_SLOW_S, share)
         self._group: MemoryGroup | None = None
-        self._limits_pace = Pace(_SLOW_S, _SHARE)
-        self._statistics_pace = Pace(0.0, _SHARE)
+        self._limits_pace = Pace(_SLOW_S, share)
+        self._statistics_pace = Pace(0.0, share)
         self._place = place_of(process.pid)
         self._looked_back = False
         self._mappings: Sequence[Mapping] = ()
         self._builds: dict[ModuleKey, str] = {}
         self._generation = -1
 
+    @property
+    def lives(self) -> bool:
+        return self._traced.ended is None
+
     def look(self, since_attach: Callable[[], float], *, fresh: bool = False) -> None:
-        """Read what may have changed, nothing of one that has ended; `fresh`: its mappings too."""
-        traced = self._traced
-        if traced.ended is not None:
+        """Read what may have changed, nothing of one that has ended.
+
+        `fresh`: also if it is not its turn, and its mappings too.
+        """
+        if not self.lives:
             self._look_back()
             return
-        status = facts.status(traced.process)
-        # Memory goes first when a process ends; then its number may become another's.
-        if status is not None and status.memory and not traced.process.ended():
-            self._who, self._status = status, (status.memory, since_attach())
-            self._look_at_group()
-            self._start_rollup(since_attach)
-        space = traced.space
+        if fresh or self._pace.due():
+            end = self._pace.begin()
+            self._look_at_memory(since_attach)
+            end()
+        space = self._traced.space
         if fresh:
             space.refresh_if_older_than(0)
         self._mappings = space.mappings
         if space.generation != self._generation:
             self._generation = space.generation
             self._builds = build_ids(space)
+
+    def _look_at_memory(self, since_attach: Callable[[], float]) -> None:
+        process = self._traced.process
+        status = facts.status(process)
+        # Memory goes first when a process ends; then its number may become another's.
+        if status is not None and status.memory and not process.ended():
+            self._who, self._status = status, (status.memory, since_attach())
+            self._look_at_group()
+            self._start_rollup(since_attach)
 
     def _look_at_group(self) -> None:
         before = self._group

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 
 class Pace:
-    """At most every `gap_s`, and for at most a `share` of the time."""
+    """At most every `gap_s`, and for at most a `share` of the time, as that is when it was done."""
 
     def __init__(
-        self, gap_s: float, share: float, clock: Callable[[], float] = time.monotonic
+        self, gap_s: float, share: Callable[[], float], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._gap = gap_s
         self._share = share
@@ -25,6 +25,6 @@ class Pace:
 
         def end() -> None:
             took = self._clock() - began
-            self._due = began + max(self._gap, took / self._share)
+            self._due = began + max(self._gap, took / self._share())
 
         return end

@@ -45,6 +45,7 @@ class Host:
         monkeypatch.setattr(known, "limits_of", lambda _: {"memory.max": 9})
         monkeypatch.setattr(known, "figures_of", lambda _: dict(self.figures))
         monkeypatch.setattr(known, "statistics_of", lambda _: {"memory.stat.anon": 5})
+        monkeypatch.setattr(session_facts, "SHARE", float("inf"))
 
     def status(self, _):
         self.reads += 1
@@ -106,6 +107,32 @@ def test_the_last_figures_before_the_end_are_kept_with_their_moment(host):
     assert one.memory is not None
     assert (one.memory.status, one.memory.status_at) == ({"VmRSS": 200}, 2.0)
     assert (one.command_line, one.parent, one.users) == (("app", "-x"), 1, (0, 0, 0, 0))
+
+
+def test_reading_takes_its_share_of_the_time_unless_somebody_asks(host, monkeypatch):
+    monkeypatch.setattr(session_facts, "SHARE", 1e-9)
+    watch = Watch(*(Traced() for _ in range(3)))
+    at_once = host.reads
+    for at in range(5):
+        watch.draw(at + 1.0)
+    assert host.reads == at_once + 3
+    watch.newest()
+    assert host.reads == at_once + 6
+    watch.draw(9.0, final=True)
+    seen = [one.memory.status_at for one in watch.facts.newest() if one.memory is not None]
+    assert seen == [9.0] * 3
+
+
+def test_many_processes_share_the_time_for_reading(host, monkeypatch):
+    watch = Watch()
+    shares = []
+    monkeypatch.setattr(session_facts, "SHARE", 0.5)
+    targets: list[Any] = [Traced() for _ in range(4)]
+    for target in targets:
+        watch.facts.add(target)
+        shares.append(watch.facts._share())
+    targets[0].ended = targets[1].ended = "exited"
+    assert [*shares, watch.facts._share()] == [0.5, 0.25, 0.5 / 3, 0.125, 0.25]
 
 
 def test_of_a_process_that_has_ended_nothing_is_read_any_more(host):

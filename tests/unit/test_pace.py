@@ -19,7 +19,7 @@ def done(pace, clock, took):
 
 def test_it_is_due_at_first_and_then_every_so_many_seconds():
     clock = Clock()
-    pace = Pace(10.0, 0.01, clock)
+    pace = Pace(10.0, lambda: 0.01, clock)
     assert pace.due()
     done(pace, clock, 0.001)
     clock.now = 109.9
@@ -30,7 +30,7 @@ def test_it_is_due_at_first_and_then_every_so_many_seconds():
 
 def test_what_takes_long_is_done_more_rarely():
     clock = Clock()
-    pace = Pace(10.0, 0.01, clock)
+    pace = Pace(10.0, lambda: 0.01, clock)
     done(pace, clock, 1.0)
     clock.now = 199.9
     assert not pace.due()
@@ -40,7 +40,7 @@ def test_what_takes_long_is_done_more_rarely():
 
 def test_it_is_not_due_while_it_goes_on():
     clock = Clock()
-    pace = Pace(10.0, 0.01, clock)
+    pace = Pace(10.0, lambda: 0.01, clock)
     pace.begin()
     clock.now += 5.0
     assert not pace.due()
