@@ -248,7 +248,7 @@ class Session:
         return [traced for traced in self._traced if traced.ended is None]
 
     def _on_events(self, events: Iterable[bytes]) -> None:
-        misses = []
+        misses, replaced = [], []
         for event in events:
             kind, _, _, slot, count, called, moment = layout.EVENT.unpack_from(event)
             if kind == layout.EVENT_STACK:
@@ -258,10 +258,10 @@ class Session:
                 misses.append(event)
                 continue
             for traced in self._living():
-                if traced.slot != slot:
+                if traced.slot != slot or traced in replaced:
                     continue
                 if kind == layout.EVENT_EXEC:
-                    self._replace(traced)
+                    replaced.append(traced)
                 elif kind == layout.EVENT_THREAD_EXIT:
                     traced.ending.told(called)
                     self._thread_ended(traced, count, moment)
@@ -269,6 +269,10 @@ class Session:
                     self._upkeep.forked(traced, called)
         if misses:
             self._unwinding.on_misses(misses)
+        if replaced:  # as below; misses are read before the event of an exec
+            self._on_events(self._tracer.poll_events(0))
+        for traced in replaced:
+            self._replace(traced)
 
     def _on_idle(self) -> bool:
         """Notice what sent no event; False once every target has ended."""
@@ -301,6 +305,8 @@ class Session:
 
     def _replace(self, traced: Traced) -> None:
         """The process runs another program now: that one gets a slot of its own."""
+        if traced.ended is not None:
+            return
         self._end(traced, "exec")
         self._removals.add(traced.take_attachment())
         self._following.add(traced.process.pid)

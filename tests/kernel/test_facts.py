@@ -125,3 +125,18 @@ def test_the_last_picture_before_an_oom_kill_holds_all_and_the_facts_outlive_the
     assert {final.sites[index].at.id for one in blocks for index in one.site} == {
         site.at.id for site in final.sites
     }
+
+
+def test_what_was_allocated_just_before_an_exec_has_its_stack():
+    with Workload("ends", "exec") as target, watching(target) as session:
+        target.go()
+        wait_until(lambda: session.latest().final, "the final picture")
+        final = session.stop()
+    assert final.targets[0].ended == "exec"
+    last = [
+        site for site in final.sites if site.at.frames and site.at.frames[0].function == "at_last"
+    ]
+    assert [(site.counts.blocks, site.counts.bytes, site.at.complete) for site in last] == [
+        (100, 30_000, True)
+    ]
+    assert not final.losses.faults()

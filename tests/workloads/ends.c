@@ -3,12 +3,14 @@
  *   ends exit N     calls exit(N)
  *   ends fault      writes to address 0
  *   ends thread N   its first thread ends, a moment later the other one calls exit(N)
+ *   ends exec       takes 100 blocks of 300 bytes and becomes /bin/true at once, without a phase
  *   ends hungry     takes and touches blocks of 64 KiB, and says "held N" after the N-th malloc, for ever
  *
  * Known answer: phase 1 keeps 10 blocks of 100 bytes, "done"; then it ends. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "protocol.h"
 
 #define BITE (64 << 10)
@@ -19,6 +21,12 @@ static NOINLINE void keep(void)
 {
     for (int i = 0; i < 10; i++)
         sink = malloc(100);
+}
+
+static NOINLINE void at_last(void)
+{
+    for (int i = 0; i < 100; i++)
+        sink = malloc(300);
 }
 
 static NOINLINE void *bite(void)
@@ -52,6 +60,10 @@ int main(int argc, char **argv)
 
     status = argc > 2 ? atoi(argv[2]) : 0;
     ready();
+    if (!strcmp(how, "exec")) {
+        at_last();
+        execl("/bin/true", "true", NULL);
+    }
     keep();
     done();
     if (!strcmp(how, "fault"))
