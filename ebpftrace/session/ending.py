@@ -31,6 +31,11 @@ class Ending:
         if called & EXIT_TOLD:
             self._told = called
 
+    @property
+    def settled(self) -> bool:
+        """Has the kernel side told how it ends, while its last threads may still be at it?"""
+        return bool(self._told)
+
     def look(self) -> None:
         """Before each picture, while it lives; 10 us."""
         self._last_but_one, self._last = self._last, self._count()

@@ -127,6 +127,19 @@ def test_the_last_picture_before_an_oom_kill_holds_all_and_the_facts_outlive_the
     }
 
 
+def test_a_process_that_gives_back_much_memory_at_its_end_has_lost_nothing_by_that():
+    with Workload("ends", "hungry") as target, watching(target) as session:
+        target.phases()
+        target.go()
+        while (line := target.out.next(WORK_LIMIT, "bite")) != "held 3000":
+            assert line is not None
+        os.kill(target.pid, signal.SIGKILL)
+        wait_until(lambda: session.latest().final, "the final picture")
+        final = session.stop()
+    assert [one.ended_by for one in final.targets] == ["SIGKILL"]
+    assert not final.losses.faults()
+
+
 def test_what_was_allocated_just_before_an_exec_has_its_stack():
     with Workload("ends", "exec") as target, watching(target) as session:
         target.go()

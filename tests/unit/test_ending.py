@@ -36,6 +36,14 @@ def test_the_word_of_the_kernel_side_counts_before_all_others(monkeypatch):
     assert one.words() == "status 3"
 
 
+def test_the_end_of_one_thread_is_not_that_of_the_process(monkeypatch):
+    one = Host(monkeypatch).ending()
+    one.told(0)
+    assert not one.settled
+    one.told(EXIT_TOLD)
+    assert one.settled
+
+
 @pytest.mark.parametrize(
     "called, words",
     [
