@@ -247,6 +247,12 @@ def test_after_an_interruption_nothing_is_asked_any_more(fake):
         fake.open(1)
 
 
+def test_a_signal_that_is_meant_for_the_recorder_does_not_end_it_at_its_start(fake):
+    fake.runs(f"import signal; os.kill(os.getpid(), signal.SIGUSR1); {child._RUN}")
+    assert fake.open().has_debug_info is not None
+    assert signal.SIGUSR1 not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def test_the_process_ends_with_its_resolver_and_leaves_no_descriptor(fake):
     began = descriptors()
     fake.open()

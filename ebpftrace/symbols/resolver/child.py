@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ebpftrace.errors import EbpftraceError
@@ -52,7 +52,7 @@ class Child:
             *(["network"] if network else []),
         ]
         try:
-            with theirs:
+            with theirs, _blocked(signal.SIGUSR1):  # which ends it before it can ignore it
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -164,3 +164,13 @@ class Child:
     def stopped(self) -> bool:
         """Has it been ended?"""
         return self._channel.fileno() < 0
+
+
+@contextmanager
+def _blocked(number: signal.Signals) -> Iterator[None]:
+    """For this thread, and from its beginning for what it starts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
