@@ -3,6 +3,8 @@
 import os
 import select
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -238,3 +240,12 @@ def test_it_is_spared_by_the_killer_where_that_is_permitted(tmp_path):
     spare([7, 8, 9, 10], tmp_path)
     written = [(tmp_path / str(pid) / "oom_score_adj").read_text() for pid in (7, 8, 9)]
     assert written == ["-900", "-1000\n", "nonsense"]
+
+
+def test_after_the_watch_the_signals_are_ignored_up_to_the_very_end():
+    script = (
+        "import signal; from ebpftrace.recorder.signals import Signals; Signals().close();"
+        "print(*(int(signal.getsignal(n)) for n in (signal.SIGTERM, signal.SIGUSR1)))"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert said.stdout.split() == [b"%d" % signal.SIG_IGN] * 2
