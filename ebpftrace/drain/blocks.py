@@ -55,7 +55,8 @@ class BlockMap:
                 rows.setdefault(site.at.slot, {})[site.at.stack] = index
         for slot, part, owner in self._book.parts():
             if owner in rows.get(slot, ()):
-                rows[slot][part] = rows[slot][owner]
+                # A part that was found after the picture is a site of its own there.
+                rows[slot].setdefault(part, rows[slot][owner])
         return block_columns(self._tracer.blocks, rows, self._tracer.start_ns)
 
     def _is_there(self, site: Site) -> bool:

@@ -2,10 +2,17 @@
 
 import random
 from itertools import chain
+from types import SimpleNamespace
+from typing import Any
 
-from ebpftrace.drain.blocks import block_columns, read_blocks
+import pytest
+
+from ebpftrace.drain.blocks import BlockMap, block_columns, read_blocks
+from ebpftrace.drain.sites import SiteBook
+from ebpftrace.drain.space import Space, site_id
 from ebpftrace.kernel.layout import BLOCK, BLOCK_KEY
-from ebpftrace.model.ids import Slot, StackId
+from ebpftrace.model.ids import Pid, Slot, StackId
+from tests.unit.builders import picture, site
 from tests.unit.test_drain import FakeTable
 
 NOW = 9_000_000_000
@@ -143,3 +150,18 @@ def test_the_same_stack_is_another_site_in_another_slot():
     table.block(0x3000, slot=3)
     found = all_of(table, {SLOT: {STACK: 0}, 2: {STACK: 1}})
     assert [row[:2] for row in found] == [(-1, 0x3000), (0, 0x1000), (1, 0x1000)]
+
+
+@pytest.mark.parametrize("drawn_apart", [False, True])
+def test_blocks_are_of_the_sites_of_the_picture_whatever_was_joined_since(drawn_apart):
+    table, book = Blocks(), SiteBook(FakeTable())  # type: ignore[arg-type]
+    table.block(0x1000)
+    table.block(0x2000, stack=TICKET)
+    sites = [site(id=site_id(1, STACK), stack=STACK)]
+    sites += [site(id=site_id(1, TICKET), stack=TICKET)] if drawn_apart else []
+    book.credit(SLOT, TICKET, STACK)
+    tracer: Any = SimpleNamespace(blocks=table, start_ns=0)
+    blocks = BlockMap(tracer, book, {SLOT: Space(1, Pid(42), lambda _: ())})
+    (part,) = blocks.columns(picture(*sites))
+    found = dict(zip(part.address, part.site, strict=True))
+    assert found == {0x1000: 0, 0x2000: 1 if drawn_apart else 0}
