@@ -36,7 +36,7 @@ def taken(
 
     With `blocks` the snapshot reads them when it is asked for them, before the session is closed.
     """
-    processes = session.facts()
+    processes = session.facts()[: len(picture.targets)]  # others were attached to since
     return Snapshot(
         picture,
         trigger,

@@ -264,6 +264,11 @@ def test_blocks_are_read_when_the_snapshot_is_asked_for_them():
     assert [one.thread for one in made.blocks()] == [[0]]
 
 
+def test_a_process_that_was_attached_to_after_the_picture_is_not_in_its_snapshot(host):
+    first, second = Watch(Traced(), Traced()).newest()
+    assert taken(Session(first, second), picture(), WHY, []).processes == (first,)
+
+
 def test_mappings_that_were_too_many_are_noted(host):
     row = MappedRange(0, 1, "r", 0, "")  # type: ignore[arg-type]
     (one,) = Watch(Traced()).newest()
