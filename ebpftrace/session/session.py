@@ -295,8 +295,6 @@ class Session:
         return bool(self._living() or self._following)
 
     def _thread_ended(self, traced: Traced, thread: int, ended_ns: int) -> None:
-        if traced.ending.settled:
-            return  # its other threads end with it
         if not self._upkeep.thread_ended(traced, thread, ended_ns, self._cost.hits_per_s):
             self._end(traced, "lost")
 

@@ -33,10 +33,12 @@ class Upkeep:
 
     def thread_ended(self, traced: Traced, thread: int, ended_ns: int, hits_per_s: float) -> bool:
         """Go on by another thread where the probes ended with `thread`; False: they are lost."""
-        if traced.thread != thread or traced.process.ended():
+        if traced.thread != thread or traced.ending.settled or traced.process.ended():
             return True
         if not self._by_perf(traced):
             return False
+        if traced.thread == thread:  # there was no other one: it is the end of the process
+            return True
         blind = (time.monotonic_ns() - ended_ns) / 1e9
         traced.blind_s += blind
         self.blind_hits += max(1, round(blind * hits_per_s))
