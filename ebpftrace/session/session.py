@@ -156,6 +156,7 @@ class Session:
         self._tracer.end_calibration()
         self._on_events(meanwhile)
         for traced in self._living():
+            traced.grows_from_here()
             self._replace_if_it_was(traced)
         self._poller.start()
 

@@ -67,6 +67,13 @@ class Traced:
             raise
         tracer.watch(self.process.pid, slot)
         self._count_by(tracer, made)
+        self.grows_from_here()
+
+    def grows_from_here(self) -> None:
+        """Once allocations count: what came while the probes were made and placed is no growth of theirs."""
+        rss = self.process.rss_bytes()
+        if rss is not None:
+            self._first_rss = self._last_rss = rss
 
     def _fitting(self, best: Backend) -> Backend:
         """Links are held through the leader, and do not see children that share the memory."""
