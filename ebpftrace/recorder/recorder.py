@@ -203,6 +203,7 @@ class Recorder:
         except NotWritten as error:
             self._failed += 1
             self._failure = str(error)
+            self._limiter.failed(reasons, self._failed)
             if not picture.final:  # else it is the outcome
                 self._tell(f"{moment} {sentence}: {error}")
         else:

@@ -166,6 +166,30 @@ def test_what_was_not_taken_after_all_waits_on():
     assert limiter.rest() == [Trigger("oom", "y")]
 
 
+def test_one_that_is_asked_for_comes_within_a_second_of_the_last():
+    clock = Clock()
+    limiter = Limiter(clock)
+    limiter.ask([Trigger("asked", "first")])
+    limiter.due()
+    limiter.ask([Trigger("asked", "second")])
+    assert limiter.due_in() == 1.0
+    clock.now += 1.0
+    assert limiter.due() == [Trigger("asked", "second")]
+
+
+def test_what_could_not_be_written_holds_the_next_one_back_for_a_second_more_each_time():
+    clock = Clock()
+    limiter = Limiter(clock)
+    gaps = []
+    for failures in (1, 2, 3, 60):
+        limiter.ask([Trigger("oom", "y")])
+        clock.now += limiter.due_in()
+        limiter.failed(limiter.due(), failures)
+        limiter.ask([Trigger("oom", "y")])
+        gaps.append(limiter.due_in())
+    assert gaps == [1.0, 2.0, 3.0, LEAST_GAP_S]
+
+
 # --- pressure, by its average -------------------------------------------------------------------------
 
 
