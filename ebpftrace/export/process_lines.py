@@ -33,12 +33,15 @@ _EVENTS = ("high", "max", "oom", "oom_kill", "oom_kill_disable", "under_oom", "f
 _STATISTICS = ("anon", "file", "total_rss", "total_cache")
 # Figures this much older than the picture are not of its moment.
 _LATE_S = 2.0
+# After so long what is tracked may have grown past what was resident then.
+_APART_S = 0.1
 
 
 def process_lines(facts: ProcessFacts, tracked: int, now: float) -> Iterator[str]:
     """`tracked`: bytes that it holds in the picture; `now`: of that, in seconds since attach."""
     if facts.command_line:
-        yield f"command  {cut(' '.join(facts.command_line))}"
+        # Who names itself anew (setproctitle) leaves the rest of the old words as spaces.
+        yield f"command  {cut(' '.join(facts.command_line).rstrip())}"
     yield f"process  {_origin(facts)}"
     if facts.memory is not None:
         yield f"memory   {_memory(facts.memory, tracked, now)}"
@@ -56,19 +59,21 @@ def _origin(facts: ProcessFacts) -> str:
     if facts.started is not None:
         started = f"started {facts.started.astimezone():%Y-%m-%d %H:%M:%S}"
     parent = "" if facts.parent is None else f" by pid {facts.parent}"
-    users = ", ".join(map(str, facts.users))
-    noun = "user" if len(facts.users) == 1 else "users"
+    ids = facts.users if len(set(facts.users)) > 1 else facts.users[:1]
+    users = ", ".join(map(str, ids))
+    noun = "user" if len(ids) == 1 else "users"
     return f"{started}{parent}{f', {noun} {users}' if users else ''}"
 
 
 def _memory(memory: MemoryFigures, tracked: int, now: float) -> str:
     words = _sizes(memory.status, _STATUS, zeros=True)
+    late = now - memory.status_at
     if memory.rollup is not None:
-        words += _sizes(memory.rollup, _ROLLUP, zeros=False)
+        at = memory.status_at if memory.rollup_at is None else memory.rollup_at
+        words += _rolled(memory.rollup, memory.status_at - at)
     anonymous = memory.status.get("RssAnon") or memory.status.get("VmRSS")
     if anonymous:
-        words.append(_share(tracked, anonymous, "RssAnon" in memory.status))
-    late = now - memory.status_at
+        words.append(_share(tracked, anonymous, "RssAnon" in memory.status, late))
     return ", ".join(words) + (f", {format_seconds(late)} before" if late > _LATE_S else "")
 
 
@@ -77,8 +82,20 @@ def _sizes(figures: Mapping[str, int], names: tuple[str, ...], *, zeros: bool) -
     return [f"{name} {format_bytes(size)}" for name, size in known if size or zeros]
 
 
-def _share(tracked: int, resident: int, anonymous: bool) -> str:
+def _rolled(figures: Mapping[str, int], late: float) -> list[str]:
+    """smaps_rollup is read more rarely than the rest; `late`: by how much before it."""
+    words = _sizes(figures, _ROLLUP, zeros=False)
+    if words and late > _LATE_S:
+        return [f"{', '.join(words)} ({format_seconds(late)} before the others)"]
+    return words
+
+
+def _share(tracked: int, resident: int, anonymous: bool, late: float) -> str:
     name = "RssAnon" if anonymous else "VmRSS"
+    if tracked > resident and late > _APART_S:
+        return (
+            f"tracked {format_bytes(tracked)}: more than {name} was {format_seconds(late)} before"
+        )
     if tracked > resident:  # what was never written to has no page
         return f"tracked {format_bytes(tracked)}: more than {name}, so not all of it was touched"
     return f"tracked {format_bytes(tracked)}: {wording.percent(tracked, resident)} of {name}"

@@ -93,6 +93,16 @@ def test_who_a_process_is():
     assert "process  start not known" in of_process(started=None, parent=None, users=())
 
 
+def test_user_ids_that_are_all_one_are_one():
+    assert of_process(users=(0, 0, 0, 0)).splitlines()[1].endswith(", user 0")
+    assert of_process(users=(33, 0, 33, 33)).splitlines()[1].endswith(", users 33, 0, 33, 33")
+
+
+def test_what_a_new_name_left_of_the_command_is_no_part_of_it():
+    padded = of_process(command_line=("redis-server *:6379" + 20 * " ",)).splitlines()
+    assert padded[0] == "command  redis-server *:6379"
+
+
 def test_memory_is_said_by_the_names_of_the_kernel():
     said = of_process(memory=memory(rollup={"Pss": 5 * MIB, "LazyFree": 0}))
     assert (
@@ -105,6 +115,17 @@ def test_what_is_tracked_may_be_more_than_what_is_resident():
     assert "tracked 40.0 MiB: more than RssAnon, so not all of it was touched" in of_process(
         tracked=40 * MIB
     )
+
+
+def test_what_came_after_the_figures_were_read_is_not_called_untouched():
+    said = of_process(now=13.0, tracked=40 * MIB)
+    assert said.splitlines()[2].endswith("tracked 40.0 MiB: more than RssAnon was 1.0 s before")
+
+
+@pytest.mark.parametrize("at, words", [(2.0, " (10.0 s before the others)"), (11.0, "")])
+def test_a_rollup_that_was_read_long_before_the_rest_says_so(at, words):
+    said = of_process(memory=memory(rollup={"Pss": 5 * MIB}, rollup_at=at))
+    assert f"VmSwap 0 B, Pss 5.0 MiB{words}, tracked" in said
 
 
 def test_figures_from_before_the_picture_say_so():
