@@ -67,7 +67,7 @@ class Diff(Command):
             raise UsageError(f"diff takes {_MOST_FILES} files at most, not {len(paths)}.")
         suppressions = read_suppressions(given)
         with collector_paused(), loader(given) as opened:
-            snapshots = [opened.load(path) for path in paths]
+            snapshots = opened.load(*paths)
             hidden = suppressions.by if suppressions is not None else None
             found = diff([one.picture for one in snapshots], hidden)
             shown = Shown(
@@ -75,7 +75,7 @@ class Diff(Command):
             )
             threshold = given.threshold
             passed = None if threshold is None else (threshold, beyond(found, threshold))
-            files = [clean(path) for path in paths]
+            files = [clean(one.file or path) for one, path in zip(snapshots, paths, strict=True)]
             with said():
                 if given.json:
                     diff_json.write(snapshots, files, found, shown, passed, sys.stdout)

@@ -135,6 +135,6 @@ class Open(Command):
             if snapshot is None:
                 plain.write(picture, chosen, sys.stdout)
             else:
-                whole.write(snapshot, clean(given.file), chosen, sys.stdout)
+                whole.write(snapshot, clean(snapshot.file or given.file), chosen, sys.stdout)
 
         return write

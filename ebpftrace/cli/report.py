@@ -38,8 +38,8 @@ class Report(Command):
         start_logging(given)
         chosen = selection(given, listed(given), read_suppressions(given))
         with collector_paused(), loader(given) as opened:
-            snapshot = opened.load(given.file)
+            (snapshot,) = opened.load(given.file)
             view = snapshot_json if given.json else snapshot_text
             with said():
-                view.write(snapshot, clean(given.file), chosen, sys.stdout)
+                view.write(snapshot, clean(snapshot.file or given.file), chosen, sys.stdout)
         return Exit.OK

@@ -35,17 +35,17 @@ class Loader:
     def __init__(self, again: "Again | None") -> None:
         self._again = again
 
-    def load(self, path: str) -> Snapshot:
-        """What `snapshot.loading.load` takes; notes on the names are among its notes. UsageError."""
+    def load(self, *paths: str) -> list[Snapshot]:
+        """What `snapshot.loading.load` takes; notes on all names are among those of the last. UsageError."""
         # Not at the top: msgpack and zstandard are for those who read a file.
         from ebpftrace.snapshot.loading import load
 
-        loaded = load(path)
-        return replace(
-            loaded,
-            picture=self.picture(loaded.picture),
-            notes=(*loaded.notes, *self.notes()),
-        )
+        loaded: list[Snapshot] = []
+        for path in paths:
+            found = load(path)
+            loaded.append(replace(found, picture=self.picture(found.picture)))
+        loaded[-1] = replace(loaded[-1], notes=(*loaded[-1].notes, *self.notes()))
+        return loaded
 
     def picture(self, picture: Picture) -> Picture:
         """The same sites, with the names that are known here."""

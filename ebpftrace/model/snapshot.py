@@ -137,3 +137,5 @@ class Snapshot:
     blocks: Callable[[], Iterator[BlockColumns]] | None = None
     notes: tuple[str, ...] = field(default=())
     """Sentences on what it does not hold."""
+    file: str | None = field(default=None, compare=False)
+    """Where it was read from; None where that is not one file that the user can be told."""

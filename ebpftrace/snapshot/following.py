@@ -2,6 +2,8 @@
 
 import os
 import time
+from dataclasses import replace
+from pathlib import Path
 
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Snapshot
@@ -73,6 +75,7 @@ class Growing:
 
     def __init__(self, path: str, *, from_end: bool = True) -> None:
         """UsageError where it is none. Not `from_end`: all of its records."""
+        self._path = path
         self._reader = StreamReader(path)
         self._from_end = from_end
 
@@ -81,7 +84,7 @@ class Growing:
         while self._from_end and found is not None and (later := self._reader.next()) is not None:
             found = later
         self._from_end = self._from_end and found is None
-        return found
+        return None if found is None else replace(found, file=self._path)
 
     def notes(self) -> tuple[str, ...]:
         return self._reader.notes()
@@ -150,7 +153,7 @@ class Directory:
         path = self._in_it(name)
         try:
             if not name.endswith(STREAM):
-                return read_snapshot(path)
+                return replace(read_snapshot(path), file=path)
             self._turn_to(Growing(path, from_end=self._is_first))
         except UsageError as error:
             if os.path.lexists(path):
@@ -185,7 +188,7 @@ class Directory:
         return [os.path.basename(path) for path in listed(self._path)]
 
     def _in_it(self, name: str) -> str:
-        return f"{self._path}/{name}"
+        return str(Path(self._path) / name)
 
     def _written(self, name: str) -> int:
         try:

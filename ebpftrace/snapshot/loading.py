@@ -82,9 +82,9 @@ def _newest(path: str) -> Snapshot:
         names = listed(path)
         if not names:
             break
-        newest = f"{path}/{os.path.basename(names[-1])}"
+        newest = str(Path(path) / os.path.basename(names[-1]))
         try:
-            return load(newest)
+            return replace(load(newest), file=newest)
         except UsageError:
             if os.path.lexists(newest):
                 raise

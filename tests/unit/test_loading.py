@@ -89,7 +89,9 @@ def test_of_a_directory_the_newest_file_is_loaded(tmp_path):
         keep(tmp_path, number, at(float(number), "a"))
     (tmp_path / ".tmp-9").write_text("no")
     (tmp_path / "zzz").write_text("no")
-    assert load(str(tmp_path)).picture.since_attach_s == 2.0
+    found = load(f"{tmp_path}/")
+    assert found.picture.since_attach_s == 2.0
+    assert found.file == str(keep(tmp_path, 2, at(2.0, "a")))
 
 
 def test_of_a_recording_the_last_line_alone_is_decoded(tmp_path):

@@ -75,6 +75,17 @@ def test_bad_usage_is_a_sentence_and_status_2(arguments, capsys):
     assert err.count("\n") == 1
 
 
+def test_of_a_directory_the_file_that_was_chosen_is_named(capsys, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    chosen = str(folder / "20261120T120000.000Z-end.ebpftrace")
+    keep(chosen, BEFORE)
+    assert f"  file     {chosen}\n" in run(capsys, "report", str(folder))[1]
+    assert f"  file     {chosen}\n" in run(capsys, "diff", str(folder), "after")[1]
+    said = json.loads(run(capsys, "report", str(folder), "--json")[1])
+    assert said["snapshot"]["file"] == chosen
+
+
 def test_a_report_shows_ten_sites_and_json_fifty_unless_told_otherwise(capsys):
     keep("many", holding(**{f"f{n}": n for n in range(1, 61)}))
     assert run(capsys, "report", "many")[1].count("\n  #") == 10
@@ -170,13 +181,16 @@ class Again:
 
     def __init__(self, directory, *, debuginfod):
         self.directory, self.debuginfod = directory, debuginfod
+        self.pictures = 0
         Again.opened += 1
 
     def picture(self, _drawn):
+        self.pictures += 1
         return holding(named_again=KIB).picture
 
     def notes(self):
-        return (f"found in {self.directory}, {self.debuginfod}",)
+        """Of all pictures so far, as the real one: the sentence changes with each."""
+        return (f"found in {self.directory}, {self.debuginfod}: {self.pictures}",)
 
     def close(self):
         Again.closed += 1
