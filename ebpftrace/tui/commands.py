@@ -24,7 +24,7 @@ SECTIONS = (
     Section(
         "Leave and find out",
         (
-            Command("q", "leave", "Leave", "end the watch; the probes are removed", "quit"),
+            Command("q", "leave", "Leave", "end the watch; a live one removes its probes", "quit"),
             Command(
                 "question_mark,h,f1", "help", "Help", "every key, targets, losses, notes", "help"
             ),
@@ -78,7 +78,7 @@ SECTIONS = (
             Command(
                 "M,apostrophe", "marks", "Choose a mark", "from which growth is shown, or none"
             ),
-            Command("p", "pause", "Pause", "hold the picture; tracing goes on", "pause"),
+            Command("p", "pause", "Pause", "hold the picture; the watch goes on", "pause"),
         ),
     ),
     Section(
