@@ -15,7 +15,8 @@ from ebpftrace.model.picture import Picture, Point
 class Trigger(NamedTuple):
     """Why a snapshot was taken: a word, which file names show, and a sentence.
 
-    Words: start, interval, asked (a signal, a key), rss, tracked, pressure, high, oom, end, final.
+    Words: start, interval, asked (a signal, a key), rss, tracked, pressure, high, oom, exec, end,
+    final.
     """
 
     kind: str

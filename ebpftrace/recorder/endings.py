@@ -1,4 +1,4 @@
-"""Which targets have ended since the last look, in words."""
+"""Which targets have ended since the last look, and how that is said."""
 
 from ebpftrace.analysis.wording import named
 from ebpftrace.model.picture import Picture, Target
@@ -12,11 +12,11 @@ class Endings:
     def __init__(self) -> None:
         self._known: set[int] = set()
 
-    def of(self, picture: Picture) -> list[str]:
-        """A clause for each that had not ended in the pictures before."""
+    def of(self, picture: Picture) -> list[Target]:
+        """Those that had not ended in the pictures before."""
         ended = {number for number, target in enumerate(picture.targets) if not target.alive}
         new, self._known = sorted(ended - self._known), ended | self._known
-        return [ending(picture.targets[number]) for number in new]
+        return [picture.targets[number] for number in new]
 
 
 def ending(target: Target) -> str:

@@ -11,7 +11,7 @@ from ebpftrace.model.picture import Picture, Point
 from ebpftrace.model.snapshot import Trigger
 from ebpftrace.recorder.alarms import Alarms
 from ebpftrace.recorder.arrivals import Live
-from ebpftrace.recorder.endings import Endings
+from ebpftrace.recorder.endings import Endings, ending
 from ebpftrace.recorder.limiter import Limiter
 from ebpftrace.recorder.waiting import Seen
 from ebpftrace.snapshot.folder import NotWritten
@@ -81,6 +81,8 @@ class Recorder:
         self._ends: list[str] = []
         """Of targets that no snapshot has told of; kept for the next one where that failed."""
         self._end_is_due = False
+        self._replaced: list[Trigger] = []
+        """By another program, of which nothing has been seen yet."""
         self._written = self._failed = 0
         self._failure: str | None = None
         self._started = self._due = clock()
@@ -139,14 +141,20 @@ class Recorder:
             return
         self._latest = picture
         self._history.add(picture)
-        ends = self._endings.of(picture)
-        self._ends += ends
-        self._end_is_due |= bool(ends)
+        for target in self._endings.of(picture):
+            if target.ended == "exec":  # a shell may do so many times a second
+                self._replaced.append(Trigger("exec", ending(target)))
+            else:
+                self._ends.append(ending(target))
+                self._end_is_due = True
         self._limiter.ask(self._alarms.at_picture(picture))
 
     def _write_what_is_due(self) -> str | None:
         """A reason to end instead, if there is one."""
         end_is_due = self._end_is_due and self._lives()
+        if self._lives():
+            self._limiter.ask(self._replaced)
+            self._replaced = []
         reasons = self._limiter.due()
         now = self._clock()
         if now >= self._due:
@@ -185,6 +193,7 @@ class Recorder:
         ended = self._latest is not None and self._latest.final and not stopped
         self._look(final)
         kind = "end" if ended or self._ends else "final"
+        self._limiter.ask(self._replaced)
         reasons = self._limiter.rest()
         if not (ended and self._ends):
             reasons.append(Trigger(kind, reason))

@@ -311,7 +311,24 @@ def test_an_exec_waits_for_what_runs_now():
 
     bench.at(30.0, replaced).at(31.0, attached)
     bench.run()
-    assert bench.kept[1] == ("end", "app (pid 42) runs another program now", 31.0)
+    kind, sentence, when = bench.kept[1]
+    assert (kind, sentence) == ("exec", "app (pid 42) runs another program now")
+    assert when == pytest.approx(31.0, abs=0.1)
+
+
+def test_execs_in_a_loop_do_not_fill_the_folder():
+    bench = Bench(every=1000.0)
+    for number in range(20):
+
+        def replaced() -> Seen:
+            bench.targets[-1] = target(ended="exec")
+            bench.targets.append(target(comm="again"))
+            return Seen(bench.drawn())
+
+        bench.at(1.0 + number, replaced)
+    bench.run()
+    assert bench.kinds.count("exec") == 3
+    assert any("times since the last one" in sentence for _, sentence, _ in bench.kept)
 
 
 def test_a_slow_write_does_not_miss_an_end():
