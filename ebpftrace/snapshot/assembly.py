@@ -8,8 +8,9 @@ from ebpftrace.model.snapshot import BlockColumns, MappedRange, ProcessFacts, Sn
 from ebpftrace.snapshot.columns import Columns
 from ebpftrace.snapshot.facts_reading import facts_of, processes_of
 from ebpftrace.snapshot.heads import Sections
+from ebpftrace.snapshot.limits import MOST_ROWS_OF
 from ebpftrace.snapshot.sites_reading import cohorts_of, history_of, mappings_of, sites_of
-from ebpftrace.snapshot.tables_reading import MOST_ROWS, Tables
+from ebpftrace.snapshot.tables_reading import Tables
 from ebpftrace.snapshot.values import Object, Unfit, UnfitSection, needed, within
 
 Blocks = Callable[[int], Iterator[BlockColumns]]
@@ -89,8 +90,8 @@ class Assembly:
 def _with_changes(
     before: Sequence[Site], changed: Sequence[Site], changes: Object
 ) -> tuple[Site, ...]:
-    gone = frozenset(Columns(changes, "left_out", MOST_ROWS).whole("left_out"))
-    places = Columns(changes, "place", MOST_ROWS).whole("place")
+    gone = frozenset(Columns(changes, "left_out").whole("left_out"))
+    places = Columns(changes, "place").whole("place")
     if len(places) != len(changed):
         raise Unfit("it names other sites than there are")
     sites = [site for place, site in enumerate(before) if place not in gone]
@@ -101,6 +102,6 @@ def _with_changes(
             sites.append(site)
         else:
             raise Unfit("it leaves out a site")
-    if len(sites) > MOST_ROWS:
-        raise Unfit(f"there are more than {MOST_ROWS} sites")
+    if len(sites) > MOST_ROWS_OF["sites"]:
+        raise Unfit(f"there are more than {MOST_ROWS_OF['sites']} sites")
     return tuple(sites)

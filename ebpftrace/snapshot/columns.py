@@ -66,16 +66,19 @@ def column(code: int, data: bytes) -> "array[Any]":
 
 
 class Columns:
-    """Those of one section, by name, all of one length. Unfit where they are not, or too long."""
+    """Those of one section, by name, all of one length. Unfit where they are not."""
 
-    def __init__(self, content: Object, first: str, most: int) -> None:
+    def __init__(self, content: Object, first: str) -> None:
         self._content = content
         self.rows = len(self._array(first))
-        if self.rows > most:
-            raise Unfit(f"it has {self.rows} rows, and no more than {most} are read")
 
     def whole(self, name: str) -> list[int]:
         return self._of(name, "BHIQ")
+
+    def numbers(self, name: str) -> "array[int]":
+        """As `whole`; an object is made of one when it is taken."""
+        self._check(name, "BHIQ")
+        return self._array(name)
 
     def whole_or_nil(self, name: str) -> list[int | None]:
         values: list[int | None] = self._of(name, "BHIQ")
@@ -116,12 +119,15 @@ class Columns:
             raise Unfit(f"{name} names row {max(numbers)} of {len(table)}") from None
 
     def _of(self, name: str, letters: str) -> list[Any]:
+        self._check(name, letters)
+        return self._array(name).tolist()
+
+    def _check(self, name: str, letters: str) -> None:
         values = self._array(name)
         if values.typecode not in letters:
             raise Unfit(f"{name} is a column of other numbers")
         if len(values) != self.rows:
             raise Unfit(f"{name} has {len(values)} rows, others {self.rows}")
-        return values.tolist()
 
     def _array(self, name: str) -> "array[Any]":
         values = needed(self._content, name)

@@ -111,7 +111,7 @@ def _bounded(texts: Iterable[str], left: list[int]) -> list[str]:
     """As many as there is room for; an ellipsis stands for the rest."""
     kept: list[str] = []
     for text in islice(texts, MOST_ITEMS - 1):
-        left[0] -= len(text) + 1
+        left[0] -= len(text.encode("utf-8", "replace")) + 1
         if left[0] < 0:
             return [*kept, "…"]
         kept.append(text)

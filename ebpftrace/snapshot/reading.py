@@ -14,6 +14,7 @@ from ebpftrace.snapshot.assembly import Assembly
 from ebpftrace.snapshot.files import File
 from ebpftrace.snapshot.framing import Cut
 from ebpftrace.snapshot.heads import STREAM, Head, head_of, migrated
+from ebpftrace.snapshot.limits import Room
 from ebpftrace.snapshot.sections import Contents, Section, content_of, section_at
 from ebpftrace.snapshot.sites_reading import blocks_of
 from ebpftrace.snapshot.stream_reading import StreamReader
@@ -54,7 +55,7 @@ def read_snapshot(path: str) -> Snapshot:
 
 def _snapshot(file: File, head: Head) -> Snapshot:
     found = _sections(file, head)
-    contents = Contents(file.read)
+    contents = Contents(file.read, Room())
     for part in found:
         if part.name != "blocks":
             with _told(file, part):
@@ -104,6 +105,7 @@ def _assembled(file: File, head: Head, contents: Contents, chunks: list[Section]
         for part in chunks:
             with _told(file, part):
                 content = content_of(part, file.read(part.start, part.end - part.start))
+                Room().take("blocks", content)
                 found = blocks_of(migrated({"blocks": content}, head.version)["blocks"], sites)
             yield found
 

@@ -12,6 +12,7 @@ import zstandard
 
 from ebpftrace.snapshot.columns import column
 from ebpftrace.snapshot.framing import checksum, framed_at
+from ebpftrace.snapshot.limits import Room, TooMuch
 from ebpftrace.snapshot.values import Object, Unfit, object_of, text, whole
 
 MOST_ITEMS = 1 << 18
@@ -39,8 +40,10 @@ class Section(NamedTuple):
 
 
 def section(name: str, content: Mapping[str, Any]) -> bytes:
-    """The bytes of one."""
+    """The bytes of one. TooMuch where it would not be read."""
     raw = msgpack.packb(content, unicode_errors="replace")
+    if len(raw) > _most(name):
+        raise TooMuch(name, f"it takes {len(raw)} bytes, and no more than {_most(name)} are read")
     frame = zstandard.ZstdCompressor(level=1).compress(raw)
     packed: bytes = msgpack.packb([name, len(raw), checksum(name, len(raw), frame), frame])
     return packed
@@ -58,7 +61,8 @@ def section_at(read: Callable[[int, int], bytes], offset: int) -> Section:
 class Contents:
     """Those of the sections of one file or record by name, as far as memory for them is granted."""
 
-    def __init__(self, read: Callable[[int, int], bytes]) -> None:
+    def __init__(self, read: Callable[[int, int], bytes], room: Room) -> None:
+        self._room = room
         self.found: dict[str, Object] = {}
         self.offsets: dict[str, int] = {}
         self._read = read
@@ -78,17 +82,24 @@ class Contents:
         self._sizes += given.size
         if self._sizes > _MOST_CONTENT:
             raise Unfit(f"what is up to its end takes more than {_MOST_CONTENT} bytes")
-        self.found[given.name] = content_of(given, frame)
+        content = content_of(given, frame)
+        if given.name in _COLUMNS:
+            self._room.take(given.name, content)
+        self.found[given.name] = content
         self.offsets[given.name] = given.offset
 
 
 def content_of(given: Section, frame: bytes) -> Object:
     """What the section holds. Unfit where it is not what was written."""
     _check(given, frame)
-    most = MOST_RAW if given.name in _COLUMNS else _MOST_PLAIN
+    most = _most(given.name)
     if given.size > most:
         raise Unfit(f"it says that it takes {given.size} bytes, and no more than {most} are read")
     return _decoded(_decompressed(frame, given.size), given.name in _COLUMNS)
+
+
+def _most(name: str) -> int:
+    return MOST_RAW if name in _COLUMNS else _MOST_PLAIN
 
 
 def _check(given: Section, frame: bytes) -> None:

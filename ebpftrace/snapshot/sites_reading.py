@@ -6,18 +6,15 @@ from ebpftrace.model.epochs import LAST
 from ebpftrace.model.picture import Cohort, Counts, Point, Site
 from ebpftrace.model.snapshot import BlockColumns, MappedRange
 from ebpftrace.snapshot.columns import Columns, ascending
-from ebpftrace.snapshot.sites_writing import MOST_BLOCKS
-from ebpftrace.snapshot.tables_reading import MOST_ROWS, Tables, made, runs
+from ebpftrace.snapshot.tables_reading import Tables, made, runs
 from ebpftrace.snapshot.values import MOST_SECONDS, Object, Unfit, needed, whole
-
-_MOST_COHORTS = 1 << 22
 
 
 def cohorts_of(content: Object | None) -> tuple[list[int], list[Cohort]]:
     """Those of all sites, one site's after the other's, and their epochs."""
     if content is None:
         return [], []
-    rows = Columns(content, "epoch", _MOST_COHORTS)
+    rows = Columns(content, "epoch")
     epochs = rows.whole("epoch")
     if max(epochs, default=0) >= LAST:
         raise Unfit("a cohort is of no epoch that this version knows")
@@ -27,7 +24,7 @@ def cohorts_of(content: Object | None) -> tuple[list[int], list[Cohort]]:
 def sites_of(
     content: Object, cohorts: tuple[list[int], list[Cohort]], tables: Tables
 ) -> list[Site]:
-    rows = Columns(content, "callsite", MOST_ROWS)
+    rows = Columns(content, "callsite")
     lengths = rows.whole("cohorts")
     epochs, all_cohorts = cohorts
     if not ascending(epochs, accumulate(lengths)):
@@ -44,7 +41,7 @@ def sites_of(
 
 def history_of(content: Object, before: tuple[Point, ...]) -> tuple[Point, ...]:
     """`before`: that of the record before."""
-    rows = Columns(content, "at", MOST_ROWS)
+    rows = Columns(content, "at")
     kept = whole(needed(content, "kept"), "kept", most=len(before))
     at = rows.doubles("at", MOST_SECONDS)
     points = made(Point, at, rows.whole("tracked"), rows.whole_or_nil("resident"))
@@ -53,7 +50,7 @@ def history_of(content: Object, before: tuple[Point, ...]) -> tuple[Point, ...]:
 
 def mappings_of(content: Object, tables: Tables) -> dict[int, tuple[MappedRange, ...]]:
     """By the place of their process."""
-    rows = Columns(content, "process", MOST_ROWS)
+    rows = Columns(content, "process")
     texts = tables.texts
     ranges = made(
         MappedRange,
@@ -72,7 +69,7 @@ def mappings_of(content: Object, tables: Tables) -> dict[int, tuple[MappedRange,
 
 def blocks_of(content: Object, sites: int) -> BlockColumns:
     """`sites`: how many the picture has."""
-    rows = Columns(content, "address", MOST_BLOCKS)
+    rows = Columns(content, "address")
     places = [-1 if place is None else place for place in rows.whole_or_nil("site")]
     if max(places, default=-1) >= sites:
         raise Unfit("a block is of no site")

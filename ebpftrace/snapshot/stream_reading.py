@@ -9,12 +9,12 @@ from ebpftrace.snapshot.assembly import Assembly
 from ebpftrace.snapshot.files import File
 from ebpftrace.snapshot.framing import MARKER, Cut, checksum, framed_at
 from ebpftrace.snapshot.heads import SNAPSHOT, head_of, migrated
+from ebpftrace.snapshot.limits import MOST_RECORD, Room
 from ebpftrace.snapshot.sections import Contents, section_at
 from ebpftrace.snapshot.values import Unfit, truth, whole
 
 _SLICE = 1 << 20
 _BEGIN = b"\x95\xc4" + bytes([len(MARKER)]) + MARKER  # of a record, as msgpack has it
-_MOST_RECORD = 128 << 20
 _MOST_GUESSES = 64  # places that look like the beginning of a record, and are none
 
 
@@ -54,6 +54,7 @@ class StreamReader:
         self._in_gap = False
         self._read_last = -1
         self._guesses = 0
+        self._room = Room()
 
     def next(self) -> Snapshot | None:
         """That of the next whole record; None where there is none as yet."""
@@ -102,7 +103,7 @@ class StreamReader:
             raise Unfit("it has no marker")
         whole(number, "its number")
         truth(rests, "what it rests on")
-        if end - start > _MOST_RECORD:
+        if end - start > MOST_RECORD:
             raise Unfit("it is too long")
         if end > size:
             raise Cut
@@ -174,7 +175,11 @@ class StreamReader:
         def read(offset: int, length: int) -> bytes:
             return record.payload[offset : offset + length]
 
-        contents = Contents(read)
+        if record.rests:
+            self._room.turn()
+        else:
+            self._room = Room()
+        contents = Contents(read, self._room)
         offset = 0
         while offset < len(record.payload):
             part = section_at(read, offset)

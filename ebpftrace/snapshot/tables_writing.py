@@ -12,6 +12,7 @@ from typing import Any
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import CallSite
 from ebpftrace.snapshot import columns
+from ebpftrace.snapshot.limits import MOST_FRAMES
 from ebpftrace.snapshot.values import MOST_COUNT
 from ebpftrace.text import clean
 
@@ -47,7 +48,7 @@ class Tables:
         new = list({id(at): at for at in given if id(at) not in known}.values())
         for start in range(0, len(new), _BATCH):
             batch = new[start : start + _BATCH]
-            stacks = self._stack_numbers([at.frames for at in batch])
+            stacks = self._stack_numbers([at.frames[:MOST_FRAMES] for at in batch])
             self._new_call_sites += [(*at, stack) for at, stack in zip(batch, stacks, strict=True)]
         known.update(zip(map(id, new), count(len(known)), strict=False))
         self._held += new

@@ -13,8 +13,10 @@ from ebpftrace.collector import collector_paused
 from ebpftrace.model.picture import Point, Site
 from ebpftrace.model.snapshot import ProcessFacts, Snapshot
 from ebpftrace.snapshot import columns, facts_writing, sites_writing
+from ebpftrace.snapshot.fitting import Fitting
 from ebpftrace.snapshot.framing import MARKER, checksum
 from ebpftrace.snapshot.heads import head_of_snapshot, head_of_stream
+from ebpftrace.snapshot.limits import MOST_RECORD, MOST_ROWS_OF, Room, TooMuch
 from ebpftrace.snapshot.sections import section
 from ebpftrace.snapshot.tables_writing import Section, Tables
 
@@ -23,7 +25,10 @@ RECORDS = 64
 
 
 def pieces(snapshot: Snapshot) -> Iterator[bytes]:
-    """Those of a file in their order. Single blocks are read as they are written."""
+    """Those of a file in their order. Single blocks are read as they are written.
+
+    What is more than is read is left out, and noted; UsageError where that is of no help.
+    """
     head = head_of_snapshot(snapshot)
     yield head
     number = 0
@@ -33,13 +38,30 @@ def pieces(snapshot: Snapshot) -> Iterator[bytes]:
 
 
 def _sections(snapshot: Snapshot) -> Iterator[bytes]:
-    yield section("facts", facts_writing.facts(snapshot))
-    with collector_paused():
-        packed = [section(*part) for part in _whole(snapshot, Tables())]
-    yield from packed
-    for chunk in () if snapshot.blocks is None else snapshot.blocks():
+    fitting = Fitting(snapshot)
+    yield from _fitted(fitting)
+    for chunk in fitting.blocks():
         for part in sites_writing.blocks(chunk):
             yield section(*part)
+
+
+def _fitted(fitting: Fitting) -> list[bytes]:
+    while True:
+        try:
+            return _packed(fitting.snapshot, _whole(fitting.snapshot, Tables()), Room())
+        except TooMuch as error:
+            fitting.cut(error)
+
+
+def _packed(snapshot: Snapshot, others: Iterable[Section], room: Room) -> list[bytes]:
+    """The section of facts, then the others. TooMuch."""
+    packed = [section("facts", facts_writing.facts(snapshot))]
+    with collector_paused():
+        for name, content in others:
+            if name != "processes":
+                room.take(name, content)
+            packed.append(section(name, content))
+    return packed
 
 
 def _whole(snapshot: Snapshot, tables: Tables) -> Iterator[Section]:
@@ -70,6 +92,7 @@ class StreamWriter:
         self._number = 0
         self._left = 0  # records before everything is written again
         self._tables = Tables()
+        self._room = Room()
         self._sites: tuple[Site, ...] = ()
         self._ids: list[str] = []
         self._points: Sequence[Point] = ()
@@ -88,26 +111,44 @@ class StreamWriter:
     def record(self, snapshot: Snapshot) -> bytes:
         """The next one. Single blocks are left out."""
         snapshot = replace(snapshot, blocks=None)
-        sites = snapshot.picture.sites
-        ids = [site.at.id for site in sites]
         left, self._left = self._left, 0  # until this one is whole
-        places = self._places(ids) if left else None
-        payload = section("facts", facts_writing.facts(snapshot))
-        if places is None:
-            left, self._tables = RECORDS, Tables()
-            changed = _whole(snapshot, self._tables)
-        else:
-            changed = self._changed(snapshot, places)
-        with collector_paused():
-            payload += b"".join([section(*part) for part in changed])
+        payload = self._resting(snapshot) if left else None
+        rests = payload is not None
+        if payload is None:
+            snapshot, payload, left = self._anew(snapshot)
         self._left = left - 1
-        self._sites, self._ids = sites, ids
+        self._sites = snapshot.picture.sites
+        self._ids = [site.at.id for site in self._sites]
         self._points, self._processes = snapshot.history, snapshot.processes
         number, self._number = self._number, self._number + 1
-        rests = places is not None
         crc = checksum(number, int(rests), payload)
         record: bytes = msgpack.packb([MARKER, number, rests, crc, payload])
         return record
+
+    def _resting(self, snapshot: Snapshot) -> bytes | None:
+        """The sections of what changed. None where it must be written anew."""
+        sites = snapshot.picture.sites
+        places = self._places([site.at.id for site in sites])
+        if places is None or len(sites) > MOST_ROWS_OF["sites"]:
+            return None
+        self._room.turn()
+        try:
+            return _payload(_packed(snapshot, self._changed(snapshot, places), self._room))
+        except TooMuch:
+            return None
+
+    def _anew(self, snapshot: Snapshot) -> tuple[Snapshot, bytes, int]:
+        """What of it is written, its sections, and how many records with it may rest on one another."""
+        fitting = Fitting(snapshot)
+        while True:
+            self._tables, self._room = Tables(), Room()
+            whole = _whole(fitting.snapshot, self._tables)
+            try:
+                payload = _payload(_packed(fitting.snapshot, whole, self._room))
+            except TooMuch as error:
+                fitting.cut(error)
+            else:
+                return fitting.snapshot, payload, RECORDS if fitting.is_whole else 1
 
     def _places(self, ids: list[str]) -> list[int] | None:
         """Of the sites that are left out now, in the picture before. None: the order is another."""
@@ -142,6 +183,13 @@ class StreamWriter:
             yield "processes", facts_writing.processes(snapshot.processes)
         if [one.mappings for one in before] != [one.mappings for one in snapshot.processes]:
             yield sites_writing.mappings(snapshot.processes, self._tables)
+
+
+def _payload(sections: Iterable[bytes]) -> bytes:
+    payload = b"".join(sections)
+    if len(payload) > MOST_RECORD:
+        raise TooMuch("sites", f"a record of {len(payload)} bytes is not read")
+    return payload
 
 
 def _grown(before: Sequence[Point], now: Sequence[Point]) -> tuple[Sequence[Point], int]:
