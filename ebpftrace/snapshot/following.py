@@ -80,10 +80,11 @@ class Growing:
         self._from_end = from_end
 
     def next(self) -> Snapshot | None:
-        found = self._reader.next()
-        while self._from_end and found is not None and (later := self._reader.next()) is not None:
-            found = later
-        self._from_end = self._from_end and found is None
+        if self._from_end:
+            found = self._reader.last()
+            self._from_end = found is None
+        else:
+            found = self._reader.next()
         return None if found is None else replace(found, file=self._path)
 
     def notes(self) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from ebpftrace.snapshot.values import Unfit, truth, whole
 _SLICE = 1 << 20
 _BEGIN = b"\x95\xc4" + bytes([len(MARKER)]) + MARKER  # of a record, as msgpack has it
 _MOST_GUESSES = 64  # places that look like the beginning of a record, and are none
+_MOST_GUESSED = 256 << 20  # bytes of what begins at them
+_MOST_SEARCHED = 384 << 20  # bytes in which no record begins
 
 
 class _Record(NamedTuple):
@@ -53,8 +55,25 @@ class StreamReader:
         self._gaps: list[_Gap] = []
         self._in_gap = False
         self._read_last = -1
-        self._guesses = 0
+        self._guesses = self._guessed = 0
+        self._left = 0  # bytes behind the last whole record, when it was the last one
         self._room = Room()
+        self._sought = False
+
+    def last(self) -> Snapshot | None:
+        """That of the last whole record by now; None where there is none.
+
+        Call it before `next`. What stands before those that it rests on is not read.
+        """
+        if self._sought:
+            return self._last_from_here()
+        self._sought, first = True, self._offset
+        self._turn_to(self._last_begun(first))
+        found = self._last_from_here()
+        if found is None:
+            self._turn_to((first, 0))
+            found = self._last_from_here()
+        return found
 
     def next(self) -> Snapshot | None:
         """That of the next whole record; None where there is none as yet."""
@@ -68,10 +87,9 @@ class StreamReader:
     def notes(self) -> tuple[str, ...]:
         """Sentences on what could not be read so far."""
         notes = [_told(self._file.path, gap) for gap in self._gaps]
-        left = self._file.size - self._offset
-        if left > 0:
+        if self._left:
             notes.append(
-                f"The last {left} bytes of {self._file.path}, from byte {self._offset} on, are no "
+                f"The last {self._left} bytes of {self._file.path}, from byte {self._offset} on, are no "
                 "whole record: the writer was cut off there, or is writing it."
             )
         return tuple(notes)
@@ -79,7 +97,62 @@ class StreamReader:
     def close(self) -> None:
         self._file.close()
 
+    def _last_from_here(self) -> Snapshot | None:
+        found = None
+        while (later := self.next()) is not None:
+            found = later
+        return found
+
+    def _turn_to(self, begun: tuple[int, int]) -> None:
+        """Read on at the record of this offset and number, which rests on none."""
+        self._offset, number = begun
+        self._searched = self._offset
+        self._number = self._read_last = number - 1
+        self._assembly = None
+        self._gaps.clear()
+        self._in_gap = False
+
+    def _last_begun(self, first: int) -> tuple[int, int]:
+        """The last whole record that rests on none; where there is none `first`, and 0."""
+        end = self._file.size
+        least = max(first, end - _MOST_SEARCHED)
+        while end > least:
+            start = max(least, end - _SLICE)
+            part = self._file.read(start, end - start + len(_BEGIN) - 1)
+            at = part.rfind(_BEGIN)
+            while at >= 0:
+                number = self._begun_at(start + at)
+                if number is not None:
+                    return start + at, number
+                at = part.rfind(_BEGIN, 0, at + len(_BEGIN) - 1)
+            end = start
+        return first, 0
+
+    def _begun_at(self, offset: int) -> int | None:
+        """The number of the record there; None where it rests on another, or is none."""
+        try:
+            (_, _, rests, _), _, _ = framed_at(self._file.read, offset, 4)
+            if rests is True:
+                return None
+            return self._record_at(offset).number
+        except Cut:
+            return None
+        except Unfit:
+            self._guess(offset)
+            return None
+
+    def _guess(self, offset: int) -> None:
+        """What is there looks like a record, and is none. UsageError after many."""
+        self._guesses += 1
+        if self._guesses > _MOST_GUESSES or self._guessed > _MOST_GUESSED:
+            raise self._file.damaged("records", offset, "too many are")
+
     def _next_record(self) -> _Record | None:
+        record = self._record()
+        self._left = 0 if record else max(0, self._file.size - self._offset)
+        return record
+
+    def _record(self) -> _Record | None:
         offset = self._offset
         if offset >= self._file.size:
             return None
@@ -109,6 +182,7 @@ class StreamReader:
             raise Cut
         payload = read(start, end - start)
         if checksum(number, int(rests), payload) != crc:
+            self._guessed += len(payload)
             raise Unfit("its checksum does not fit")
         return _Record(number, rests, payload, offset, end)
 
@@ -120,9 +194,7 @@ class StreamReader:
             except Cut:
                 return None  # perhaps it is being written
             except Unfit:
-                self._guesses += 1
-                if self._guesses > _MOST_GUESSES:
-                    raise self._file.damaged("records", at, "too many are") from None
+                self._guess(at)
                 self._searched = at + 1
             else:
                 return at
@@ -132,6 +204,8 @@ class StreamReader:
         """Where what looks like a record begins, behind the one that is damaged."""
         at = max(self._searched, self._offset + 1)
         while len(part := self._file.read(at, _SLICE)) >= len(_BEGIN):
+            if at - self._offset > _MOST_SEARCHED:
+                return None
             found = part.find(_BEGIN)
             self._searched = at = at + (found if found >= 0 else len(part) - len(_BEGIN) + 1)
             if found >= 0:

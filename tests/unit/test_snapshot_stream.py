@@ -252,3 +252,60 @@ def test_a_writer_that_starts_again_repeats_everything(tmp_path):
     assert all_of(reader) == [second]
     reader.close()
     assert read_head(str(path)).kind == "stream"
+
+
+def test_nothing_is_called_cut_off_that_was_not_read_yet(stream):
+    reader = stream(b"".join(written(sequence(3))))
+    assert reader.notes() == ()
+    while reader.next() is not None:
+        assert reader.notes() == ()
+
+
+def test_the_last_record_is_found_without_reading_those_that_it_does_not_rest_on(stream):
+    snapshots = sequence(3 * RECORDS + 5)
+    pieces = written(snapshots)
+    pieces[1] = b"\0" * len(pieces[1])
+    reader = stream(b"".join(pieces))
+    assert reader.last() == snapshots[-1]
+    assert reader.notes() == ()
+    assert reader.next() is None
+
+
+@pytest.mark.parametrize("damaged", [RECORDS, RECORDS + 1, 2 * RECORDS])
+def test_where_the_last_records_cannot_be_read_those_before_count(damaged, stream):
+    snapshots = sequence(RECORDS + 3)
+    pieces = written(snapshots)
+    for n in range(RECORDS, len(snapshots)) if damaged > RECORDS + 1 else (damaged,):
+        record = bytearray(pieces[n + 1])
+        record[-1] ^= 1
+        pieces[n + 1] = bytes(record)
+    reader = stream(b"".join(pieces))
+    assert reader.last() == snapshots[RECORDS if damaged == RECORDS + 1 else RECORDS - 1]
+    assert reader.notes() != ()
+
+
+def test_a_record_whose_sections_are_unfit_is_not_the_last(stream):
+    snapshots = sequence(2)
+    head, *records = written(snapshots)
+    payload = b"\xc0"
+    crc = checksum(2, 0, payload)
+    records.append(msgpack.packb([MARKER, 2, False, crc, payload]))
+    reader = stream(b"".join([head, *records]))
+    assert reader.last() == snapshots[-1]
+
+
+def test_zeros_behind_the_last_record_are_given_up_soon_and_cost_no_record(stream, monkeypatch):
+    monkeypatch.setattr("ebpftrace.snapshot.stream_reading._MOST_SEARCHED", 1 << 20)
+    snapshots = sequence(2)
+    reader = stream(b"".join(written(snapshots)) + bytes(4 << 20))
+    assert reader.last() == snapshots[-1]
+    assert reader.next() is None
+    assert f"The last {4 << 20} bytes" in reader.notes()[0]
+
+
+def test_long_records_that_are_none_are_given_up_soon(stream, monkeypatch):
+    monkeypatch.setattr("ebpftrace.snapshot.stream_reading._MOST_GUESSED", 10_000)
+    forged = msgpack.packb([MARKER, 0, False, 0, bytes(4000)])
+    reader = stream(StreamWriter().start() + forged * 9)
+    with pytest.raises(UsageError, match="too many are"):
+        reader.last()
