@@ -35,3 +35,8 @@ def clean(name: str | bytes) -> str:
     if name.isascii() and name.isprintable():
         return name
     return name.translate(_SHOWN)
+
+
+def clean_lines(text: str) -> str:
+    """As `clean`; the ends of lines stay."""
+    return "\n".join(map(clean, text.split("\n")))

@@ -11,6 +11,7 @@ from ebpftrace.analysis.selection import SORT_KEYS, Selection
 from ebpftrace.analysis.suppressions import Suppressions
 from ebpftrace.cli.command import positive_time, regex, size, time, whole
 from ebpftrace.errors import UsageError
+from ebpftrace.text import clean_lines
 
 if TYPE_CHECKING:
     from ebpftrace.kernel.backends import Backend
@@ -233,7 +234,7 @@ def selection(
 def note(sentence: str) -> None:
     """Tell the user something that is not data: on stderr, which may be closed by now."""
     try:
-        sys.stderr.write(f"ebpftrace: {sentence}\n")
+        sys.stderr.write(f"ebpftrace: {clean_lines(sentence)}\n")
         sys.stderr.flush()
     except OSError:
         log.info("%s", sentence)

@@ -21,6 +21,7 @@ from ebpftrace.cli.record import Record
 from ebpftrace.cli.report import Report
 from ebpftrace.cli.saying import mute
 from ebpftrace.errors import CannotAttach, EbpftraceError, UsageError
+from ebpftrace.text import clean_lines
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,8 @@ def _replace_closed_streams() -> None:
 
 
 def _ended(error: EbpftraceError) -> int:
-    sys.stderr.write(f"ebpftrace: {error}\n")
+    # Who named a file may have meant the terminal of who reads it.
+    sys.stderr.write(f"ebpftrace: {clean_lines(str(error))}\n")
     log.debug("ended by", exc_info=error)
     return int(exit_of(error))
 

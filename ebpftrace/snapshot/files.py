@@ -5,6 +5,7 @@ import stat
 import weakref
 
 from ebpftrace.errors import UsageError
+from ebpftrace.text import clean
 
 GIVE = (
     "Give a snapshot, a stream, a directory that ebpftrace record writes to, or what "
@@ -30,7 +31,8 @@ class File:
     """Open until `close`, or until nobody has it any more. Every failure is a UsageError."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self.path = clean(path)
+        """As it is said."""
         self._number = opened(path)
         self._closed = weakref.finalize(self, os.close, self._number)
 

@@ -11,6 +11,7 @@ from ebpftrace.snapshot.folder import listed
 from ebpftrace.snapshot.names import STREAM
 from ebpftrace.snapshot.reading import StreamReader, read_snapshot
 from ebpftrace.snapshot.source import Refined, Source, Tape, as_it_is
+from ebpftrace.text import clean
 
 _LOOK_S = 0.25
 # A file that comes within the same tick as the last change leaves the directory's time as it is.
@@ -198,5 +199,6 @@ class Directory:
             return 0
 
     def _note(self, sentence: str) -> None:
-        if sentence not in self._notes:
-            self._notes.append(sentence)
+        said = clean(sentence)
+        if said not in self._notes:
+            self._notes.append(said)

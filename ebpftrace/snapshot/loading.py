@@ -16,6 +16,7 @@ from ebpftrace.snapshot.reading import StreamReader, read_snapshot
 from ebpftrace.snapshot.recording import Recording
 from ebpftrace.snapshot.replay import NOTHING_WHOLE, Replay
 from ebpftrace.snapshot.source import Refined, Source, Still, as_it_is
+from ebpftrace.text import clean
 
 _TRIES = 5
 
@@ -67,9 +68,9 @@ def following(path: str, refined: Refined = as_it_is) -> Followed:
     """What a recorder writes to a directory or a stream, from its newest snapshot on."""
     kind = kind_of(path)
     if kind is Kind.DIRECTORY:
-        return Followed(Directory(path), f"the first snapshot in {path}", refined)
+        return Followed(Directory(path), f"the first snapshot in {clean(path)}", refined)
     if kind is Kind.STREAM:
-        return Followed(Growing(path), f"the first record of {path}", refined)
+        return Followed(Growing(path), f"the first record of {clean(path)}", refined)
     raise UsageError(
         f"{path} does not grow: --follow takes a directory that ebpftrace record writes to, or a "
         "stream in it."

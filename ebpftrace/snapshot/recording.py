@@ -7,6 +7,7 @@ from ebpftrace.model.snapshot import Snapshot, Trigger
 from ebpftrace.snapshot.lines import Lines
 from ebpftrace.snapshot.recorded import GaveUp, NoJson, Reader
 from ebpftrace.snapshot.values import Unfit
+from ebpftrace.text import clean
 
 
 class Recording:
@@ -16,7 +17,7 @@ class Recording:
     """
 
     def __init__(self, path: str, gives_up: Callable[[], bool] = lambda: False) -> None:
-        self._path = path
+        self._path = clean(path)
         self._gives_up = gives_up
         self._notes: list[str] = []
         self._left_out = 0

@@ -9,12 +9,14 @@ import pytest
 
 from ebpftrace.analysis.selection import Selection
 from ebpftrace.cli.exits import Exit, exit_of
+from ebpftrace.cli.main import main
 from ebpftrace.errors import UsageError
 from ebpftrace.export import jsonl
 from ebpftrace.model.picture import SourceLines
 from ebpftrace.model.snapshot import BlockColumns, Trigger
 from ebpftrace.snapshot.loading import Kind, following, kind_of, load, pictures
 from ebpftrace.snapshot.source import Still
+from ebpftrace.text import clean
 from tests.unit.builders import counts, frame, picture, site
 from tests.unit.kept_files import Stream, keep
 from tests.unit.snapshot_builders import snapshot
@@ -270,3 +272,21 @@ def test_a_stream_without_a_record_is_refused(tmp_path):
 def test_counts_of_a_site_are_as_recorded(tmp_path):
     kept = snapshot(picture(site(counts=counts(3, 300))))
     assert load(str(keep(tmp_path, 0, kept))).picture.totals.bytes == 300
+
+
+@pytest.mark.parametrize("cut", [1, 20, 200, 2000])
+def test_the_name_of_a_file_moves_no_cursor(cut, tmp_path, capsys):
+    hostile = tmp_path / "a\x1b[2J\u202eb"
+    hostile.mkdir()
+    whole, stream = keep(hostile, 0, snapshot()), Stream(hostile, 1)
+    for seconds in range(2):
+        stream.add(at(float(seconds), "a"))
+    lines = hostile / "lines"
+    lines.write_bytes(line())
+    for path in (whole, stream.path, lines):
+        os.truncate(path, max(1, path.stat().st_size - cut))
+        for arguments in (["report"], ["open", "--text", "--speed", "inf"], ["diff", str(path)]):
+            main([*arguments, str(path)])
+            said = capsys.readouterr()
+            for one in (*said.out.split("\n"), *said.err.split("\n")):
+                assert one == clean(one)
