@@ -269,14 +269,14 @@ def test_a_line_that_is_no_json_before_the_last_one_is_an_error(file):
 
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path):
-    assert "No such file" in refused(tmp_path / "nowhere")
-    assert "holds no snapshot" in refused(tmp_path)
+    assert "No such file" in refused(str(tmp_path / "nowhere"))
+    assert "holds no snapshot" in refused(str(tmp_path))
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    assert "no regular file" in refused(path)
+    assert "no regular file" in refused(str(path))
 
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, math.nan])
