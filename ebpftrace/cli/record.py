@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ebpftrace.recorder.keepers import Take
     from ebpftrace.recorder.recorder import Outcome
     from ebpftrace.session.session import Session
-    from ebpftrace.snapshot.folder import Folder
+    from ebpftrace.snapshot.storage.folder import Folder
 
 _KEEP, _KEEP_BYTES = 200, "1G"
 
@@ -70,7 +70,7 @@ class Record(Command):
             raise UsageError("A stream holds no single blocks; give --stream or --blocks.")
         start_logging(given)
         pids = distinct_pids(given.pids)
-        from ebpftrace.snapshot.folder import Folder, Keep
+        from ebpftrace.snapshot.storage.folder import Folder, Keep
 
         keep = Keep(given.keep, given.keep_bytes, given.keep_age)
         with closing(Signals()) as signals, closing(Folder.open(given.folder, keep)) as folder:

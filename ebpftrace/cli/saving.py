@@ -18,8 +18,8 @@ def save(made: Made, picture: Picture, points: Sequence[Point], folder: Path) ->
     The file is its owner's alone, and no other is overwritten or written through.
     """
     # Not at the top: msgpack and zstandard are for those who write a file.
-    from ebpftrace.snapshot.folder import NotWritten, write_new
-    from ebpftrace.snapshot.writing import Counted, pieces
+    from ebpftrace.snapshot.format.writing import Counted, pieces
+    from ebpftrace.snapshot.storage.folder import NotWritten, write_new
 
     try:
         snapshot = made(picture, points)

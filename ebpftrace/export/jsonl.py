@@ -1,6 +1,6 @@
-"""One picture as one line of JSON: schema `ebpftrace.picture/1` (snapshot/schema.py).
+"""One picture as one line of JSON: schema `ebpftrace.picture/1` (snapshot/jsonl/schema.py).
 
-Every key is always there; what is not known is null. `snapshot.recorded` reads it.
+Every key is always there; what is not known is null. `snapshot.jsonl` reads it.
 """
 
 import json
@@ -14,7 +14,7 @@ from ebpftrace.analysis.trend import trend_of_site
 from ebpftrace.model.epochs import length_of, start_of
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Counts, Picture, Site, Target
-from ebpftrace.snapshot.schema import SCHEMA
+from ebpftrace.snapshot.jsonl.schema import SCHEMA
 
 
 def write(picture: Picture, selection: Selection, out: TextIO) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from ebpftrace.model.picture import Picture, Point
 from ebpftrace.model.snapshot import Snapshot, Trigger
 from ebpftrace.recorder.recorder import Kept
-from ebpftrace.snapshot.folder import Folder
-from ebpftrace.snapshot.writing import Counted, StreamWriter, pieces
+from ebpftrace.snapshot.format.writing import Counted, StreamWriter, pieces
+from ebpftrace.snapshot.storage.folder import Folder
 
 Take = Callable[[Picture, Trigger, Sequence[Point]], Snapshot]
 """A snapshot of a picture, with what explains it, read now."""

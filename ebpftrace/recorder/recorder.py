@@ -14,7 +14,7 @@ from ebpftrace.recorder.arrivals import Live
 from ebpftrace.recorder.endings import Endings, ending
 from ebpftrace.recorder.limiter import Limiter
 from ebpftrace.recorder.waiting import Seen
-from ebpftrace.snapshot.folder import NotWritten
+from ebpftrace.snapshot.storage.folder import NotWritten
 from ebpftrace.units import format_bytes, format_seconds
 
 _START_S = 0.25

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Snapshot
-from ebpftrace.snapshot.folder import listed
-from ebpftrace.snapshot.names import STREAM
-from ebpftrace.snapshot.reading import StreamReader, read_snapshot
+from ebpftrace.snapshot.format.reading import StreamReader, read_snapshot
 from ebpftrace.snapshot.source import Refined, Source, Tape, as_it_is
+from ebpftrace.snapshot.storage.folder import listed
+from ebpftrace.snapshot.storage.names import STREAM
 from ebpftrace.text import clean
 
 _LOOK_S = 0.25

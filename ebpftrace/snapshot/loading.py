@@ -8,14 +8,14 @@ from pathlib import Path
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Snapshot
 from ebpftrace.snapshot.files import File
-from ebpftrace.snapshot.folder import listed
 from ebpftrace.snapshot.following import Directory, Followed, Growing
-from ebpftrace.snapshot.heads import STREAM, head_of
-from ebpftrace.snapshot.lines import GZIP
-from ebpftrace.snapshot.reading import StreamReader, read_snapshot
-from ebpftrace.snapshot.recording import Recording
+from ebpftrace.snapshot.format.heads import STREAM, head_of
+from ebpftrace.snapshot.format.reading import StreamReader, read_snapshot
+from ebpftrace.snapshot.jsonl.lines import GZIP
+from ebpftrace.snapshot.jsonl.recording import Recording
 from ebpftrace.snapshot.replay import NOTHING_WHOLE, Replay
 from ebpftrace.snapshot.source import Refined, Source, Still, as_it_is
+from ebpftrace.snapshot.storage.folder import listed
 from ebpftrace.text import clean
 
 _TRIES = 5

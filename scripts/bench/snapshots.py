@@ -27,8 +27,8 @@ from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import prepare
 from ebpftrace.session.session import Session
 from ebpftrace.session.taking import taken
-from ebpftrace.snapshot.folder import Folder, Keep
-from ebpftrace.snapshot.writing import pieces
+from ebpftrace.snapshot.format.writing import pieces
+from ebpftrace.snapshot.storage.folder import Folder, Keep
 from ebpftrace.target.process import Process
 from scripts.bench.command import run
 from scripts.bench.figures import Spread, Target, narrate, save, table

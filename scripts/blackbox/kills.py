@@ -20,8 +20,8 @@ from pathlib import Path
 
 from ebpftrace.errors import EbpftraceError
 from ebpftrace.model.snapshot import Snapshot
-from ebpftrace.snapshot.folder import listed
-from ebpftrace.snapshot.reading import StreamReader, read_snapshot
+from ebpftrace.snapshot.format.reading import StreamReader, read_snapshot
+from ebpftrace.snapshot.storage.folder import listed
 from scripts.bench.command import run
 from scripts.bench.figures import narrate
 from scripts.bench.loops import WORKLOADS, Child

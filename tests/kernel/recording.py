@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from ebpftrace.model.snapshot import Snapshot
-from ebpftrace.snapshot.folder import listed
 from ebpftrace.snapshot.loading import load
+from ebpftrace.snapshot.storage.folder import listed
 from tests.kernel.harness import (
     BACKEND,
     LEAVE_LIMIT,

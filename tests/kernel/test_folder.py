@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ebpftrace.snapshot.folder import Folder, Keep, NotWritten, listed
+from ebpftrace.snapshot.storage.folder import Folder, Keep, NotWritten, listed
 from tests.unit.folders import NIGHT, appended, kept, opened, seen
 
 BYTES = 1 << 20

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from ebpftrace.snapshot.folder import Clock, Folder, Keep
+from ebpftrace.snapshot.storage.folder import Clock, Folder, Keep
 
 NIGHT = datetime(2026, 11, 21, 3, 15, 0, 123_000, tzinfo=timezone.utc)
 FIRST = "20261121T031500.123Z-interval.ebpftrace"

@@ -2,8 +2,8 @@
 
 from datetime import datetime, timezone
 
-from ebpftrace.snapshot import names
-from ebpftrace.snapshot.writing import StreamWriter, pieces
+from ebpftrace.snapshot.format.writing import StreamWriter, pieces
+from ebpftrace.snapshot.storage import names
 
 FIRST = names.stamp_of(datetime(2026, 11, 21, 3, 15, 0, tzinfo=timezone.utc))
 

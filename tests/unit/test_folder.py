@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ebpftrace.errors import EbpftraceError, UsageError
-from ebpftrace.snapshot.folder import Folder, Keep, NotWritten, listed, write_new
+from ebpftrace.snapshot.storage.folder import Folder, Keep, NotWritten, listed, write_new
 from tests.unit.folders import FIRST, NIGHT, appended, kept, opened, seen
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ebpftrace.errors import UsageError
-from ebpftrace.snapshot.folder import Folder, Keep, NotWritten
+from ebpftrace.snapshot.storage.folder import Folder, Keep, NotWritten
 from tests.unit.folders import NIGHT, appended, kept, opened, seen
 
 # The children are forks of a process that other tests gave threads.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ebpftrace.snapshot.folder import Keep
+from ebpftrace.snapshot.storage.folder import Keep
 from tests.unit.folders import NIGHT, NOBODY, Clocks, appended, kept, opened, seen
 
 DAY = 86400.0

@@ -9,8 +9,8 @@ import pytest
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Trigger
 from ebpftrace.snapshot import following as module
-from ebpftrace.snapshot.folder import listed
 from ebpftrace.snapshot.loading import following
+from ebpftrace.snapshot.storage.folder import listed
 from tests.unit.builders import picture, site
 from tests.unit.kept_files import Stream, keep
 from tests.unit.snapshot_builders import snapshot

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ebpftrace.snapshot.writing import pieces
+from ebpftrace.snapshot.format.writing import pieces
 from tests.unit.snapshot_builders import snapshot
 
 CAPTURE_LIBRARIES = {"bcc", "capstone", "drgn", "elftools"}

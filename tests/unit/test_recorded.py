@@ -11,7 +11,7 @@ from ebpftrace.analysis.selection import Selection
 from ebpftrace.export import jsonl
 from ebpftrace.model.losses import LOSSES, Losses
 from ebpftrace.model.picture import Cohort, Counts
-from ebpftrace.snapshot.recorded import GaveUp, NoJson, Reader
+from ebpftrace.snapshot.jsonl.recorded import GaveUp, NoJson, Reader
 from ebpftrace.snapshot.values import Unfit
 from tests.unit.builders import counts, frame, picture, site, target
 from tests.unit.generated_pictures import pictures

@@ -12,7 +12,7 @@ from ebpftrace.recorder.endings import ending
 from ebpftrace.recorder.recorder import Kept, Outcome, Plan, Recorder
 from ebpftrace.recorder.thresholds import threshold
 from ebpftrace.recorder.waiting import Seen
-from ebpftrace.snapshot.folder import NotWritten
+from ebpftrace.snapshot.storage.folder import NotWritten
 from tests.unit.builders import picture, target
 
 OTHER = target(pid=43, comm="other")

@@ -12,11 +12,11 @@ from ebpftrace.drain.space import site_id
 from ebpftrace.model.ids import StackId
 from ebpftrace.model.picture import Point
 from ebpftrace.model.snapshot import BlockColumns, Host, Trigger
-from ebpftrace.snapshot import heads
-from ebpftrace.snapshot.reading import read_head, read_snapshot
-from ebpftrace.snapshot.sections import section
-from ebpftrace.snapshot.sites_writing import MOST_BLOCKS
-from ebpftrace.snapshot.writing import pieces
+from ebpftrace.snapshot.format import heads
+from ebpftrace.snapshot.format.reading import read_head, read_snapshot
+from ebpftrace.snapshot.format.sections import section
+from ebpftrace.snapshot.format.sites_writing import MOST_BLOCKS
+from ebpftrace.snapshot.format.writing import pieces
 from ebpftrace.text import clean
 from tests.unit.builders import counts, frame, picture, site, target
 from tests.unit.generated_pictures import pictures

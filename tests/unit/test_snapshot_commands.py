@@ -14,7 +14,7 @@ from ebpftrace.analysis.selection import Selection
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.main import main
 from ebpftrace.export import jsonl
-from ebpftrace.snapshot.writing import pieces
+from ebpftrace.snapshot.format.writing import pieces
 from tests.unit.builders import counts, frame, picture, site
 from tests.unit.snapshot_builders import KIB, snapshot
 

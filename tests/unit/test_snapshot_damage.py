@@ -13,11 +13,11 @@ import pytest
 import zstandard
 
 from ebpftrace.errors import UsageError
-from ebpftrace.snapshot import sections
-from ebpftrace.snapshot.columns import whole
-from ebpftrace.snapshot.reading import StreamReader, read_head, read_snapshot
-from ebpftrace.snapshot.sections import section
-from ebpftrace.snapshot.writing import StreamWriter, pieces
+from ebpftrace.snapshot.format import sections
+from ebpftrace.snapshot.format.columns import whole
+from ebpftrace.snapshot.format.reading import StreamReader, read_head, read_snapshot
+from ebpftrace.snapshot.format.sections import section
+from ebpftrace.snapshot.format.writing import StreamWriter, pieces
 from tests.unit.written_builders import blocks_of, forged, full, packed, parts, snapshot
 
 
@@ -291,7 +291,7 @@ def test_a_section_that_is_missing_or_there_twice_is_a_sentence(name, refused):
 
 
 def test_very_many_sections_are_refused(refused, monkeypatch):
-    monkeypatch.setattr("ebpftrace.snapshot.reading._MOST_SECTIONS", 100)
+    monkeypatch.setattr("ebpftrace.snapshot.format.reading._MOST_SECTIONS", 100)
     head, *_ = pieces(full())
     one = section("blocks", {})
     assert "more than 100" in refused(head + one * 200)

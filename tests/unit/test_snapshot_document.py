@@ -11,9 +11,9 @@ import pytest
 import zstandard
 
 from ebpftrace.model.snapshot import Trigger
-from ebpftrace.snapshot.framing import MARKER
-from ebpftrace.snapshot.sections import _KNOWN
-from ebpftrace.snapshot.writing import StreamWriter
+from ebpftrace.snapshot.format.framing import MARKER
+from ebpftrace.snapshot.format.sections import _KNOWN
+from ebpftrace.snapshot.format.writing import StreamWriter
 from tests.unit.builders import site
 from tests.unit.written_builders import full, packed, parts, snapshot
 

@@ -10,12 +10,12 @@ from msgpack import ExtType
 
 from ebpftrace.errors import UsageError
 from ebpftrace.model.picture import Cohort, Point
-from ebpftrace.snapshot import limits, sections, writing
-from ebpftrace.snapshot.columns import whole
-from ebpftrace.snapshot.limits import Room, TooMuch
-from ebpftrace.snapshot.reading import StreamReader, read_snapshot
-from ebpftrace.snapshot.sections import section
-from ebpftrace.snapshot.writing import StreamWriter, pieces
+from ebpftrace.snapshot.format import limits, sections, writing
+from ebpftrace.snapshot.format.columns import whole
+from ebpftrace.snapshot.format.limits import Room, TooMuch
+from ebpftrace.snapshot.format.reading import StreamReader, read_snapshot
+from ebpftrace.snapshot.format.sections import section
+from ebpftrace.snapshot.format.writing import StreamWriter, pieces
 from ebpftrace.symbols.locations import MOST_INLINED
 from tests.unit.builders import counts, frame, picture, site
 from tests.unit.written_builders import (
@@ -202,7 +202,7 @@ def test_a_small_file_of_many_frames_takes_little_memory(tmp_path):
     path.write_bytes(forged(snapshot(), {"stacks": stacks}))
     code = (
         "import resource, sys\n"
-        "from ebpftrace.snapshot.reading import read_snapshot\n"
+        "from ebpftrace.snapshot.format.reading import read_snapshot\n"
         "read_snapshot(sys.argv[1])\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )

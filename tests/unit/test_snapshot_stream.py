@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ebpftrace.errors import UsageError
 from ebpftrace.model.picture import Cohort, Point
-from ebpftrace.snapshot.framing import MARKER, checksum
-from ebpftrace.snapshot.reading import StreamReader, read_head
-from ebpftrace.snapshot.writing import RECORDS, StreamWriter
+from ebpftrace.snapshot.format.framing import MARKER, checksum
+from ebpftrace.snapshot.format.reading import StreamReader, read_head
+from ebpftrace.snapshot.format.writing import RECORDS, StreamWriter
 from tests.unit.builders import counts, frame, picture, site
 from tests.unit.generated_pictures import pictures
 from tests.unit.test_snapshot import no_offset_is_nil
@@ -186,7 +186,7 @@ def test_a_head_that_was_cut_is_a_sentence(tmp_path):
 
 
 def test_damage_at_any_byte_of_a_record_costs_those_that_rest_on_it_only(tmp_path, monkeypatch):
-    monkeypatch.setattr("ebpftrace.snapshot.writing.RECORDS", 2)
+    monkeypatch.setattr("ebpftrace.snapshot.format.writing.RECORDS", 2)
     snapshots = sequence(5, snapshot())
     head, *records = written(snapshots)
     path = tmp_path / "s"
@@ -295,7 +295,7 @@ def test_a_record_whose_sections_are_unfit_is_not_the_last(stream):
 
 
 def test_zeros_behind_the_last_record_are_given_up_soon_and_cost_no_record(stream, monkeypatch):
-    monkeypatch.setattr("ebpftrace.snapshot.stream_reading._MOST_SEARCHED", 1 << 20)
+    monkeypatch.setattr("ebpftrace.snapshot.format.stream_reading._MOST_SEARCHED", 1 << 20)
     snapshots = sequence(2)
     reader = stream(b"".join(written(snapshots)) + bytes(4 << 20))
     assert reader.last() == snapshots[-1]
@@ -304,7 +304,7 @@ def test_zeros_behind_the_last_record_are_given_up_soon_and_cost_no_record(strea
 
 
 def test_long_records_that_are_none_are_given_up_soon(stream, monkeypatch):
-    monkeypatch.setattr("ebpftrace.snapshot.stream_reading._MOST_GUESSED", 10_000)
+    monkeypatch.setattr("ebpftrace.snapshot.format.stream_reading._MOST_GUESSED", 10_000)
     forged = msgpack.packb([MARKER, 0, False, 0, bytes(4000)])
     reader = stream(StreamWriter().start() + forged * 9)
     with pytest.raises(UsageError, match="too many are"):

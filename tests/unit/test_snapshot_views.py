@@ -13,7 +13,7 @@ from ebpftrace.export.process_lines import process_lines
 from ebpftrace.export.text import MOST_OF_TEXT
 from ebpftrace.model.picture import Point
 from ebpftrace.model.snapshot import Limit, MappedRange, Trigger
-from ebpftrace.snapshot.recorded import Reader
+from ebpftrace.snapshot.jsonl.recorded import Reader
 from tests.unit.builders import counts, frame, picture, site, target
 from tests.unit.hostile import HOSTILE
 from tests.unit.snapshot_builders import GIB, MIB, facts, group, host, memory, snapshot

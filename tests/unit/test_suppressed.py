@@ -11,7 +11,7 @@ from ebpftrace.analysis.suppressions import Suppressions
 from ebpftrace.export import jsonl, text
 from ebpftrace.model.epochs import epoch_at
 from ebpftrace.model.picture import Cohort
-from ebpftrace.snapshot.recorded import Reader
+from ebpftrace.snapshot.jsonl.recorded import Reader
 from tests.unit.builders import counts, picture, site, suppressions
 
 SITES = (

@@ -8,8 +8,8 @@ import msgpack
 from ebpftrace.model.ids import Address, Pid
 from ebpftrace.model.picture import Cohort, Point
 from ebpftrace.model.snapshot import BlockColumns, MappedRange, ProcessFacts, Snapshot
-from ebpftrace.snapshot.framing import checksum
-from ebpftrace.snapshot.writing import pieces
+from ebpftrace.snapshot.format.framing import checksum
+from ebpftrace.snapshot.format.writing import pieces
 from tests.unit import snapshot_builders as builders
 from tests.unit.builders import counts, frame, picture, site, target
 from tests.unit.snapshot_builders import facts, group, host, memory

@@ -5,8 +5,8 @@ from itertools import accumulate
 from ebpftrace.model.epochs import LAST
 from ebpftrace.model.picture import Cohort, Counts, Point, Site
 from ebpftrace.model.snapshot import BlockColumns, MappedRange
-from ebpftrace.snapshot.columns import Columns, ascending
-from ebpftrace.snapshot.tables_reading import Tables, made, runs
+from ebpftrace.snapshot.format.columns import Columns, ascending
+from ebpftrace.snapshot.format.tables_reading import Tables, made, runs
 from ebpftrace.snapshot.values import MOST_SECONDS, Object, Unfit, needed, whole
 
 

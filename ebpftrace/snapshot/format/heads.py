@@ -9,9 +9,9 @@ import msgpack
 from ebpftrace import __version__
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Snapshot
-from ebpftrace.snapshot.facts_reading import name
-from ebpftrace.snapshot.facts_writing import moment as written
 from ebpftrace.snapshot.files import GIVE, File
+from ebpftrace.snapshot.format.facts_reading import name
+from ebpftrace.snapshot.format.facts_writing import moment as written
 from ebpftrace.snapshot.parts import moment
 from ebpftrace.snapshot.values import Object, Unfit, needed, object_of, text, whole
 

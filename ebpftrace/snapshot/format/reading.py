@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from ebpftrace.collector import collector_paused
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import BlockColumns, Snapshot
-from ebpftrace.snapshot.assembly import Assembly
 from ebpftrace.snapshot.files import File
-from ebpftrace.snapshot.framing import Cut
-from ebpftrace.snapshot.heads import STREAM, Head, head_of, migrated
-from ebpftrace.snapshot.limits import Room
-from ebpftrace.snapshot.sections import Contents, Section, content_of, section_at
-from ebpftrace.snapshot.sites_reading import blocks_of
-from ebpftrace.snapshot.stream_reading import StreamReader
+from ebpftrace.snapshot.format.assembly import Assembly
+from ebpftrace.snapshot.format.framing import Cut
+from ebpftrace.snapshot.format.heads import STREAM, Head, head_of, migrated
+from ebpftrace.snapshot.format.limits import Room
+from ebpftrace.snapshot.format.sections import Contents, Section, content_of, section_at
+from ebpftrace.snapshot.format.sites_reading import blocks_of
+from ebpftrace.snapshot.format.stream_reading import StreamReader
 from ebpftrace.snapshot.values import Unfit, UnfitSection
 from ebpftrace.text import clean
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ebpftrace import openfiles
 from ebpftrace.errors import EbpftraceError, UsageError
-from ebpftrace.snapshot.lock import NAME, Held
+from ebpftrace.snapshot.storage.lock import NAME, Held
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from ebpftrace.model.picture import Counts, Point, Site
 from ebpftrace.model.snapshot import BlockColumns, ProcessFacts
-from ebpftrace.snapshot import columns
-from ebpftrace.snapshot.tables_writing import Section, Tables, transposed
+from ebpftrace.snapshot.format import columns
+from ebpftrace.snapshot.format.tables_writing import Section, Tables, transposed
 
 MOST_BLOCKS = 65_536  # of one section
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ebpftrace.model.picture import Cost, Target
 from ebpftrace.model.snapshot import Host, MemoryFigures, MemoryGroup, ProcessFacts, Snapshot
-from ebpftrace.snapshot.sections import MOST_ITEMS
+from ebpftrace.snapshot.format.sections import MOST_ITEMS
 
 # Of the command lines and environments of all processes together; Linux lets one have 2 MB.
 _MOST_TEXT = 4 << 20

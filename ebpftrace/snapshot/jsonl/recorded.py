@@ -10,6 +10,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ebpftrace.model.picture import Picture
+from ebpftrace.snapshot.jsonl.schema import NAME, SCHEMA
+from ebpftrace.snapshot.jsonl.sites import Sites
 from ebpftrace.snapshot.parts import (
     cost_of,
     counts_of,
@@ -19,8 +21,6 @@ from ebpftrace.snapshot.parts import (
     naming_of,
     target_of,
 )
-from ebpftrace.snapshot.schema import NAME, SCHEMA
-from ebpftrace.snapshot.sites import Sites
 from ebpftrace.snapshot.values import (
     MOST_SECONDS,
     Object,

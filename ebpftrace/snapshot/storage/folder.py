@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 
 from ebpftrace.errors import UsageError
-from ebpftrace.snapshot import names, whole
-from ebpftrace.snapshot.lock import Held
-from ebpftrace.snapshot.place import TEMPORARY, Place
-from ebpftrace.snapshot.retention import Ages, Clock, Keep, too_much
-from ebpftrace.snapshot.stream_file import StreamFile
-from ebpftrace.snapshot.unwritten import NotWritten, holder, made, reason, told
+from ebpftrace.snapshot.storage import names, whole
+from ebpftrace.snapshot.storage.lock import Held
+from ebpftrace.snapshot.storage.place import TEMPORARY, Place
+from ebpftrace.snapshot.storage.retention import Ages, Clock, Keep, too_much
+from ebpftrace.snapshot.storage.stream_file import StreamFile
+from ebpftrace.snapshot.storage.unwritten import NotWritten, holder, made, reason, told
 
 __all__ = ["Clock", "Folder", "Keep", "NotWritten", "listed", "write_new"]
 

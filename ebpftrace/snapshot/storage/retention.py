@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ebpftrace.snapshot.place import KeptFile
+from ebpftrace.snapshot.storage.place import KeptFile
 
 
 @dataclass(frozen=True, slots=True)

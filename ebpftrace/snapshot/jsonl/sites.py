@@ -7,8 +7,8 @@ from ebpftrace.model.epochs import LAST, epoch_at, length_of, start_of
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Pid, Slot, StackId
 from ebpftrace.model.picture import CallSite, Cohort, Site
+from ebpftrace.snapshot.jsonl.sharing import Pool
 from ebpftrace.snapshot.parts import counts_of
-from ebpftrace.snapshot.sharing import Pool
 from ebpftrace.snapshot.values import (
     Object,
     Unfit,

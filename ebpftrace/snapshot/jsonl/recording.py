@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Snapshot, Trigger
-from ebpftrace.snapshot.lines import Lines
-from ebpftrace.snapshot.recorded import GaveUp, NoJson, Reader
+from ebpftrace.snapshot.jsonl.lines import Lines
+from ebpftrace.snapshot.jsonl.recorded import GaveUp, NoJson, Reader
 from ebpftrace.snapshot.values import Unfit
 from ebpftrace.text import clean
 

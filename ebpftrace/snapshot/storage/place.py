@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ebpftrace import private
-from ebpftrace.snapshot import names
-from ebpftrace.snapshot.lock import Lock
+from ebpftrace.snapshot.storage import names
+from ebpftrace.snapshot.storage.lock import Lock
 
 TEMPORARY = ".tmp-ebpftrace-"
 _LEFT_OVER = re.compile(re.escape(TEMPORARY) + "[0-9a-f]{16}", re.ASCII)

@@ -5,12 +5,12 @@ from typing import NamedTuple
 from ebpftrace.collector import collector_paused
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import Snapshot
-from ebpftrace.snapshot.assembly import Assembly
 from ebpftrace.snapshot.files import File
-from ebpftrace.snapshot.framing import MARKER, Cut, checksum, framed_at
-from ebpftrace.snapshot.heads import SNAPSHOT, head_of, migrated
-from ebpftrace.snapshot.limits import MOST_RECORD, Room
-from ebpftrace.snapshot.sections import Contents, section_at
+from ebpftrace.snapshot.format.assembly import Assembly
+from ebpftrace.snapshot.format.framing import MARKER, Cut, checksum, framed_at
+from ebpftrace.snapshot.format.heads import SNAPSHOT, head_of, migrated
+from ebpftrace.snapshot.format.limits import MOST_RECORD, Room
+from ebpftrace.snapshot.format.sections import Contents, section_at
 from ebpftrace.snapshot.values import Unfit, truth, whole
 
 _SLICE = 1 << 20

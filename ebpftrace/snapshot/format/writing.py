@@ -12,13 +12,13 @@ from msgpack import ExtType
 from ebpftrace.collector import collector_paused
 from ebpftrace.model.picture import Point, Site
 from ebpftrace.model.snapshot import ProcessFacts, Snapshot
-from ebpftrace.snapshot import columns, facts_writing, sites_writing
-from ebpftrace.snapshot.fitting import Fitting
-from ebpftrace.snapshot.framing import MARKER, checksum
-from ebpftrace.snapshot.heads import head_of_snapshot, head_of_stream
-from ebpftrace.snapshot.limits import MOST_RECORD, MOST_ROWS_OF, Room, TooMuch
-from ebpftrace.snapshot.sections import section
-from ebpftrace.snapshot.tables_writing import Section, Tables
+from ebpftrace.snapshot.format import columns, facts_writing, sites_writing
+from ebpftrace.snapshot.format.fitting import Fitting
+from ebpftrace.snapshot.format.framing import MARKER, checksum
+from ebpftrace.snapshot.format.heads import head_of_snapshot, head_of_stream
+from ebpftrace.snapshot.format.limits import MOST_RECORD, MOST_ROWS_OF, Room, TooMuch
+from ebpftrace.snapshot.format.sections import section
+from ebpftrace.snapshot.format.tables_writing import Section, Tables
 
 RECORDS = 64
 """So many records of a stream rest on one another at most."""

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from ebpftrace.model.picture import Point, Site
 from ebpftrace.model.snapshot import BlockColumns, MappedRange, ProcessFacts, Snapshot
-from ebpftrace.snapshot.columns import Columns
-from ebpftrace.snapshot.facts_reading import facts_of, processes_of
-from ebpftrace.snapshot.heads import Sections
-from ebpftrace.snapshot.limits import MOST_ROWS_OF
-from ebpftrace.snapshot.sites_reading import cohorts_of, history_of, mappings_of, sites_of
-from ebpftrace.snapshot.tables_reading import Tables
+from ebpftrace.snapshot.format.columns import Columns
+from ebpftrace.snapshot.format.facts_reading import facts_of, processes_of
+from ebpftrace.snapshot.format.heads import Sections
+from ebpftrace.snapshot.format.limits import MOST_ROWS_OF
+from ebpftrace.snapshot.format.sites_reading import cohorts_of, history_of, mappings_of, sites_of
+from ebpftrace.snapshot.format.tables_reading import Tables
 from ebpftrace.snapshot.values import Object, Unfit, UnfitSection, needed, within
 
 Blocks = Callable[[int], Iterator[BlockColumns]]

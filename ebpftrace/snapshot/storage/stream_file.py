@@ -3,7 +3,7 @@
 import contextlib
 import os
 
-from ebpftrace.snapshot import whole
+from ebpftrace.snapshot.storage import whole
 
 
 class StreamFile:

@@ -6,7 +6,7 @@ from heapq import nlargest
 
 from ebpftrace.errors import UsageError
 from ebpftrace.model.snapshot import BlockColumns, Snapshot
-from ebpftrace.snapshot.limits import MOST_ROWS_OF, TooMuch
+from ebpftrace.snapshot.format.limits import MOST_ROWS_OF, TooMuch
 
 
 class Fitting:

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import CallSite
-from ebpftrace.snapshot.columns import Columns
-from ebpftrace.snapshot.limits import MOST_FRAMES, MOST_LENGTH
+from ebpftrace.snapshot.format.columns import Columns
+from ebpftrace.snapshot.format.limits import MOST_FRAMES, MOST_LENGTH
 from ebpftrace.snapshot.values import Object, Unfit, needed, within
 from ebpftrace.text import clean
 

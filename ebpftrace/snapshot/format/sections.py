@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import msgpack
 import zstandard
 
-from ebpftrace.snapshot.columns import column
-from ebpftrace.snapshot.framing import checksum, framed_at
-from ebpftrace.snapshot.limits import Room, TooMuch
+from ebpftrace.snapshot.format.columns import column
+from ebpftrace.snapshot.format.framing import checksum, framed_at
+from ebpftrace.snapshot.format.limits import Room, TooMuch
 from ebpftrace.snapshot.values import Object, Unfit, object_of, text, whole
 
 MOST_ITEMS = 1 << 18

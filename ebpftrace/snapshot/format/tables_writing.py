@@ -11,8 +11,8 @@ from typing import Any
 
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import CallSite
-from ebpftrace.snapshot import columns
-from ebpftrace.snapshot.limits import MOST_FRAMES
+from ebpftrace.snapshot.format import columns
+from ebpftrace.snapshot.format.limits import MOST_FRAMES
 from ebpftrace.snapshot.values import MOST_COUNT
 from ebpftrace.text import clean
 
