@@ -29,8 +29,8 @@ def directory(path: Path) -> Path:
         return found.path
 
 
-def entered(path: Path) -> int:
-    """Open the directory `path` for work relative to it; only its last component is made, 0700.
+def entered(path: Path, *, parents: bool = False) -> int:
+    """Open the directory `path` for work relative to it; it is made, 0700, `parents` if told so.
 
     It may lie in a directory of another user or that others may write: what comes after such a one
     is no link, and the directory itself is root's or ours, and nobody else's to write unless it is
@@ -38,7 +38,7 @@ def entered(path: Path) -> int:
     OSError with a clause for the user, its `filename` the component that is at fault.
     """
     with contextlib.ExitStack() as opened:
-        found = _Way(opened, strict=False).followed(path)
+        found = _Way(opened, strict=False, parents=parents).followed(path)
         if why := _why_theirs(found.status):
             raise refused(found.path, why)
         # A descriptor of a path alone neither lists nor syncs.
@@ -101,13 +101,14 @@ class _Found(NamedTuple):
 class _Way:
     """Goes to a directory by descriptors, so that what was looked at is what is gone through.
 
-    `strict`: others may change nothing on the way, and what is missing there is made. Else only the
-    last component is made, and no link counts that others could have put there.
+    `strict`: others may change nothing on the way. Else no link counts that others could have put
+    there. What is missing is made: the last component, and with `parents` all.
     """
 
-    def __init__(self, opened: contextlib.ExitStack, *, strict: bool) -> None:
+    def __init__(self, opened: contextlib.ExitStack, *, strict: bool, parents: bool = True) -> None:
         self._opened = opened
         self._strict = strict
+        self._parents = parents
         self._theirs = False
         """Whether others may rename something between the root and here."""
 
@@ -162,7 +163,7 @@ class _Way:
             try:
                 fd = os.open(name, flags, dir_fd=here.fd)
             except FileNotFoundError:
-                if not self._strict and not last:
+                if not self._parents and not last:
                     raise
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, 0o700, dir_fd=here.fd)

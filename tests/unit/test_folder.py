@@ -217,7 +217,7 @@ def test_a_path_that_becomes_a_file_or_loses_its_parent_ends_in_a_sentence(tmp_p
 
 
 def test_a_directory_that_cannot_be_used_is_refused_in_a_sentence(path, tmp_path, monkeypatch):
-    assert f"{tmp_path}/no: No such file or directory" in refusal(tmp_path / "no" / "snaps")
+    assert "/dev/null: Not a directory" in refusal("/dev/null/snaps")
     assert "the one given is empty" in refusal("")
     path.touch()
     assert refusal(path) == (
@@ -238,6 +238,15 @@ def test_a_directory_that_cannot_be_used_is_refused_in_a_sentence(path, tmp_path
     assert not (tmp_path / "victim").exists()
 
 
+def test_the_directories_above_it_are_made_for_us_alone(tmp_path):
+    path = tmp_path / "a" / "b" / "snaps"
+    with opened(path) as folder:
+        assert kept(folder) == FIRST
+    assert {stat.S_IMODE(one.stat().st_mode) for one in (path, path.parent, tmp_path / "a")} == {
+        0o700
+    }
+
+
 def test_no_descriptor_stays_open_whatever_fails(path, tmp_path):
     before = os.listdir("/proc/self/fd")
     with opened(path) as folder, files_of_at_most(1000):
@@ -246,7 +255,7 @@ def test_no_descriptor_stays_open_whatever_fails(path, tmp_path):
         with pytest.raises(NotWritten):
             appended(folder, b"x" * 2000)
         appended(folder)
-        refusal(tmp_path / "no" / "snaps")
+        refusal("/dev/null/snaps")
     with pytest.raises(NotWritten):
         write_new(tmp_path / "no", NIGHT, [b""])
     assert len(os.listdir("/proc/self/fd")) == len(before)

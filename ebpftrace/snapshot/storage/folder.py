@@ -47,16 +47,17 @@ class Folder:
 
     @classmethod
     def open(cls, path: str, keep: Keep, clock: Clock = _CLOCK) -> "Folder":
-        """Make the directory with mode 0700 unless it is there, and take its lock.
+        """Make the directory and those above it with mode 0700 unless they are there; take its lock.
 
-        UsageError: another recorder has it, its parent is missing, others may change it. What
-        killed recorders left half written is removed.
+        UsageError: another recorder has it, others may change it. What killed recorders left half
+        written is removed. One that vanishes later is made anew, but not those above it: what was
+        mounted there may have gone.
         """
         if not path:
             # An unset variable of a shell would mean the current directory.
             raise UsageError("Snapshots need the name of a directory, and the one given is empty.")
         try:
-            place = Place.enter(Path.cwd() / path)
+            place = Place.enter(Path.cwd() / path, parents=True)
             try:
                 return cls(place, keep, clock)
             except BaseException:

@@ -28,9 +28,9 @@ class Place:
     """`path` is absolute, `fd` the directory that it is. OSError from everything, Held from the lock."""
 
     @classmethod
-    def enter(cls, path: Path) -> "Place":
+    def enter(cls, path: Path, *, parents: bool = False) -> "Place":
         """Make the directory where it is missing, lock it, remove what killed recorders left."""
-        fd = private.entered(path)
+        fd = private.entered(path, parents=parents)
         try:
             place = cls(path, fd, Lock.take(fd))
         except BaseException:
