@@ -43,8 +43,9 @@ class Record(Command):
 
     Nothing is printed but what it does, on stderr, and no terminal is needed. As a service:
     systemd-run -u black-box ebpftrace record -p PID -o /var/lib/black-box
-    Another one comes at each SIGUSR1 (systemctl kill -s SIGUSR1 black-box). Ctrl-C, SIGTERM or the
-    end of the last process writes the last one and removes the probes.
+    Another one comes at each SIGUSR1 (systemctl kill -s SIGUSR1 black-box), when the memory group of
+    a process runs out of memory or is throttled, and when a process ends. Ctrl-C, SIGTERM or the end
+    of the last process writes the last one and removes the probes.
     """
 
     name = "record"

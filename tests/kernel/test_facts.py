@@ -15,6 +15,7 @@ from ebpftrace.session.preparation import prepare
 from ebpftrace.session.session import Session
 from ebpftrace.session.taking import taken
 from ebpftrace.target.process import Process
+from tests.kernel.groups import memory_group
 from tests.kernel.harness import WORK_LIMIT, Tracer, Workload, wait_until, workload
 
 # The compiler runs in a fork of a process that has the harness's reader threads.
@@ -69,19 +70,6 @@ def test_a_target_says_by_what_it_ended_though_its_parent_has_reaped_it():
     assert [each["ended_by"] for each in ended.final.targets] == list(ENDINGS.values())
     assert ended.final.held_in("keep") == (50, 5000)
     assert ended.status == 4
-
-
-@contextmanager
-def memory_group(limit: int) -> Iterator[Path]:
-    """One of version 1, without swap."""
-    group = Path(f"/sys/fs/cgroup/memory/ebpftrace-test-{os.getpid()}")
-    group.mkdir()
-    try:
-        (group / "memory.limit_in_bytes").write_text(str(limit))
-        yield group
-    finally:
-        wait_until(lambda: not (group / "cgroup.procs").read_text(), "an empty group")
-        group.rmdir()
 
 
 def test_the_last_picture_before_an_oom_kill_holds_all_and_the_facts_outlive_the_process():

@@ -11,7 +11,8 @@ import pytest
 
 from ebpftrace.errors import UsageError
 from ebpftrace.snapshot.loading import load
-from tests.kernel.harness import LEAVE_LIMIT, Workload, probed_text, run_tool
+from tests.kernel.groups import memory_group
+from tests.kernel.harness import LEAVE_LIMIT, WORK_LIMIT, Workload, probed_text, run_tool
 from tests.kernel.recording import Recording, files
 
 SITES, EACH = 40, 5
@@ -50,6 +51,27 @@ def test_the_last_snapshot_of_a_killed_process_holds_all_that_it_held(work, fold
     assert process.memory.status["VmRSS"] > 0
     assert any(part.build_id for part in process.mappings)
     assert not last.picture.losses.faults()
+
+
+def test_an_oom_kill_is_on_disk_with_all_that_was_held(folder):
+    with memory_group(32 << 20) as group, Workload("ends", "hungry") as hungry:
+        (group / "cgroup.procs").write_text(str(hungry.pid))
+        with Recording(hungry, folder=folder) as recording:
+            hungry.phases()
+            hungry.go()
+            while (line := hungry.out.next(WORK_LIMIT, "end")) is not None:
+                hungry.said.append(line)
+            assert recording.wait(LEAVE_LIMIT) == 4, recording.words()
+            last = recording.last()
+    assert "SIGKILL, out of memory" in last.trigger.sentence
+    assert last.picture.targets[0].ended_by == "SIGKILL, out of memory"
+    said = int(hungry.said[-1].split()[1])
+    bites = next(site for site in last.picture.sites if site.at.frames[0].function == "bite")
+    assert bites.counts.blocks in (said, said + 1)  # it may have been killed before it said so
+    (process,) = last.processes
+    assert process.group is not None
+    assert process.group.limits["memory.limit_in_bytes"] == 32 << 20
+    assert process.group.figures["memory.oom_control.oom_kill"] == 1
 
 
 def test_a_signal_takes_a_snapshot_of_what_is_held_now(work, folder):
