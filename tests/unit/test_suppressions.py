@@ -1,10 +1,10 @@
 """Which call sites suppressions hide."""
 
 import sys
-import time
 
 import pytest
 
+from ebpftrace.analysis.suppressing import Matcher
 from ebpftrace.analysis.suppressions import Suppressions
 from ebpftrace.symbols.demangling import demangled
 from tests.unit.builders import frame, site
@@ -153,13 +153,12 @@ def test_a_stack_that_has_not_come_is_not_hidden(hides):
     assert hides(leak("fun:malloc"))
 
 
-def test_a_deep_stack_and_a_long_list_of_dots_are_quick(hides):
+@pytest.mark.timeout(20)  # where each row of dots is tried at every frame: for ever
+def test_a_deep_stack_and_a_long_list_of_dots_come_to_an_end(hides):
     stack = [frame("h"), *(frame("f") for _ in range(120)), frame("g"), MAIN]
     dots = [line for _ in range(60) for line in ("...", "fun:f")]
-    before = time.process_time()
     assert hides(leak("fun:malloc", *dots, "...", "fun:g"), *stack)
     assert not hides(leak("fun:malloc", *dots, "...", "fun:g", "...", "fun:h"), *stack)
-    assert time.process_time() - before < 0.5
 
 
 # --- LeakSanitizer's ------------------------------------------------------------------------------
@@ -238,7 +237,7 @@ def test_what_is_learned_of_a_stack_counts_from_then_on(tmp_path):
     assert suppressions.hidden(sites[1:]) == {}
 
 
-def test_a_stack_and_a_frame_are_looked_at_once(tmp_path):
+def test_a_stack_is_looked_at_once(tmp_path, monkeypatch):
     file = tmp_path / "app.supp"
     file.write_text(
         "".join(leak("fun:malloc", "...", f"fun:f{n}?", f"obj:x{n}*") for n in range(100))
@@ -246,9 +245,14 @@ def test_a_stack_and_a_frame_are_looked_at_once(tmp_path):
     suppressions = Suppressions.read(str(file))
     frames = [frame(f"f{n}", offset=n) for n in range(300)]
     sites = [site(frames=tuple(frames[n * k % 299] for k in range(1, 20))) for n in range(10_000)]
-    before = time.process_time()
+    looked_at = []
+    really = Matcher.first
+
+    def first(matcher, at):
+        looked_at.append(at)
+        return really(matcher, at)
+
+    monkeypatch.setattr(Matcher, "first", first)
     suppressions.hidden(sites)
-    first = time.process_time() - before
     suppressions.hidden([one._replace(growth=1.0) for one in sites])
-    assert first < 1
-    assert time.process_time() - before - first < max(0.05, first / 2)
+    assert looked_at == [one.at for one in sites]
