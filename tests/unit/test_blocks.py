@@ -1,6 +1,7 @@
 """The survey of one site's blocks. The tables here are dictionaries; tests/kernel has the real map."""
 
 import random
+import threading
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any
@@ -165,3 +166,30 @@ def test_blocks_are_of_the_sites_of_the_picture_whatever_was_joined_since(drawn_
     (part,) = blocks.columns(picture(*sites))
     found = dict(zip(part.address, part.site, strict=True))
     assert found == {0x1000: 0, 0x2000: 1 if drawn_apart else 0}
+
+
+class Failing(Blocks):
+    """Its second batch cannot be read."""
+
+    def batches(self, size=4096):
+        yield from super().batches(size)
+        raise OSError("no more")
+
+
+def test_what_fails_while_it_is_read_ahead_is_raised_after_what_came():
+    table = Failing()
+    table.block(0x1000)
+    parts = block_columns(table, {SLOT: {STACK: 0}}, 0)  # type: ignore[arg-type]
+    assert list(next(parts).address) == [0x1000]
+    with pytest.raises(OSError, match="no more"):
+        next(parts)
+
+
+def test_who_has_enough_of_it_leaves_no_thread():
+    table = Blocks()
+    for at in range(50):
+        table.block(at << 12)
+    parts = block_columns(table, {}, 0)  # type: ignore[arg-type]
+    next(parts)
+    parts.close()  # type: ignore[attr-defined]
+    assert not [one for one in threading.enumerate() if one.name.startswith("blocks")]

@@ -75,9 +75,11 @@ def blocks(given: BlockColumns) -> Iterator[Section]:
     """Sections of so many rows at most."""
     for start in range(0, len(given.site), MOST_BLOCKS):
         part = slice(start, start + MOST_BLOCKS)
+        sites: Sequence[int | None] = given.site[part]
+        if min(given.site[part]) < 0:
+            sites = [None if n < 0 else n for n in given.site[part]]
         content: dict[str, Any] = {
             field: columns.whole(column[part])
-            for field, column in zip(given._fields, given, strict=True)
+            for field, column in zip(given._fields[1:], given[1:], strict=True)
         }
-        content["site"] = columns.whole_or_nil([None if n < 0 else n for n in given.site[part]])
-        yield "blocks", content
+        yield "blocks", {"site": columns.whole_or_nil(sites), **content}
