@@ -1,12 +1,12 @@
 """The dashboard as an engineer on call uses it: typed into on a real terminal, beside real leaks."""
 
-import json
 import re
 import stat
 import time
 
 import pytest
 
+from ebpftrace.snapshot.loading import load
 from tests.kernel.harness import Workload, probed_text
 from tests.kernel.terminal import Terminal, dashboard, names
 
@@ -109,7 +109,7 @@ def test_the_source_opens_in_the_editor_and_the_dashboard_comes_back(tmp_path, s
     assert probed_text(server.pid) == []
 
 
-def test_a_saved_picture_is_a_line_of_json_with_every_site(tmp_path, server):
+def test_a_saved_picture_is_a_snapshot_with_every_site_and_the_process(tmp_path, server):
     folder = tmp_path / "incident"
     folder.mkdir()
     with dashboard(tmp_path, server, cwd=folder) as terminal:
@@ -120,9 +120,10 @@ def test_a_saved_picture_is_a_line_of_json_with_every_site(tmp_path, server):
         terminal.until(lambda screen: "saved to" in screen)
         leave(terminal)
     (file,) = folder.iterdir()
-    said = json.loads(file.read_text())
-    assert said["totals"]["blocks"] == 2184
-    assert sum(site["blocks"] for site in said["sites"]) == 2184
+    saved = load(str(file))
+    assert saved.picture.totals.blocks == 2184
+    assert sum(site.counts.blocks for site in saved.picture.sites) == 2184
+    assert [process.pid for process in saved.processes] == [server.pid]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
