@@ -39,6 +39,7 @@ _TRIGGER = Trigger("asked", "a benchmark asked for it")
 _MB = 1e6
 _A_PHASE = 5  # blocks of each site
 _EPOCH_S = 1.0
+_QUIET_S = 11.0  # growth is over five to ten seconds: until then every site is drawn anew
 
 
 class Taken(NamedTuple):
@@ -108,10 +109,12 @@ class Subject:
         self._folder.close()
 
 
-def _timed(name: str, rounds: int, take: Callable[[], Path]) -> Taken:
+def _timed(
+    name: str, rounds: int, take: Callable[[], Path], before_each: Callable[[], object] = gc.collect
+) -> Taken:
     walls, cpus, memory, size = [], [], 0, 0
     for _ in range(rounds):
-        gc.collect()
+        before_each()
         before = _begin_peak()
         cpu, wall = time.process_time(), time.perf_counter()
         path = take()
@@ -207,7 +210,7 @@ def measure(given: argparse.Namespace) -> int:
     options = CaptureOptions(
         interval=interval,
         max_stacks=2 * given.sites,
-        max_blocks=2 * given.blocks,
+        max_blocks=5 * given.blocks,
         facts=True,
     )
     program = WORKLOADS / "many_sites"
@@ -219,10 +222,16 @@ def measure(given: argparse.Namespace) -> int:
             _fill(child, given.blocks // given.sites)
             first = subject.write(blocks=False)
             rounds = given.rounds
+            time.sleep(_QUIET_S)
+
+            def sites_only() -> Path:
+                return subject.write(blocks=False)
+
             kinds = [
-                _timed("sites only", rounds, lambda: subject.write(blocks=False)),
+                _timed("sites only", rounds, sites_only),
                 _timed("and single blocks", rounds, lambda: subject.write(blocks=True)),
                 _timed("--json --top 0", rounds, subject.as_json),
+                _timed("sites only, all changed", rounds, sites_only, lambda: _phase_s(child)),
             ]
             alone, beside = _slowed(subject, rounds)
             last = subject.write(blocks=True)
@@ -256,7 +265,7 @@ def _told(
     print("\nReading it, as a whole command\n")
     print(table(("", "s", "s CPU"), [[name, w.text(2), c.text(2)] for name, w, c in read]))
     print(f"\nlosses: {' '.join(faults) or 'none'}")
-    sites, with_blocks, _ = kinds
+    sites, with_blocks, *_ = kinds
     targets = [
         Target("s a snapshot, sites only", 1.0, sites.wall.median),
         Target("s a snapshot with single blocks", 1.0, with_blocks.wall.median),
