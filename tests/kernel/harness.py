@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -202,26 +202,49 @@ class Ended:
     final: Picture
 
 
-class Tracer(Program):
-    """`ebpftrace attach --json` on running processes, past its first picture (so: armed)."""
+class Tool(Program):
+    """A run of the tool without a terminal. What it says on stderr is kept."""
 
-    def __init__(
-        self, *targets: Workload | int, options: tuple[object, ...] = (), interval: float = 0.2
-    ) -> None:
+    def __init__(self, command: str, targets: Sequence[Workload | int], options: Sequence[object]):
         pids = [target if isinstance(target, int) else target.pid for target in targets]
         selected = [word for pid in pids for word in ("-p", str(pid))]
-        self.last: Picture | None = None
         self.said: list[str] = []
-        command = [*TOOL, "attach", "--json", "--interval", str(interval), *selected]
-        command += ["--backend", BACKEND]
         super().__init__(
-            [*command, *map(str, options)],
+            [*TOOL, command, *selected, "--backend", BACKEND, *map(str, options)],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             cwd=REPOSITORY,
         )
         assert self.process.stderr
         self.narration = Lines(self.process.stderr)
+
+    def stderr(self) -> str:
+        """What it has said on stderr so far."""
+        with contextlib.suppress(queue.Empty):
+            while (line := self.narration.lines.get(timeout=0.1)) is not None:
+                self.said.append(line)
+            self.narration.lines.put(None)
+        return "\n".join(self.said)
+
+    def close(self) -> None:
+        if self.process.poll() is None:  # a failed test: it may still detach in good order
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(LEAVE_LIMIT)
+        super().close()
+        self.narration.thread.join(5)
+        self.stderr()
+        self.narration.close()
+
+
+class Tracer(Tool):
+    """`ebpftrace attach --json` on running processes, past its first picture (so: armed)."""
+
+    def __init__(
+        self, *targets: Workload | int, options: tuple[object, ...] = (), interval: float = 0.2
+    ) -> None:
+        self.last: Picture | None = None
+        super().__init__("attach", targets, ("--json", "--interval", interval, *options))
         recent.append(self)
         try:
             self.first = self.picture(START_LIMIT)
@@ -277,24 +300,6 @@ class Tracer(Program):
         """End it as a user would, Ctrl-C unless told otherwise."""
         self.process.send_signal(by)
         return self.ended()
-
-    def stderr(self) -> str:
-        """What it has said on stderr so far."""
-        with contextlib.suppress(queue.Empty):
-            while (line := self.narration.lines.get(timeout=0.1)) is not None:
-                self.said.append(line)
-            self.narration.lines.put(None)
-        return "\n".join(self.said)
-
-    def close(self) -> None:
-        if self.process.poll() is None:  # a failed test: it may still detach in good order
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(LEAVE_LIMIT)
-        super().close()
-        self.narration.thread.join(5)
-        self.stderr()
-        self.narration.close()
 
 
 def run_tool(*args: object, user: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:

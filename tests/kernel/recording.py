@@ -1,24 +1,13 @@
 """One run of `ebpftrace record`, and what it has written."""
 
-import contextlib
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 from ebpftrace.model.snapshot import Snapshot
 from ebpftrace.snapshot.loading import load
 from ebpftrace.snapshot.storage.folder import listed
-from tests.kernel.harness import (
-    BACKEND,
-    LEAVE_LIMIT,
-    REPOSITORY,
-    START_LIMIT,
-    TOOL,
-    Lines,
-    Program,
-    Workload,
-)
+from tests.kernel.harness import LEAVE_LIMIT, START_LIMIT, Tool, Workload
 
 
 def files(folder: Path) -> list[Path]:
@@ -26,8 +15,8 @@ def files(folder: Path) -> list[Path]:
     return [Path(name) for name in listed(str(folder))] if folder.is_dir() else []
 
 
-class Recording(Program):
-    """Into `folder`, past its first snapshot (so: armed) unless told otherwise."""
+class Recording(Tool):
+    """Into `folder`, past its first snapshot (so: armed)."""
 
     def __init__(
         self,
@@ -35,29 +24,16 @@ class Recording(Program):
         folder: Path,
         options: tuple[object, ...] = (),
         every: str = "1h",
-        started: bool = True,
     ) -> None:
         self.folder = folder
         before = len(files(folder))
-        pids = [target if isinstance(target, int) else target.pid for target in targets]
-        selected = [word for pid in pids for word in ("-p", str(pid))]
-        command = [*TOOL, "record", *selected, "-o", str(folder), "--every", every]
-        command += ["--interval", "100ms", "--backend", BACKEND]
-        super().__init__(
-            [*command, *map(str, options)],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            cwd=REPOSITORY,
-        )
-        assert self.process.stderr
-        self.narration = Lines(self.process.stderr)
-        self.said: list[str] = []
-        if started:
-            try:
-                self.until(lambda: len(files(folder)) > before, "first snapshot")
-            except AssertionError:
-                self.close()
-                raise
+        often = ("-o", folder, "--every", every, "--interval", "100ms")
+        super().__init__("record", targets, (*often, *options))
+        try:
+            self.until(lambda: len(files(folder)) > before, "first snapshot")
+        except AssertionError:
+            self.close()
+            raise
 
     def __enter__(self) -> "Recording":
         return self
@@ -70,9 +46,9 @@ class Recording(Program):
         while not condition():
             if self.process.poll() is not None:
                 raise AssertionError(
-                    f"no {what}: ended ({self.process.returncode}): {self.words()}"
+                    f"no {what}: ended ({self.process.returncode}): {self.stderr()}"
                 )
-            assert time.monotonic() < end, f"no {what} within {limit:.0f} s: {self.words()}"
+            assert time.monotonic() < end, f"no {what} within {limit:.0f} s: {self.stderr()}"
             time.sleep(0.02)
 
     def until_kind(self, kind: str) -> Snapshot:
@@ -89,15 +65,3 @@ class Recording(Program):
     def finish(self, by: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(by)
         return self.wait(LEAVE_LIMIT)
-
-    def words(self) -> str:
-        """What it has said so far."""
-        time.sleep(0.1)
-        with contextlib.suppress(AssertionError):
-            while (line := self.narration.next(0.05, "word")) is not None:
-                self.said.append(line)
-        return "\n".join(self.said)
-
-    def close(self) -> None:
-        super().close()
-        self.narration.close()

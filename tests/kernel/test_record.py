@@ -38,7 +38,7 @@ def test_the_last_snapshot_of_a_killed_process_holds_all_that_it_held(work, fold
     with Recording(work, folder=folder) as recording:
         work.phases(3)
         os.kill(work.pid, signal.SIGKILL)
-        assert recording.wait(LEAVE_LIMIT) == 4, recording.words()
+        assert recording.wait(LEAVE_LIMIT) == 4, recording.stderr()
         last = recording.last()
     assert last.trigger.kind == "end"
     assert "SIGKILL" in last.trigger.sentence
@@ -61,7 +61,7 @@ def test_an_oom_kill_is_on_disk_with_all_that_was_held(folder):
             hungry.go()
             while (line := hungry.out.next(WORK_LIMIT, "end")) is not None:
                 hungry.said.append(line)
-            assert recording.wait(LEAVE_LIMIT) == 4, recording.words()
+            assert recording.wait(LEAVE_LIMIT) == 4, recording.stderr()
             last = recording.last()
     assert "SIGKILL, out of memory" in last.trigger.sentence
     assert last.picture.targets[0].ended_by == "SIGKILL, out of memory"
@@ -81,7 +81,7 @@ def test_a_signal_takes_a_snapshot_of_what_is_held_now(work, folder):
         asked = recording.until_kind("asked")
         assert held(asked) == (2 * BLOCKS, 2 * BYTES)
         work.phases()
-        assert recording.finish() == 0, recording.words()
+        assert recording.finish() == 0, recording.stderr()
         last = recording.last()
     assert last.trigger.kind == "final"
     assert held(last) == (3 * BLOCKS, 3 * BYTES)
@@ -160,13 +160,13 @@ def test_a_full_disk_leaves_the_old_snapshots_and_is_said(work, tmp_path):
             room = os.statvfs(folder)
             (folder / ".filler").write_bytes(bytes(room.f_bavail * room.f_bsize))
             recording.process.send_signal(signal.SIGUSR1)
-            recording.until(lambda: "space" in recording.words(), "sentence about the full disk")
+            recording.until(lambda: "space" in recording.stderr(), "sentence about the full disk")
             assert files(folder) == [first]
             assert first.read_bytes() == content
             (folder / ".filler").unlink()
             recording.process.send_signal(signal.SIGUSR1)
             recording.until(lambda: len(files(folder)) == 2, "snapshot after there is room again")
-            assert recording.finish() == 0, recording.words()
+            assert recording.finish() == 0, recording.stderr()
     finally:
         subprocess.run(["umount", folder], check=True)
 
@@ -218,7 +218,7 @@ def test_a_folder_that_vanishes_is_made_anew(work, folder):
         folder.rename(folder.with_name("moved"))
         recording.process.send_signal(signal.SIGUSR1)
         recording.until(lambda: files(folder), "snapshot in a new folder")
-        assert recording.finish() == 0, recording.words()
+        assert recording.finish() == 0, recording.stderr()
     assert files(folder.with_name("moved"))
 
 
