@@ -12,8 +12,10 @@ from ebpftrace.drain.space import site_id
 from ebpftrace.model.ids import StackId
 from ebpftrace.model.picture import Point
 from ebpftrace.model.snapshot import BlockColumns, Host, Trigger
+from ebpftrace.snapshot.files import File
 from ebpftrace.snapshot.format import heads
-from ebpftrace.snapshot.format.reading import read_head, read_snapshot
+from ebpftrace.snapshot.format.heads import head_of
+from ebpftrace.snapshot.format.reading import read_snapshot
 from ebpftrace.snapshot.format.sections import section
 from ebpftrace.snapshot.format.sites_writing import MOST_BLOCKS
 from ebpftrace.snapshot.format.writing import pieces
@@ -188,7 +190,7 @@ def test_an_id_of_the_drain_is_kept_as_numbers():
 def test_a_listing_needs_the_head_only(tmp_path):
     path = tmp_path / "snapshot"
     path.write_bytes(packed(snapshot(trigger=Trigger("oom", "It was killed.")))[:200])
-    head = read_head(str(path))
+    head = head_of(File(str(path)))
     assert (head.kind, head.trigger, head.watch) == ("snapshot", "oom", "a1")
     assert head.taken == picture().time
 

@@ -14,7 +14,7 @@ import zstandard
 from ebpftrace.errors import UsageError
 from ebpftrace.snapshot.format import sections
 from ebpftrace.snapshot.format.columns import whole
-from ebpftrace.snapshot.format.reading import StreamReader, read_head, read_snapshot
+from ebpftrace.snapshot.format.reading import StreamReader, read_snapshot
 from ebpftrace.snapshot.format.sections import section
 from ebpftrace.snapshot.format.writing import StreamWriter, pieces
 from tests.unit.written_builders import blocks_of, forged, full, packed, parts, snapshot
@@ -140,7 +140,7 @@ def test_what_is_no_regular_file_is_a_sentence(tmp_path):
         with pytest.raises(UsageError, match="is no regular file"):
             read_snapshot(str(path))
     with pytest.raises(UsageError, match="No such file"):
-        read_head(str(tmp_path / "none"))
+        read_snapshot(str(tmp_path / "none"))
     with pytest.raises(UsageError, match="null"):
         read_snapshot("a\0b")
 

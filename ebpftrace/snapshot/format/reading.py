@@ -21,18 +21,9 @@ from ebpftrace.snapshot.format.stream_reading import StreamReader
 from ebpftrace.snapshot.values import Unfit, UnfitSection
 from ebpftrace.text import clean
 
-__all__ = ["StreamReader", "read_head", "read_snapshot"]
+__all__ = ["StreamReader", "read_snapshot"]
 
 _MOST_SECTIONS = 1 << 16  # a thousand million single blocks
-
-
-def read_head(path: str) -> Head:
-    """What a file says that it is, without reading more of it. UsageError."""
-    file = File(path)
-    try:
-        return head_of(file)
-    finally:
-        file.close()
 
 
 def read_snapshot(path: str) -> Snapshot:
