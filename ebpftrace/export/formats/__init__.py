@@ -1,0 +1,1 @@
+"""The files that other tools read: one format a module, found in `registry`."""
