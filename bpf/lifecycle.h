@@ -5,6 +5,7 @@
  */
 
 #define CLONE_THREAD 0x00010000
+#define SIGSTOP 19
 
 static __always_inline void tell(u32 kind, u32 slot, u32 thread, u32 flags)
 {
@@ -16,6 +17,12 @@ static __always_inline void tell(u32 kind, u32 slot, u32 thread, u32 flags)
 
 	if (events.ringbuf_output(&event, sizeof(event), 0))
 		lose(LOSS_RINGBUF_FULL);
+}
+
+/* Stops this process on its way back to user mode. 1 where it will. */
+static __always_inline u32 hold(void)
+{
+	return !bpf_send_signal(SIGSTOP);
 }
 
 #define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
@@ -80,7 +87,7 @@ int on_thread_exit(void *ctx) /* sched_process_exit */
 		known = control.lookup(&zero);
 		group = own_group(known);
 		if (slot || (known && group && !kernel_half(group + known->exits.live)))
-			tell(EVENT_THREAD_EXIT, *owner, thread, told_exit(known, group));
+			tell(EVENT_THREAD_EXIT, *owner & ~WATCH_HELD, thread, told_exit(known, group));
 	}
 	in_flight.delete(&thread);
 	return 0;
@@ -96,11 +103,22 @@ int on_exec(void *ctx) /* sched_process_exec */
 
 	if (!slot)
 		return 0;
-	index = *slot;
+	index = *slot & ~WATCH_HELD;
 	state = slots.lookup(&index);
 	if (state)
 		state->live = 0;
-	tell(EVENT_EXEC, index, process, 0);
+	tell(EVENT_EXEC, index, process, *slot & WATCH_HELD ? hold() : 0);
+	return 0;
+}
+
+/* At the function that a loader calls for debuggers, before and after it maps libraries. */
+int on_loaded(struct pt_regs *ctx)
+{
+	u32 process = bpf_get_current_pid_tgid() >> 32;
+	u32 *slot = watched.lookup(&process);
+
+	if (slot && *slot & WATCH_HELD)
+		tell(EVENT_LOADED, *slot & ~WATCH_HELD, process, hold());
 	return 0;
 }
 
@@ -114,6 +132,6 @@ int on_new_task(u64 *ctx) /* task_newtask(task, clone_flags) */
 		return 0;
 	slot = watched.lookup(&process);
 	if (slot)
-		tell(EVENT_FORK, *slot, bpf_get_current_pid_tgid(), flags);
+		tell(EVENT_FORK, *slot & ~WATCH_HELD, bpf_get_current_pid_tgid(), flags);
 	return 0;
 }

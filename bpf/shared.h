@@ -76,7 +76,18 @@ enum shape {
 	SHAPE_FREE,           /* (block) */
 };
 
-enum event_kind { EVENT_STACK = 1, EVENT_MISS, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK };
+enum event_kind {
+	EVENT_STACK = 1,
+	EVENT_MISS,
+	EVENT_THREAD_EXIT,
+	EVENT_EXEC,
+	EVENT_FORK,
+	EVENT_LOADED, /* the loader has mapped libraries, or is about to */
+};
+
+/* In a value of `watched`, beside the slot: each program of this process waits at its exec, and when its
+ * loader tells of libraries, until user space lets it go on. */
+#define WATCH_HELD 0x80000000u
 
 /* Why a walk ended where it did. */
 enum stack_end {
@@ -197,7 +208,7 @@ struct event {
 	u32 count; /* EVENT_STACK: frames that follow; EVENT_MISS: bytes of the slice; else the
 		    * thread or process */
 	u32 called; /* EVENT_STACK: function | family << 8; EVENT_FORK: flags of clone;
-		     * EVENT_THREAD_EXIT: with EXIT_TOLD, or 0 */
+		     * EVENT_THREAD_EXIT: with EXIT_TOLD, or 0; EVENT_EXEC, EVENT_LOADED: is it held? */
 	u64 stack;  /* EVENT_STACK: hash of the frames; EVENT_MISS: the ticket; else ktime */
 };
 

@@ -39,6 +39,11 @@ def summed(sites: Sequence[Site]) -> Sum:
     return Sum(sums, min(ages) if ages else None, sum(rates) if rates else None)
 
 
+def counts_of(sites: Sequence[Site]) -> Counts:
+    """Of all of them, which may be none."""
+    return summed(sites).counts if sites else Counts()
+
+
 def _known(values: Sequence[float | None]) -> Sequence[float]:
     if None not in values:
         return values  # type: ignore[return-value]

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
-from ebpftrace.cli.exits import Exit
 from ebpftrace.errors import UsageError
 from ebpftrace.units import parse_size, parse_time
 
@@ -27,8 +26,8 @@ class Command(ABC):
         """Add the command's arguments."""
 
     @abstractmethod
-    def run(self) -> Exit:
-        """Do it."""
+    def run(self) -> int:
+        """Do it; the exit status."""
 
 
 def typed(parse: Callable[[str], T]) -> Callable[[str], T]:

@@ -19,13 +19,14 @@ from ebpftrace.cli.open import Open
 from ebpftrace.cli.probes import Probes
 from ebpftrace.cli.record import Record
 from ebpftrace.cli.report import Report
+from ebpftrace.cli.run import Run
 from ebpftrace.cli.saying import mute
 from ebpftrace.errors import CannotAttach, EbpftraceError, UsageError
 from ebpftrace.text import clean_lines
 
 log = logging.getLogger(__name__)
 
-COMMANDS: tuple[type[Command], ...] = (Attach, Record, Report, Diff, Open, Probes, Doctor)
+COMMANDS: tuple[type[Command], ...] = (Attach, Run, Record, Report, Diff, Open, Probes, Doctor)
 
 
 class _Parser(argparse.ArgumentParser):

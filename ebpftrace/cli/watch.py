@@ -5,12 +5,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
+from typing import Protocol
 
 from ebpftrace.cli.saying import told
 from ebpftrace.model.picture import Picture
 from ebpftrace.model.source import PictureSource
 
 _LOOK_S = 0.1  # a signal does not wake who waits for a picture; at 0.02 that takes 0.5 % of a core
+
+
+class Stopping(Protocol):
+    """Who knows whether the user wants an end."""
+
+    @property
+    def stopped(self) -> bool:
+        """Told so by now?"""
 
 
 class StopSignals:
@@ -48,7 +57,7 @@ def watch(
     write: Callable[[Picture], None],
     worth: Callable[[Picture], bool],
     limits: Limits,
-    signals: StopSignals,
+    signals: Stopping,
 ) -> bool:
     """Write pictures that are `worth` it until a limit, a signal or the last target's end.
 

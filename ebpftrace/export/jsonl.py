@@ -45,7 +45,7 @@ def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
         "mode": picture.mode,
         "filters": list(picture.filters),
         "targets": [_target(target) for target in picture.targets],
-        "totals": _counts(picture.totals),
+        "totals": counts_object(picture.totals),
         "growth_bytes_per_s": _rounded(picture.growth, 1),
         "sites": [_site(site, picture.since_attach_s, selection.rules) for site in chosen.sites],
         "others": {
@@ -53,7 +53,7 @@ def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
             "blocks": chosen.others.blocks,
             "bytes": chosen.others.bytes,
         },
-        "suppressed": _suppressed(chosen.suppressed),
+        "suppressed": suppressed_object(chosen.suppressed),
         "stacks": picture.stacks._asdict(),
         "naming": {**picture.naming._asdict(), "notes": list(picture.naming.notes)},
         "losses": dict(picture.losses),
@@ -109,7 +109,7 @@ def _target(target: Target) -> dict[str, Any]:
     }
 
 
-def _counts(counts: Counts) -> dict[str, Any]:
+def counts_object(counts: Counts) -> dict[str, Any]:
     return {"blocks": counts.blocks, "bytes": counts.bytes, **counts._asdict()}
 
 
@@ -119,7 +119,7 @@ def _site(site: Site, now: float, rules: Rules) -> dict[str, Any]:
         "pid": site.at.pid,
         "family": site.at.family,
         "allocator": site.at.allocator,
-        **_counts(site.counts),
+        **counts_object(site.counts),
         "oldest_s": None if site.oldest_at is None else round(now - site.oldest_at, 3),
         "growth_bytes_per_s": _rounded(site.growth, 1),
         "trend": _trend(site, now),
@@ -135,7 +135,7 @@ def _site(site: Site, now: float, rules: Rules) -> dict[str, Any]:
     }
 
 
-def _suppressed(hidden: Suppressed) -> dict[str, Any]:
+def suppressed_object(hidden: Suppressed) -> dict[str, Any]:
     return {**hidden._asdict(), "by": [one._asdict() for one in hidden.by]}
 
 

@@ -72,7 +72,7 @@ def summary(picture: Picture, hidden: Suppressed) -> Iterator[str]:
     yield f"  calls    {wording.traffic(picture.totals)}"
     yield f"  stacks   {wording.stacks(picture)}"
     yield from (f"  lines    {words}" for words in wording.looked_up(picture.naming))
-    yield from (f"  {line}" for line in _losses(picture))
+    yield from (f"  {line}" for line in losses(picture))
     if hidden.sites:
         yield f"  hidden   {wording.suppressed(hidden)}"
     yield f"  cost     {wording.price(picture.cost)}"
@@ -96,7 +96,8 @@ def listing(picture: Picture, chosen: Selected, rules: Rules) -> Iterator[str]:
         )
 
 
-def _losses(picture: Picture) -> Iterator[str]:
+def losses(picture: Picture) -> Iterator[str]:
+    """What was lost, and what was seen that is no loss."""
     faults = picture.losses.faults()
     if not faults:
         yield "lost     nothing"

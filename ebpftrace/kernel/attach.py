@@ -1,4 +1,4 @@
-"""Attaching a probe plan: all of it, or nothing and a sentence."""
+"""Placing probes: all that are wanted, or none and a sentence."""
 
 import contextlib
 import errno
@@ -8,12 +8,11 @@ from collections.abc import Sequence
 
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.host.explain import refusal
-from ebpftrace.kernel.backends import ATTACH_TYPES, Backend, Placement, placements
+from ebpftrace.kernel.backends import ATTACH_TYPES, Backend, Placement
 from ebpftrace.kernel.programs import Programs
 from ebpftrace.kernel.renewal import Renewal
 from ebpftrace.kernel.worker import LIMIT_S, LOOK_S, Channel, Worker, WorkerGone, WorkerSilent
-from ebpftrace.model.ids import Pid, Slot, Tid
-from ebpftrace.probes.plan import Probe
+from ebpftrace.model.ids import Pid, Tid
 
 log = logging.getLogger(__name__)
 
@@ -97,20 +96,18 @@ class Attachment:
 def attach(
     worker: Worker,
     programs: Programs,
-    probes: Sequence[Probe],
-    slot: Slot,
+    wanted: Sequence[Placement],
     process: Pid,
     thread: Tid,
     backend: Backend,
     *,
     second: bool = False,
 ) -> Attachment:
-    """Place `probes` in their order (deaths, resizes, births) for the address space of `process`.
+    """Place what is `wanted`, in that order, for the address space of `process`.
 
     On any failure what was placed is removed again. CannotAttach says why; TargetGone that the
     process or, with perf events, the thread ended.
     """
-    wanted = placements(probes, slot, backend, second=second)
     made = Attachment(worker, backend, process, thread, wanted, second=second)
     end = time.monotonic() + LIMIT_S
     try:
@@ -120,7 +117,7 @@ def attach(
         made.close()
         programs.unload(made.cookies)
         raise
-    log.debug("attached %d probes by %s, process %d, slot %d", len(probes), backend, process, slot)
+    log.debug("attached %d requests by %s, process %d", len(wanted), backend, process)
     return made
 
 

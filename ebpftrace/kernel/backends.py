@@ -22,7 +22,7 @@ BACKENDS: tuple[Backend, ...] = ("session", "multi", "perf")
 """In this order. They cost the same; sessions can decline a return that would end the target, links
 are gone at once, perf events are always there."""
 
-ProgramName = Literal["enter", "leave", "session"]
+ProgramName = Literal["enter", "leave", "session", "on_loaded"]
 ATTACH_TYPES: dict[Backend, int] = {
     "session": ATTACH_TYPE_UPROBE_SESSION,
     "multi": ATTACH_TYPE_UPROBE_MULTI,
@@ -76,6 +76,13 @@ def placements(
             found.append(_placement(backend, "leave", returns, slot, second))
         found.append(_placement(backend, "enter", entries, slot, second))
     return found
+
+
+def of_loader(file: int, offset: FileOffset, name: str, backend: Backend) -> Placement:
+    """What tells of libraries that the loader `name` maps; see `on_loaded` of bpf/lifecycle.h."""
+    # A session would be called at the return as well. Where there are sessions there are links.
+    held: Backend = "perf" if backend == "perf" else "multi"
+    return Placement(held, "on_loaded", file, (offset,), (0,), f"the loader {name}")
 
 
 def _program(kind: Kind) -> ProgramName:

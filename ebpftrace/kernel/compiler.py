@@ -49,7 +49,7 @@ MAPS = (
     "walks",
     "programs",
 )
-PROGRAMS = ("enter", "leave", "on_thread_exit", "on_exec", "on_new_task")
+PROGRAMS = ("enter", "leave", "on_thread_exit", "on_exec", "on_new_task", "on_loaded")
 _LENGTH = struct.Struct("<I")
 _WORDS = 64 << 10
 _LIMIT_S = 60.0

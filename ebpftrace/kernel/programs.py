@@ -108,10 +108,18 @@ class Programs:
         key = (placement.program, attach_type, cookie)
         if key not in self._loaded:
             code = with_maps(self._code(placement.program), self._maps_for(attach_type))
+            if placement.program == "on_loaded":
+                return self._load_plain(key, code)
             if cookie is not None:
                 code = with_constant_cookie(code, cookie)
             self._loaded[key] = self._load_walk(placement.program, code, attach_type)
         return self._loaded[key]
+
+    def _load_plain(self, key: tuple[str, int, int | None], code: bytes) -> int:
+        """A program that neither walks nor has a cookie."""
+        name, attach_type, _ = key
+        fd = self._loaded[key] = _load(name, syscalls.PROG_TYPE_KPROBE, code, attach_type)
+        return fd
 
     def _load_walk(self, name: str, code: bytes, attach_type: int) -> int:
         """A program that may walk, as deep as the verifier lets it."""
@@ -132,8 +140,8 @@ class Programs:
 
     def _code(self, name: ProgramName) -> bytes:
         code = self._compiled.code
-        if name == "leave":
-            return code["leave"]
+        if name in ("leave", "on_loaded"):
+            return code[name]
         if name == "enter":
             return with_answer(code["enter"], 0)
         is_return = self._kernel_function(IS_RETURN)

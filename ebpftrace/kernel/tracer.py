@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import calibration, layout, syscalls
 from ebpftrace.kernel.attach import Attachment, attach
-from ebpftrace.kernel.backends import Backend, first_usable
+from ebpftrace.kernel.backends import Backend, first_usable, of_loader, placements
 from ebpftrace.kernel.compiler import Compiled
 from ebpftrace.kernel.prices import Prices
 from ebpftrace.kernel.programs import Programs
@@ -21,6 +21,7 @@ from ebpftrace.kernel.tables import Counters, Table, charged_bytes
 from ebpftrace.kernel.worker import Worker
 from ebpftrace.model.ids import Address, Pid, Slot, Tid
 from ebpftrace.probes.plan import Plan
+from ebpftrace.target.loader import Loader
 
 _RAW_TRACEPOINTS = {
     "on_thread_exit": "sched_process_exit",
@@ -184,9 +185,13 @@ class Tracer:
     def _store_slot(self, slot: Slot) -> None:
         self._slots.update(struct.pack("<I", slot), bytes(self._states[slot]))
 
-    def watch(self, thread: int, slot: Slot) -> None:
-        """Ask for an event when this thread exits or this process execs or forks."""
-        self._watched.update(struct.pack("<I", thread), struct.pack("<I", slot))
+    def watch(self, thread: int, slot: Slot, *, held: bool = False) -> None:
+        """Ask for an event when this thread exits or this process execs or forks.
+
+        `held`: it is stopped at each exec until it gets a SIGCONT.
+        """
+        value = slot | (layout.WATCH_HELD if held else 0)
+        self._watched.update(struct.pack("<I", thread), struct.pack("<I", value))
 
     def unwatch(self, thread: int) -> None:
         """Take `watch` back."""
@@ -202,18 +207,17 @@ class Tracer:
         *,
         second: bool = False,
     ) -> Attachment:
-        """Attach `plan`; all or nothing. See `kernel.attach`."""
+        """Attach `plan`: deaths, resizes, births; all or nothing. See `kernel.attach`."""
         self._worker.check_locks()
-        return attach(
-            self._worker,
-            self._programs,
-            plan.probes,
-            slot,
-            process,
-            thread,
-            backend,
-            second=second,
-        )
+        wanted = placements(plan.probes, slot, backend, second=second)
+        return attach(self._worker, self._programs, wanted, process, thread, backend, second=second)
+
+    def tell_of_libraries(self, loader: Loader, process: Pid) -> Attachment:
+        """EVENT_LOADED whenever `loader` has mapped some, or is about to; `process` is held then."""
+        self._worker.check_locks()
+        module = loader.module
+        place = of_loader(module.fd, loader.offset, module.name, self.backend)
+        return attach(self._worker, self._programs, [place], process, Tid(process), place.backend)
 
     # --- readings ---------------------------------------------------------------------------------
 

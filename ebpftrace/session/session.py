@@ -8,10 +8,9 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timezone
 from uuid import uuid4
 
-from ebpftrace.collector import make_room, settle
+from ebpftrace.collector import settle
 from ebpftrace.drain.blocks import BlockMap
 from ebpftrace.drain.closing import EpochCloser
 from ebpftrace.drain.drawing import Drawing
@@ -20,21 +19,22 @@ from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.space import Space
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
-from ebpftrace.errors import CannotAttach
+from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.kernel import layout
 from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Pid, Slot
-from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
-from ebpftrace.model.picture import Naming, Picture, Site, SiteBlocks, SourceLines
+from ebpftrace.model.picture import Picture, Site, SiteBlocks, SourceLines
 from ebpftrace.model.snapshot import BlockColumns, ProcessFacts
 from ebpftrace.session import hazards
+from ebpftrace.session.assembly import Assembly
 from ebpftrace.session.cost import CostMeter
+from ebpftrace.session.entering import Entering
 from ebpftrace.session.facts import Facts
 from ebpftrace.session.following import Following
-from ebpftrace.session.memory import Trimming
 from ebpftrace.session.options import CaptureOptions
+from ebpftrace.session.planning import plan_all
 from ebpftrace.session.preparation import Preparation
 from ebpftrace.session.removals import Removals
 from ebpftrace.session.sources import Sources
@@ -42,12 +42,14 @@ from ebpftrace.session.traced import Traced
 from ebpftrace.session.unwinding import Unwinding
 from ebpftrace.session.upkeep import Upkeep
 from ebpftrace.symbols.lines import standard_lines
+from ebpftrace.target.launching import Launch
 from ebpftrace.target.process import Process
+from ebpftrace.text import clean
 
 log = logging.getLogger(__name__)
 
 _PROGRAMS_END_S = 0.002  # some microseconds, unless they are preempted
-_LINES_END_S = 1.0  # that the last picture waits for lines that are looked up
+_LISTEN_MS = 50
 
 
 class Session:
@@ -77,8 +79,19 @@ class Session:
         self._removals = Removals()
         self._upkeep = Upkeep(tracer, self._removals)
         self._closer = EpochCloser()
-        self._trimming = Trimming()
+        self._assembly = Assembly(
+            tracer,
+            options,
+            self._book,
+            self._stacks,
+            self._drawing,
+            self._unwinding,
+            self._upkeep,
+            self._cost,
+            self._lines,
+        )
         self._following = Following(self._attach_to)
+        self._entering: Entering | None = None
         every = options.interval, options.first_interval or options.interval
         self._poller = Poller(
             *every, self._listen, tracer.wake, self._on_events, self._on_idle, self._draw
@@ -91,37 +104,37 @@ class Session:
         prepared: Preparation,
         warn: Callable[[str], None],
         step: Callable[[str], None] = lambda _: None,
+        launch: Launch | None = None,
     ) -> "Session":
         """Attach to every process that can be, and draw the first picture.
 
         What cannot be attached to among several is told to `warn`; CannotAttach where nothing can.
         The probes are planned while the programs compile. `step` is told what is done next, in a few
-        words; it may raise to give up. `processes` and `prepared` are used up.
+        words; it may raise to give up. `processes` and `prepared` are used up. Instead of processes, a
+        `launch` is let go and traced from its first allocation on; it stays the caller's.
         """
         planned: list[Traced] = []
-        failures: list[CannotAttach] = []
         try:
-            for process in processes:
-                step("planning the probes")
-                try:
-                    planned.append(Traced(process))
-                except CannotAttach as error:
-                    process.close()
-                    failures.append(error)
-            if not planned:
+            planned, failures = plan_all(processes, step)
+            if not planned and launch is None:
                 raise failures[0]
             step("compiling")
             tracer = prepared.tracer()
         except BaseException:
             for traced in planned:
                 traced.close()
-            for process in processes:
-                process.close()
             prepared.close()
             raise
         session = cls(tracer, prepared.options)
         try:
-            session._start(planned, failures, warn, step)
+            step("measuring what a probe costs")
+            tracer.calibrate()
+            if launch is None:
+                session._attach_all(planned, failures, warn, step)
+            else:
+                step(f"starting {clean(launch.command[0])}")
+                session._enter(launch)
+            session._poller.start()
         except BaseException:
             session.close()
             for traced in planned:  # those that it has not come to
@@ -129,15 +142,13 @@ class Session:
             raise
         return session
 
-    def _start(
+    def _attach_all(
         self,
         planned: list[Traced],
         failures: list[CannotAttach],
         warn: Callable[[str], None],
         step: Callable[[str], None],
     ) -> None:
-        step("measuring what a probe costs")
-        self._tracer.calibrate()
         for traced in planned:
             step(f"placing {len(traced.plan.probes)} probes")
             try:
@@ -158,7 +169,19 @@ class Session:
         for traced in self._living():
             traced.grows_from_here()
             self._replace_if_it_was(traced)
-        self._poller.start()
+
+    def _enter(self, launch: Launch) -> None:
+        """Trace it from its first allocation on. CannotAttach, and it is held or has ended; UsageError."""
+        settle()
+        self._tracer.arm()
+        self._entering = Entering(launch, self._tracer, self._attach_to, self._removals)
+        self._entering.begin()
+        while not self._entering.entered:
+            self._on_events(self._tracer.poll_events(_LISTEN_MS))
+            self._entering.tick()
+            if launch.ended():
+                raise TargetGone(f"{clean(launch.command[0])} ended before it could be traced.")
+        self._tracer.end_calibration()
 
     # --- PictureSource ----------------------------------------------------------------------------
 
@@ -186,6 +209,10 @@ class Session:
         """Of the processes, in the order of the targets; may wait for a second."""
         return self._facts.newest()
 
+    def children(self) -> int:
+        """How many processes the targets have forked off, which are not watched."""
+        return self._upkeep.children
+
     def block_columns(self, picture: Picture) -> Iterator[BlockColumns]:
         """All outstanding blocks, read now, by the sites of `picture`; until `close`."""
         return self._blocks.columns(picture)
@@ -212,6 +239,8 @@ class Session:
         except Exception:
             log.debug("the poller had failed", exc_info=True)
         self._tracer.disarm()
+        if self._entering is not None:
+            self._entering.close()
         if self._lines is not None:
             self._lines.close()
         self._sources.close()
@@ -249,31 +278,47 @@ class Session:
         return [traced for traced in self._traced if traced.ended is None]
 
     def _on_events(self, events: Iterable[bytes]) -> None:
-        misses, replaced = [], []
+        misses: list[bytes] = []
+        programs: dict[int, list[tuple[int, int]]] = {}
         for event in events:
             kind, _, _, slot, count, called, moment = layout.EVENT.unpack_from(event)
             if kind == layout.EVENT_STACK:
                 self._unwinding.on_stack(event)
-                continue
-            if kind == layout.EVENT_MISS:
+            elif kind == layout.EVENT_MISS:
                 misses.append(event)
-                continue
-            for traced in self._living():
-                if traced.slot != slot or traced in replaced:
-                    continue
-                if kind == layout.EVENT_EXEC:
-                    replaced.append(traced)
-                elif kind == layout.EVENT_THREAD_EXIT:
-                    traced.ending.told(called)
-                    self._thread_ended(traced, count, moment)
-                elif kind == layout.EVENT_FORK:
-                    self._upkeep.forked(traced, called)
+            elif kind in (layout.EVENT_EXEC, layout.EVENT_LOADED):
+                programs.setdefault(slot, []).append((kind, called))
+            elif slot not in programs:
+                for traced in self._at(slot):
+                    self._on_life(traced, kind, count, called, moment)
         if misses:
             self._unwinding.on_misses(misses)
-        if replaced:  # as below; misses are read before the event of an exec
+        if programs:  # as below; misses are read before the event of an exec
             self._on_events(self._tracer.poll_events(0))
-        for traced in replaced:
-            self._replace(traced)
+        for slot, happened in programs.items():
+            for kind, held in happened:
+                self._on_program(slot, kind, held)
+
+    def _at(self, slot: int) -> list[Traced]:
+        return [traced for traced in self._living() if traced.slot == slot]
+
+    def _on_life(self, traced: Traced, kind: int, thread: int, called: int, moment: int) -> None:
+        if kind == layout.EVENT_THREAD_EXIT:
+            traced.ending.told(called)
+            self._thread_ended(traced, thread, moment)
+        elif kind == layout.EVENT_FORK:
+            self._upkeep.forked(traced, called)
+
+    def _on_program(self, slot: int, kind: int, held: int) -> None:
+        """A process runs another one, or a launched one has loaded it; `held`: it goes on by us."""
+        if kind == layout.EVENT_EXEC:
+            for traced in self._at(slot):
+                self._replace(traced)
+        if self._entering is not None and held:
+            if kind == layout.EVENT_EXEC:
+                self._entering.on_exec()
+            else:
+                self._entering.on_loaded()
 
     def _on_idle(self) -> bool:
         """Notice what sent no event; False once every target has ended."""
@@ -293,7 +338,9 @@ class Session:
             for traced in self._living():
                 self._end(traced, "lost")
         self._following.tick()
-        return bool(self._living() or self._following)
+        if self._entering is not None:
+            self._entering.tick()
+        return bool(self._living() or self._following or self._entering)
 
     def _thread_ended(self, traced: Traced, thread: int, ended_ns: int) -> None:
         if not self._upkeep.thread_ended(traced, thread, ended_ns, self._cost.hits_per_s):
@@ -310,13 +357,14 @@ class Session:
             return
         self._end(traced, "exec")
         self._removals.add(traced.take_attachment())
-        self._following.add(traced.process.pid)
+        if self._entering is None:
+            self._following.add(traced.process.pid)
 
     def _attach_to(self, pid: Pid) -> None:
         """To what `pid` runs now. CannotAttach."""
         with ExitStack() as undo:
             process = undo.enter_context(Process.open(pid))
-            following = Traced(process)
+            following = Traced(process, held=self._entering is not None)
             undo.callback(following.close)
             self._attach(following)
             undo.pop_all()
@@ -359,38 +407,5 @@ class Session:
         freed = self._sweeper.step() if not final else None
         if freed is not None:
             self._free_slots.insert(0, freed)
-        since = self._since_attach()
-        totals = self._book.totals()
-        sites = self._drawing.draw(since, idle=not self._naming().pending)
-        if final and self._lines is not None:
-            # Of sites that came since the picture before, that has asked for lines only now.
-            self._lines.settle(_LINES_END_S)
-            sites = self._drawing.draw(since, idle=False)
-        self._trimming.at(since)
-        make_room(len(sites))
-        return Picture(
-            time=datetime.now(timezone.utc),
-            since_attach_s=since,
-            targets=tuple(traced.as_target() for traced in self._traced),
-            totals=totals,
-            growth=self._drawing.growth(totals, since),
-            sites=sites,
-            losses=self._losses(losses),
-            cost=self._cost.read(totals, len(self._book), len(self._stacks)),
-            final=final,
-            filters=self._options.filters(),
-            stack_depth=self._tracer.stack_depth,
-            naming=self._naming(),
-        )
-
-    def _naming(self) -> Naming:
-        return self._lines.naming() if self._lines is not None else Naming()
-
-    def _losses(self, losses: list[int | None]) -> Losses:
-        """`losses`: the kernel's, in the order of LOSSES."""
-        self._unwinding.correct(losses)
-        if blind := self._upkeep.blind_hits:
-            losses[layout.PROBE_MISSED] = (losses[layout.PROBE_MISSED] or 0) + blind
-        losses[layout.SHARED_VM_CHILD] = self._upkeep.shared_children
-        counts = zip(LOSSES, losses, strict=True)
-        return Losses({loss.name: n for loss, n in counts if loss.name not in UNDETECTED})
+        targets = tuple(traced.as_target() for traced in self._traced)
+        return self._assembly.picture(self._since_attach(), targets, losses, final=final)

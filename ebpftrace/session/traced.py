@@ -30,9 +30,13 @@ log = logging.getLogger(__name__)
 class Traced:
     """Built in two steps, so that planning can run while the programs compile."""
 
-    def __init__(self, process: Process) -> None:
-        """Read maps and symbols and plan the probes. CannotAttach where there is nothing to."""
+    def __init__(self, process: Process, *, held: bool = False) -> None:
+        """Read maps and symbols and plan the probes. CannotAttach where there is nothing to.
+
+        `held`: whatever else it executes is to be stopped for us.
+        """
         self.process = process
+        self._held = held
         modules = open_modules(process)
         self.space = AddressSpace(process, modules)
         try:
@@ -65,7 +69,7 @@ class Traced:
         except CannotAttach:
             made.close()
             raise
-        tracer.watch(self.process.pid, slot)
+        tracer.watch(self.process.pid, slot, held=self._held)
         self._count_by(tracer, made)
         self.grows_from_here()
 
@@ -99,7 +103,7 @@ class Traced:
         return tracer.attach(self.plan, self.slot, self.process.pid, thread, backend, second=second)
 
     def _count_by(self, tracer: Tracer, made: Attachment) -> None:
-        tracer.watch(made.thread, self.slot)
+        tracer.watch(made.thread, self.slot, held=self._held)
         tracer.count_by(self.slot, made)
         self.attachment, self.backend = made, made.backend
 

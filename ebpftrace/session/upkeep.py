@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """`shared_children`: children that shared a target's memory while links did not see them.
+    """`children` were forked off; `shared_children`: children that shared a target's memory while links did not see them.
 
     `blind_hits`: an estimate of the hits for which no probe was in place: the rate before, times
     the time.
@@ -28,7 +28,7 @@ class Upkeep:
     def __init__(self, tracer: Tracer, removals: Removals) -> None:
         self._tracer = tracer
         self._removals = removals
-        self.shared_children = 0
+        self.children = self.shared_children = 0
         self.blind_hits = 0
 
     def thread_ended(self, traced: Traced, thread: int, ended_ns: int, hits_per_s: float) -> bool:
@@ -47,6 +47,7 @@ class Upkeep:
 
     def forked(self, traced: Traced, flags: int) -> None:
         """A child has come, by clone with these flags."""
+        self.children += 1
         if traced.by_links:
             self.shared_children += bool(flags & CLONE_VM)
             traced.forks.forked(flags, time.monotonic())

@@ -199,6 +199,11 @@ class ElfImage:
         found = (s for table in self.raw_symbols() for s in table.functions(wanted))
         return tuple(islice(found, _MOST_SYMBOLS))
 
+    def variable(self, name: str) -> ImageAddress | None:
+        """Where the first defined variable of that name is, by either table."""
+        found = (table.variable(name.encode()) for table in self.raw_symbols())
+        return next((place for place in found if place is not None), None)
+
     def mentions(self, *parts: bytes) -> bool:
         """Whether a name of either symbol table, defined or imported, has one of `parts` in it."""
         tables = (table.strings() for table in self.raw_symbols())

@@ -21,7 +21,8 @@ MOST_NAME = 4096
 
 _PIECE = 256 << 10  # bytes of entries at a time: as tuples they take ten times that
 _MOST_ENTRIES = 128 << 20  # bytes: five million entries
-_KINDS: Final = frozenset({2, 10})  # STT_FUNC, STT_GNU_IFUNC
+_FUNCTIONS: Final = frozenset({2, 10})  # STT_FUNC, STT_GNU_IFUNC
+_OBJECTS: Final = frozenset({1})  # STT_OBJECT
 _IFUNC = 10
 _UNDEFINED: Final = frozenset({0, 0xFFF1})  # SHN_UNDEF, SHN_ABS
 _HIDDEN: Final = frozenset({1, 2})  # STV_INTERNAL, STV_HIDDEN
@@ -86,7 +87,9 @@ class RawSymbols:
         offset, length = self._strings
         return _pread(self._fd, offset, min(length, MOST_STRINGS))
 
-    def entries(self, places: Collection[int] | None = None) -> Iterator[Entry]:
+    def entries(
+        self, places: Collection[int] | None = None, kinds: Collection[int] = _FUNCTIONS
+    ) -> Iterator[Entry]:
         """The defined functions, at most MOST_FUNCTIONS, in file order.
 
         With `places` only those whose names stand at one of these offsets.
@@ -98,7 +101,7 @@ class RawSymbols:
                 rows = [row for row in rows if row[0] in places]
             if self._bits == 32:
                 rows = [(n, i, o, x, v, s) for n, v, s, i, o, x in rows]
-            found = [r for r in rows if r[1] & 15 in _KINDS and r[3] not in _UNDEFINED]
+            found = [r for r in rows if r[1] & 15 in kinds and r[3] not in _UNDEFINED]
             yield from map(Entry._make, found[:left])
             left -= len(found)
             if left <= 0:
@@ -121,6 +124,12 @@ class RawSymbols:
                 other & 3 in _HIDDEN,
                 table,
             )
+
+    def variable(self, name: bytes) -> ImageAddress | None:
+        """Where the first defined variable of that name is."""
+        places = _places_of(self.strings(), (name,))
+        found = self.entries(places, _OBJECTS) if places else iter(())
+        return next((ImageAddress(one.value) for one in found), None)
 
     def _pieces(self) -> Iterator[bytes]:
         offset, length = self._entries

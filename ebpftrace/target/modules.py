@@ -6,7 +6,8 @@ the file to `elf` and [vdso], which no file holds, to `vdso`.
 """
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby, pairwise
 
 from ebpftrace.errors import CannotAttach
@@ -147,6 +148,16 @@ def open_modules(
                 continue
         found.append(module)
     return tuple(found)
+
+
+@contextmanager
+def released(modules: Sequence[Module]) -> Iterator[Sequence[Module]]:
+    """Closes them afterwards."""
+    try:
+        yield modules
+    finally:
+        for module in modules:
+            module.close()
 
 
 def _by_file(maps: Sequence[Mapping]) -> list[tuple[ModuleKey, tuple[Mapping, ...]]]:

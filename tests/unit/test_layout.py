@@ -45,6 +45,8 @@ NUMBERS = {
     "EVENT_THREAD_EXIT": layout.EVENT_THREAD_EXIT,
     "EVENT_EXEC": layout.EVENT_EXEC,
     "EVENT_FORK": layout.EVENT_FORK,
+    "EVENT_LOADED": layout.EVENT_LOADED,
+    "WATCH_HELD": layout.WATCH_HELD,
     "HASH_SEED": layout.HASH_SEED,
     "HASH_FACTOR": layout.HASH_FACTOR,
     "LOSSES": layout.LOSS_COUNT,

@@ -1,0 +1,69 @@
+"""What a program that was started under watch held at its end, and whether that is too much.
+
+Each exec makes another program of the process: what those before held is gone, and no leak.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from ebpftrace.analysis.selection import Selection
+from ebpftrace.analysis.summing import counts_of
+from ebpftrace.analysis.suppressed import Suppressed, suppressed
+from ebpftrace.model.picture import Counts, Picture, Site, Target
+
+
+class Replaced(NamedTuple):
+    """A program in whose place another one came, and what was its own by then."""
+
+    target: Target
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class AtExit:
+    """`picture` is of the last program alone. `before`: those that it has replaced, the first first.
+
+    `too_much`: what it held, but for what is suppressed, is more than the threshold.
+    """
+
+    picture: Picture
+    target: Target
+    before: tuple[Replaced, ...]
+    suppressed: Suppressed
+    threshold: int
+
+    @property
+    def held(self) -> Counts:
+        return self.picture.totals
+
+    @property
+    def unsuppressed_bytes(self) -> int:
+        return self.held.bytes - self.suppressed.bytes
+
+    @property
+    def too_much(self) -> bool:
+        return self.unsuppressed_bytes > self.threshold
+
+    @property
+    def known(self) -> bool:
+        """Was it watched to the end, so that this is what it held at its exit?"""
+        return self.target.ended == "exited"
+
+
+def at_exit(picture: Picture, selection: Selection, threshold: int) -> AtExit:
+    """Of a final picture with one process in it, as one or more programs one after the other."""
+    last = picture.targets[-1]
+    sites = _of(picture, last)
+    totals = counts_of(sites) if picture.targets[1:] else picture.totals
+    alone = replace(picture, targets=(last,), sites=sites, totals=totals)
+    return AtExit(
+        alone,
+        last,
+        tuple(Replaced(one, counts_of(_of(picture, one))) for one in picture.targets[:-1]),
+        suppressed(sites, selection.hidden(alone)),
+        threshold,
+    )
+
+
+def _of(picture: Picture, target: Target) -> tuple[Site, ...]:
+    return tuple(site for site in picture.sites if site.at.slot == target.slot)

@@ -1,0 +1,85 @@
+"""The report at the end of `run`, in the spirit of Valgrind's leak summary: exact, by call site."""
+
+from collections.abc import Iterator
+
+from ebpftrace.analysis import wording
+from ebpftrace.analysis.exiting import AtExit, Replaced
+from ebpftrace.analysis.selection import Selection, select
+from ebpftrace.export.text import head, losses, stack
+from ebpftrace.model.picture import Counts, Site
+from ebpftrace.units import format_bytes, format_count
+
+
+def lines(found: AtExit, selection: Selection, children: int) -> Iterator[str]:
+    """`children` were started and not watched."""
+    target, held, picture = found.target, found.held, found.picture
+    yield f"{wording.named(target)} {_ending(found)}"
+    yield f"  {target.exe}  {'+'.join(target.allocators)}"
+    yield f"  {'in use at exit' if found.known else 'in use        '}  {_exactly(held)}"
+    yield f"  allocated       {_amount(held.allocated_blocks, held.allocated_bytes)}"
+    yield f"  freed           {_amount(held.freed_blocks, held.freed_bytes)}"
+    if found.suppressed.sites:
+        yield f"  suppressed      {wording.suppressed(found.suppressed)}"
+    for one in found.before:
+        yield f"  before          {_before(one)}"
+    if children:
+        yield f"  children        {_children(children)}"
+    yield f"  stacks          {wording.stacks(picture)}"
+    yield from (f"  lines           {words}" for words in wording.looked_up(picture.naming))
+    yield from (f"  {line}" for line in losses(picture))
+    yield ""
+    yield from _sites(found, selection)
+
+
+def _ending(found: AtExit) -> str:
+    target = found.target
+    if target.ended is None:
+        return "is still running"
+    if target.ended == "exited":
+        return "ended" if target.ended_by is None else f"ended: {target.ended_by}"
+    return " ".join(wording.trouble(target)[:1])
+
+
+def _exactly(counts: Counts) -> str:
+    return f"{_amount(counts.blocks, counts.bytes)} ({format_bytes(counts.bytes)})"
+
+
+def _amount(blocks: int, size: int) -> str:
+    return f"{format_count(size)} bytes in {wording.many(blocks, 'block')}"
+
+
+def _children(count: int) -> str:
+    if count == 1:
+        return "1 process was started, and not watched"
+    return f"{format_count(count)} processes were started, and not watched"
+
+
+def _before(one: Replaced) -> str:
+    """What the process was before an exec."""
+    return f"{one.target.comm} ({one.target.exe}), with {wording.held(one.counts)} when it was replaced"
+
+
+def _sites(found: AtExit, selection: Selection) -> Iterator[str]:
+    chosen = select(found.picture, selection)
+    holding = [site for site in chosen.sites if site.counts.blocks]
+    if not holding:
+        yield f"  {wording.nothing_held(found.picture, chosen.suppressed)}"
+    for number, site in enumerate(holding, 1):
+        yield head(number, site, selection.rules)
+        yield f"      {_held(site)}"
+        yield from stack(site, selection.rules)
+    others = chosen.others
+    if others.blocks:
+        yield (
+            f"  and {wording.many(others.sites, 'other site')} with "
+            f"{_amount(others.blocks, others.bytes)}"
+        )
+
+
+def _held(site: Site) -> str:
+    counts = site.counts
+    called = site.at.allocator or "an allocator function"
+    freed = (
+        f", after {wording.many(counts.freed_blocks, 'other')} freed" if counts.freed_blocks else ""
+    )
+    return f"{_amount(counts.blocks, counts.bytes)} by {called}{freed}"

@@ -1,0 +1,85 @@
+"""One picture, put together from what the parts of a session know at its moment."""
+
+from datetime import datetime, timezone
+
+from ebpftrace.collector import make_room
+from ebpftrace.drain.drawing import Drawing
+from ebpftrace.drain.sites import SiteBook
+from ebpftrace.drain.stacks import StackBook
+from ebpftrace.kernel import layout
+from ebpftrace.kernel.tracer import Tracer
+from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
+from ebpftrace.model.picture import Naming, Picture, Target
+from ebpftrace.session.cost import CostMeter
+from ebpftrace.session.memory import Trimming
+from ebpftrace.session.options import CaptureOptions
+from ebpftrace.session.unwinding import Unwinding
+from ebpftrace.session.upkeep import Upkeep
+from ebpftrace.symbols.lines import Lines
+
+_LINES_END_S = 1.0  # that the last picture waits for lines that are looked up
+
+
+class Assembly:
+    """`cohorts` have been read into `book` and events handled when a picture is asked for."""
+
+    def __init__(
+        self,
+        tracer: Tracer,
+        options: CaptureOptions,
+        book: SiteBook,
+        stacks: StackBook,
+        drawing: Drawing,
+        unwinding: Unwinding,
+        upkeep: Upkeep,
+        cost: CostMeter,
+        lines: Lines | None,
+    ) -> None:
+        self._tracer = tracer
+        self._options = options
+        self._book = book
+        self._stacks = stacks
+        self._drawing = drawing
+        self._unwinding = unwinding
+        self._upkeep = upkeep
+        self._cost = cost
+        self._lines = lines
+        self._trimming = Trimming()
+
+    def picture(
+        self, since: float, targets: tuple[Target, ...], losses: list[int | None], *, final: bool
+    ) -> Picture:
+        """`since`: seconds since the attach; `losses`: the kernel's, in the order of LOSSES."""
+        totals = self._book.totals()
+        sites = self._drawing.draw(since, idle=not self._naming().pending)
+        if final and self._lines is not None:
+            # Of sites that came since the picture before, that has asked for lines only now.
+            self._lines.settle(_LINES_END_S)
+            sites = self._drawing.draw(since, idle=False)
+        self._trimming.at(since)
+        make_room(len(sites))
+        return Picture(
+            time=datetime.now(timezone.utc),
+            since_attach_s=since,
+            targets=targets,
+            totals=totals,
+            growth=self._drawing.growth(totals, since),
+            sites=sites,
+            losses=self._losses(losses),
+            cost=self._cost.read(totals, len(self._book), len(self._stacks)),
+            final=final,
+            filters=self._options.filters(),
+            stack_depth=self._tracer.stack_depth,
+            naming=self._naming(),
+        )
+
+    def _naming(self) -> Naming:
+        return self._lines.naming() if self._lines is not None else Naming()
+
+    def _losses(self, losses: list[int | None]) -> Losses:
+        self._unwinding.correct(losses)
+        if blind := self._upkeep.blind_hits:
+            losses[layout.PROBE_MISSED] = (losses[layout.PROBE_MISSED] or 0) + blind
+        losses[layout.SHARED_VM_CHILD] = self._upkeep.shared_children
+        counts = zip(LOSSES, losses, strict=True)
+        return Losses({loss.name: n for loss, n in counts if loss.name not in UNDETECTED})

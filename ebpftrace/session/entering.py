@@ -1,0 +1,144 @@
+"""The programs that a launched process runs: each is traced before any of its code has allocated.
+
+A probe goes into the file, but it is the file that is mapped which is the right one, whatever the
+loader's configuration, LD_PRELOAD or a file that was just replaced make of it. So nothing is guessed:
+the kernel side stops the process at its exec, where the program and its loader are mapped, and then
+whenever the loader tells debuggers of libraries (`target.loader`). Once these are there, before the
+first constructor, the probes are placed as in any running process, and the process goes on. A
+program without a loader is probed at its exec.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from ebpftrace.errors import CannotAttach
+from ebpftrace.kernel.attach import Attachment
+from ebpftrace.kernel.tracer import Tracer
+from ebpftrace.model.ids import Pid, Slot
+from ebpftrace.session.removals import Removals
+from ebpftrace.target.launching import Launch
+from ebpftrace.target.loader import Loader, loader_of
+from ebpftrace.target.modules import open_modules, released
+from ebpftrace.target.process import Process
+
+log = logging.getLogger(__name__)
+
+_NO_SLOT = Slot(0)
+PATIENCE_S = 10.0
+"""That a loader has to tell of libraries, and the kernel of an exec; then both are not waited for."""
+
+
+class _Loading(NamedTuple):
+    """A program whose loader is to tell of its libraries."""
+
+    process: Process
+    loader: Loader
+    probe: Attachment
+    until: float
+
+
+class Entering:
+    """True as long as a program waits to be traced."""
+
+    def __init__(
+        self,
+        launch: Launch,
+        tracer: Tracer,
+        attach: Callable[[Pid], None],
+        removals: Removals,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`attach` to what the process runs now; it raises CannotAttach."""
+        self._launch = launch
+        self._tracer = tracer
+        self._attach = attach
+        self._removals = removals
+        self._clock = clock
+        self._loading: _Loading | None = None
+        self._exec_until: float | None = None
+        self.entered = False
+        """Has the first program been traced?"""
+        self.late: str | None = None
+        """Why the first program ran for a while without probes."""
+
+    def __bool__(self) -> bool:
+        return self._loading is not None or self._exec_until is not None
+
+    def begin(self) -> None:
+        """Let the child execute the command. UsageError where it cannot."""
+        self._tracer.watch(self._launch.pid, _NO_SLOT, held=True)
+        self._exec_until = self._clock() + PATIENCE_S
+        self._launch.go()
+
+    def on_exec(self) -> None:
+        """It is held at one. CannotAttach for the first program, which stays held then."""
+        self._exec_until = None
+        self._give_up_loading()
+        self._do(self._await_libraries)
+
+    def on_loaded(self) -> None:
+        """It is held where its loader tells of libraries. CannotAttach as `on_exec`."""
+        loading = self._loading
+        if loading is None or not loading.loader.has_mapped(loading.process):
+            self._launch.resume()
+            return
+        self._give_up_loading()
+        self._do(self._attach_now)
+
+    def tick(self) -> None:
+        """Attach late where what was waited for has not come. CannotAttach as `on_exec`."""
+        now = self._clock()
+        if self._exec_until is not None and now >= self._exec_until:
+            self._exec_until = None
+            self._late("the kernel told nothing of its exec, as from within a pid namespace")
+        elif self._loading is not None and now >= self._loading.until:
+            self._give_up_loading()
+            self._late("its loader told nothing of its libraries")
+
+    def close(self) -> None:
+        """No more of it; what is held goes on, but for a first program that was not traced."""
+        self._exec_until = None
+        self._give_up_loading()
+        if self.entered:
+            self._launch.resume()
+
+    def _do(self, step: Callable[[], None]) -> None:
+        """Then let it go on, with a warning where a later program cannot be traced."""
+        try:
+            step()
+        except CannotAttach as error:
+            if not self.entered:
+                raise
+            log.warning("Not traced after its exec: %s", error)
+        self._launch.resume()
+
+    def _await_libraries(self) -> None:
+        """Attach at once to a program without a loader that tells."""
+        with ExitStack() as undo:
+            process = undo.enter_context(Process.open(self._launch.pid))
+            with released(open_modules(process)) as modules:
+                loader = loader_of(process, modules)
+                if loader is not None:
+                    probe = self._tracer.tell_of_libraries(loader, process.pid)
+                    until = self._clock() + PATIENCE_S
+                    self._loading = _Loading(process, loader, probe, until)
+                    undo.pop_all()
+        if self._loading is None:
+            self._attach_now()
+
+    def _attach_now(self) -> None:
+        self._attach(self._launch.pid)
+        self.entered = True
+
+    def _late(self, why: str) -> None:
+        self._do(self._attach_now)
+        self.late = f"It ran for {PATIENCE_S:.0f} s without probes: {why}."
+
+    def _give_up_loading(self) -> None:
+        loading, self._loading = self._loading, None
+        if loading is not None:
+            loading.process.close()
+            self._removals.add(loading.probe)

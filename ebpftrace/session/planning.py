@@ -1,0 +1,33 @@
+"""The plans of several processes, before anything is attached."""
+
+from collections.abc import Callable, Sequence
+
+from ebpftrace.errors import CannotAttach
+from ebpftrace.session.traced import Traced
+from ebpftrace.target.process import Process
+
+
+def plan_all(
+    processes: Sequence[Process], step: Callable[[str], None]
+) -> tuple[list[Traced], list[CannotAttach]]:
+    """Of those that can be traced, and why the others cannot; these are closed.
+
+    `step` may raise to give up: then all are.
+    """
+    planned: list[Traced] = []
+    failures: list[CannotAttach] = []
+    try:
+        for process in processes:
+            step("planning the probes")
+            try:
+                planned.append(Traced(process))
+            except CannotAttach as error:
+                process.close()
+                failures.append(error)
+    except BaseException:
+        for traced in planned:
+            traced.close()
+        for process in processes:
+            process.close()
+        raise
+    return planned, failures
