@@ -9,6 +9,7 @@
 #include "arch.h"
 #include "walk.h"
 #include "maps.h"
+#include "holding.h"
 #include "unwind.h"
 #include "stack.h"
 #include "accounting.h"

@@ -5,7 +5,6 @@
  */
 
 #define CLONE_THREAD 0x00010000
-#define SIGSTOP 19
 
 static __always_inline void tell(u32 kind, u32 slot, u32 thread, u32 flags)
 {
@@ -19,37 +18,7 @@ static __always_inline void tell(u32 kind, u32 slot, u32 thread, u32 flags)
 		lose(LOSS_RINGBUF_FULL);
 }
 
-/* Stops this process on its way back to user mode. 1 where it will. */
-static __always_inline u32 hold(void)
-{
-	return !bpf_send_signal(SIGSTOP);
-}
-
 #define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
-
-static __always_inline u64 kernel_word(u64 at)
-{
-	u64 word = 0;
-
-	bpf_probe_read_kernel(&word, sizeof(word), (void *)at);
-	return word;
-}
-
-static __always_inline u32 kernel_half(u64 at)
-{
-	u32 half = 0;
-
-	bpf_probe_read_kernel(&half, sizeof(half), (void *)at);
-	return half;
-}
-
-/* The signal_struct of this thread's process; 0 where the kernel's types are not known. */
-static __always_inline u64 own_group(struct control *known)
-{
-	if (!known || !known->exits.signal)
-		return 0;
-	return kernel_word(bpf_get_current_task() + known->exits.signal);
-}
 
 /* By what the process ends; 0 while that is open. It is settled when all threads are told to end
  * (exit_group, a signal), or when the last one does: then it is the code of the first thread

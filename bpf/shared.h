@@ -85,6 +85,10 @@ enum event_kind {
 	EVENT_LOADED, /* the loader has mapped libraries, or is about to */
 };
 
+/* `end` of EVENT_MISS: is the allocation counted, is the process stopped until it gets a SIGCONT? */
+#define MISS_COUNTED 1u
+#define MISS_HELD 2u
+
 /* In a value of `watched`, beside the slot: each program of this process waits at its exec, and when its
  * loader tells of libraries, until user space lets it go on. */
 #define WATCH_HELD 0x80000000u
@@ -202,7 +206,7 @@ struct cohort {
 /* Head of everything in the ring buffer. */
 struct event {
 	u16 kind;
-	u8 end;     /* EVENT_STACK: enum stack_end; EVENT_MISS: is the allocation counted? */
+	u8 end;     /* EVENT_STACK: enum stack_end; EVENT_MISS: MISS_COUNTED, MISS_HELD */
 	u8 guessed; /* EVENT_STACK: a frame was found by RULE_GUESS */
 	u32 slot;
 	u32 count; /* EVENT_STACK: frames that follow; EVENT_MISS: bytes of the slice; else the

@@ -88,7 +88,7 @@ static __always_inline void fill_miss(struct walk *walk, struct birth *birth, st
 	u64 ticket = hash_step(hash_step(stump, birth->address), birth->now);
 
 	miss->event.kind = EVENT_MISS;
-	miss->event.end = birth->counted;
+	miss->event.end = birth->counted ? MISS_COUNTED : 0;
 	miss->event.guessed = 0;
 	miss->event.slot = birth->slot;
 	miss->event.called = birth->called;
@@ -141,6 +141,8 @@ static __always_inline u64 report_miss(struct walk *walk, struct birth *birth, u
 		miss->event.count = read_long_slice(miss->slice, miss->sp);
 	}
 	ticket = miss->event.stack;
+	if (hold_if_alone())
+		miss->event.end |= MISS_HELD;
 	misses.ringbuf_submit(miss, 0);
 	return ticket;
 }

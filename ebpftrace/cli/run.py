@@ -114,11 +114,11 @@ class Run(Command):
                 raise
             note(str(error))
             return launch.wait()
-        except BaseException as error:
-            started = not launch.ended()
+        except CannotAttach as error:
             launch.close(kill=True)
-            if isinstance(error, CannotAttach) and started:
-                note("it was ended before it had run anything.")
+            raise CannotAttach(f"{error} It was ended before it had run anything.") from error
+        except BaseException:
+            launch.close(kill=True)
             raise
         found = self._until_its_end(session, signals, out, suppressions)
         if not signals.stopped:

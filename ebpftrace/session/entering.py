@@ -6,15 +6,19 @@ the kernel side stops the process at its exec, where the program and its loader 
 whenever the loader tells debuggers of libraries (`target.loader`). Once these are there, before the
 first constructor, the probes are placed as in any running process, and the process goes on. A
 program without a loader is probed at its exec.
+
+It is stopped, too, where a stack cannot be walked for want of a rule, as long as it has one thread: a
+program that ends within milliseconds has whole stacks.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from ebpftrace.errors import CannotAttach
+from ebpftrace.errors import CannotAttach, TargetGone
+from ebpftrace.kernel import layout
 from ebpftrace.kernel.attach import Attachment
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Pid, Slot
@@ -23,6 +27,7 @@ from ebpftrace.target.launching import Launch
 from ebpftrace.target.loader import Loader, loader_of
 from ebpftrace.target.modules import open_modules, released
 from ebpftrace.target.process import Process
+from ebpftrace.text import clean
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +72,21 @@ class Entering:
     def __bool__(self) -> bool:
         return self._loading is not None or self._exec_until is not None
 
-    def begin(self) -> None:
-        """Let the child execute the command. UsageError where it cannot."""
+    def run_in(self, listen: Callable[[], None]) -> None:
+        """Let the child execute the command, until that is traced; `listen` leads to what is below.
+
+        UsageError where it cannot be executed; TargetGone where it ended before; CannotAttach, and it
+        is held.
+        """
         self._tracer.watch(self._launch.pid, _NO_SLOT, held=True)
         self._exec_until = self._clock() + PATIENCE_S
         self._launch.go()
+        while not self.entered:
+            listen()
+            self.tick()
+            if self._launch.ended() and not self.entered:
+                command = clean(self._launch.command[0])
+                raise TargetGone(f"{command} ended before it could be traced.")
 
     def on_exec(self) -> None:
         """It is held at one. CannotAttach for the first program, which stays held then."""
@@ -88,10 +103,18 @@ class Entering:
         self._give_up_loading()
         self._do(self._attach_now)
 
+    def on_misses(self, events: Sequence[bytes]) -> None:
+        """The walks of these have been finished; it may be held at one of them."""
+        if any(layout.EVENT.unpack_from(event)[1] & layout.MISS_HELD for event in events):
+            self._launch.resume()
+
     def tick(self) -> None:
         """Attach late where what was waited for has not come. CannotAttach as `on_exec`."""
         now = self._clock()
-        if self._exec_until is not None and now >= self._exec_until:
+        if self._launch.ended():
+            self._exec_until = None
+            self._give_up_loading()
+        elif self._exec_until is not None and now >= self._exec_until:
             self._exec_until = None
             self._late("the kernel told nothing of its exec, as from within a pid namespace")
         elif self._loading is not None and now >= self._loading.until:
@@ -119,6 +142,7 @@ class Entering:
         """Attach at once to a program without a loader that tells."""
         with ExitStack() as undo:
             process = undo.enter_context(Process.open(self._launch.pid))
+            self._tracer.watch(process.pid, _NO_SLOT, held=True)  # the program before had a slot
             with released(open_modules(process)) as modules:
                 loader = loader_of(process, modules)
                 if loader is not None:

@@ -19,7 +19,7 @@ from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.space import Space
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
-from ebpftrace.errors import CannotAttach, TargetGone
+from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import layout
 from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
@@ -31,6 +31,7 @@ from ebpftrace.session import hazards
 from ebpftrace.session.assembly import Assembly
 from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.entering import Entering
+from ebpftrace.session.events import Life, Program, Told
 from ebpftrace.session.facts import Facts
 from ebpftrace.session.following import Following
 from ebpftrace.session.options import CaptureOptions
@@ -175,12 +176,7 @@ class Session:
         settle()
         self._tracer.arm()
         self._entering = Entering(launch, self._tracer, self._attach_to, self._removals)
-        self._entering.begin()
-        while not self._entering.entered:
-            self._on_events(self._tracer.poll_events(_LISTEN_MS))
-            self._entering.tick()
-            if launch.ended():
-                raise TargetGone(f"{clean(launch.command[0])} ended before it could be traced.")
+        self._entering.run_in(lambda: self._on_events(self._tracer.poll_events(_LISTEN_MS)))
         self._tracer.end_calibration()
 
     # --- PictureSource ----------------------------------------------------------------------------
@@ -278,44 +274,37 @@ class Session:
         return [traced for traced in self._traced if traced.ended is None]
 
     def _on_events(self, events: Iterable[bytes]) -> None:
-        misses: list[bytes] = []
-        programs: dict[int, list[tuple[int, int]]] = {}
-        for event in events:
-            kind, _, _, slot, count, called, moment = layout.EVENT.unpack_from(event)
-            if kind == layout.EVENT_STACK:
-                self._unwinding.on_stack(event)
-            elif kind == layout.EVENT_MISS:
-                misses.append(event)
-            elif kind in (layout.EVENT_EXEC, layout.EVENT_LOADED):
-                programs.setdefault(slot, []).append((kind, called))
-            elif slot not in programs:
-                for traced in self._at(slot):
-                    self._on_life(traced, kind, count, called, moment)
-        if misses:
-            self._unwinding.on_misses(misses)
-        if programs:  # as below; misses are read before the event of an exec
+        told = Told.of(events)
+        for stack in told.stacks:
+            self._unwinding.on_stack(stack)
+        for life in told.lives:
+            self._on_life(life)
+        if told.misses:
+            self._unwinding.on_misses(told.misses)
+            if self._entering is not None:
+                self._entering.on_misses(told.misses)
+        if told.programs:  # as below; misses are read before the event of an exec
             self._on_events(self._tracer.poll_events(0))
-        for slot, happened in programs.items():
-            for kind, held in happened:
-                self._on_program(slot, kind, held)
+        for program in told.programs:
+            self._on_program(program)
 
     def _at(self, slot: int) -> list[Traced]:
         return [traced for traced in self._living() if traced.slot == slot]
 
-    def _on_life(self, traced: Traced, kind: int, thread: int, called: int, moment: int) -> None:
-        if kind == layout.EVENT_THREAD_EXIT:
-            traced.ending.told(called)
-            self._thread_ended(traced, thread, moment)
-        elif kind == layout.EVENT_FORK:
-            self._upkeep.forked(traced, called)
+    def _on_life(self, life: Life) -> None:
+        for traced in self._at(life.slot):
+            if life.kind == layout.EVENT_THREAD_EXIT:
+                traced.ending.told(life.called)
+                self._thread_ended(traced, life.thread, life.moment)
+            elif life.kind == layout.EVENT_FORK:
+                self._upkeep.forked(traced, life.called)
 
-    def _on_program(self, slot: int, kind: int, held: int) -> None:
-        """A process runs another one, or a launched one has loaded it; `held`: it goes on by us."""
-        if kind == layout.EVENT_EXEC:
-            for traced in self._at(slot):
+    def _on_program(self, program: Program) -> None:
+        if program.kind == layout.EVENT_EXEC:
+            for traced in self._at(program.slot):
                 self._replace(traced)
-        if self._entering is not None and held:
-            if kind == layout.EVENT_EXEC:
+        if self._entering is not None and program.held:
+            if program.kind == layout.EVENT_EXEC:
                 self._entering.on_exec()
             else:
                 self._entering.on_loaded()

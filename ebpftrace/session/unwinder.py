@@ -33,7 +33,7 @@ class Miss(NamedTuple):
     """An EVENT_MISS: the walk of a birth in `slot` ended in a frame at `pc`, with these registers.
 
     `counted`: not while rules are learned, then it is for its rules only. `memory`: the stack from `sp` on. `replaced`: by where they were, the return addresses that
-    return probes have replaced in it.
+    return probes have replaced in it. `held`: the process is stopped there.
     """
 
     slot: Slot
@@ -45,11 +45,12 @@ class Miss(NamedTuple):
     memory: bytes
     replaced: Mapping[int, int]
     counted: bool
+    held: bool = False
 
     @classmethod
     def of(cls, event: bytes) -> "Miss":
-        _, counted, _, slot, count, _, ticket, stump, pc, sp, fp, *pending = (
-            layout.MISS.unpack_from(event)
+        _, marks, _, slot, count, _, ticket, stump, pc, sp, fp, *pending = layout.MISS.unpack_from(
+            event
         )
         memory = event[layout.MISS.size : layout.MISS.size + count]
         replaced = dict(zip(pending[::2], pending[1::2], strict=True))
@@ -62,7 +63,8 @@ class Miss(NamedTuple):
             fp,
             memory,
             replaced,
-            bool(counted),
+            bool(marks & layout.MISS_COUNTED),
+            bool(marks & layout.MISS_HELD),
         )
 
     def word(self, address: int) -> int | None:
@@ -112,6 +114,10 @@ class Unwinder:
             self._rules[pc] = rule
             self._installed.install(self._slot, pc, rule.pack())
         return rule
+
+    def memory(self, address: int, most: int) -> bytes:
+        """What the process has there now, up to `most` bytes; none where it has ended."""
+        return self._space.memory(Address(address), most)
 
     def look_again(self) -> bool:
         """Read the maps if walks were finished by old ones; True: finish them once more.

@@ -22,6 +22,7 @@ LEARN_S = 0.15
 _REREAD_SHARE = 0.002
 _MOST_TRIES = 8  # one at least every 50 ms
 _POLL_MS, _IDLE_POLLS = 10, 2
+_MOST_STACK = 1 << 18  # bytes: 127 frames of 2 KB
 _EARLY = (
     200  # stacks whose lines are looked up as they come; those of later ones go by what they hold
 )
@@ -99,7 +100,7 @@ class Unwinding:
         """Finish the walks of some births, and credit each to the site it belongs to."""
         held, self._held = self._held, []
         tries = [*(tried + 1 for _, tried in held), *[0] * len(events)]
-        misses = [*(miss for miss, _ in held), *map(Miss.of, events)]
+        misses = [*(miss for miss, _ in held), *map(self._taken, events)]
         for miss, tried, stack in zip(misses, tries, self._finish(misses), strict=True):
             if tried < _MOST_TRIES and self._is_early(miss, stack):
                 self._held.append((miss, tried))
@@ -114,6 +115,15 @@ class Unwinding:
             if stack is None or stack.is_stump:
                 self._joiner.met(owner)
             self._book.credit(miss.slot, miss.ticket, owner)
+
+    def _taken(self, event: bytes) -> Miss:
+        """With more of its stack than was sent, if its process stands still."""
+        miss = Miss.of(event)
+        unwinder = self._unwinders.get(miss.slot)
+        if not miss.held or unwinder is None:
+            return miss
+        stack = unwinder.memory(miss.sp, _MOST_STACK)
+        return miss._replace(memory=max(stack, miss.memory, key=len))
 
     def _hold_no_more(self) -> None:
         if self._held:

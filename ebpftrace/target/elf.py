@@ -97,7 +97,8 @@ class ElfImage:
         self.little = ident[5] == 1
         self._order = "<" if self.little else ">"
         header = self._unpack(_EHDR[self.bits], 16)
-        kind, machine, _, _, phoff, shoff, _, _, phentsize, phnum = header[:10]
+        kind, machine, _, entry, phoff, shoff, _, _, phentsize, phnum = header[:10]
+        self.entry = ImageAddress(entry)
         shentsize, shnum, names = header[10:]
         self.machine: str = _MACHINES.get(machine, f"machine {machine}")
         self.type: str = _TYPES.get(kind, f"type {kind}")

@@ -7,7 +7,6 @@ once, at the same point. No other moment is as exact: a look at the exec is too 
 are not there, and any later one misses what constructors allocate.
 """
 
-import os
 import struct
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -34,15 +33,9 @@ class Loader(NamedTuple):
         if self.state is None:
             return True
         try:
-            fd = os.open(f"{process.proc_path()}/mem", os.O_RDONLY | os.O_CLOEXEC)
-        except (OSError, TargetGone):
+            state = process.memory(self.state, 4)
+        except TargetGone:
             return True
-        try:
-            state = os.pread(fd, 4, self.state)
-        except OSError:
-            return True
-        finally:
-            os.close(fd)
         return len(state) < 4 or struct.unpack("<i", state)[0] == _CONSISTENT
 
 

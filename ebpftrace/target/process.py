@@ -185,6 +185,21 @@ class Process:
         """The /proc directory of a living thread. TargetGone without one."""
         return f"/proc/{self.pid}/task/{self.anchor()}"
 
+    def memory(self, address: int, most: int) -> bytes:
+        """The bytes from `address` on, up to `most` or to where nothing can be read; TargetGone."""
+        try:
+            fd = os.open(f"{self.proc_path()}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        except _GONE as error:
+            raise _gone(self.pid) from error
+        except OSError:
+            return b""
+        try:
+            return os.pread(fd, most, address)
+        except (OSError, OverflowError):
+            return b""
+        finally:
+            os.close(fd)
+
     def rss_bytes(self) -> int | None:
         """Resident bytes, or None where the process has ended (its memory goes first)."""
         try:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ebpftrace.errors import CannotAttach
+from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.model.ids import Address, FileOffset, ImageAddress
 from ebpftrace.target import vdso
 from ebpftrace.target.elf import ElfImage
@@ -81,6 +81,13 @@ class AddressSpace:
     def listen(self, listener: Callable[[Changes], None]) -> None:
         """Call `listener` after each reading by which code changed, whoever asked for it."""
         self._listeners.append(listener)
+
+    def memory(self, address: Address, most: int) -> bytes:
+        """As of the process now; none where it has ended or runs another program."""
+        try:
+            return b"" if self._frozen else self._process.memory(address, most)
+        except TargetGone:
+            return b""
 
     def find(self, address: Address) -> Mapping | None:
         """The mapping that `address` lies in, or lay in: unloaded code, nothing else there now."""

@@ -26,7 +26,10 @@ class VdsoImage(ElfImage):
 
 def read_vdso_image(process: Process, mapping: Mapping) -> VdsoImage | None:
     """The library mapped at `mapping`, None where it cannot be read (the process ended)."""
-    content = _read_memory(process, mapping)
+    try:
+        content = process.memory(mapping.start, min(mapping.end - mapping.start, _MOST_BYTES))
+    except TargetGone:
+        return None
     if not content:
         return None
     try:
@@ -39,16 +42,3 @@ def read_vdso_image(process: Process, mapping: Mapping) -> VdsoImage | None:
     except (BadElf, OSError):
         os.close(fd)
         return None
-
-
-def _read_memory(process: Process, mapping: Mapping) -> bytes:
-    try:
-        fd = os.open(f"{process.proc_path()}/mem", os.O_RDONLY | os.O_CLOEXEC)
-    except (OSError, TargetGone):
-        return b""
-    try:
-        return os.pread(fd, min(mapping.end - mapping.start, _MOST_BYTES), mapping.start)
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)

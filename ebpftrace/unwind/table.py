@@ -26,6 +26,9 @@ class Stretch(NamedTuple):
     found: Found
 
 
+_ENTRY_BYTES = 128
+
+
 class UnwindTable:
     """The rules of one file. Keeps at most 8 MiB of each of its tables (32 of a compressed one) and
     16 MiB of index. The descriptor of its image has to stay open as long.
@@ -37,6 +40,7 @@ class UnwindTable:
     def __init__(self, image: ElfImage) -> None:
         """Nothing is read before the first question."""
         self._machine: Machine | None = None
+        self._entry = image.entry
         self._refused = f"{image.machine}, {image.bits} bits"
         self._sources: tuple[Source, ...] = ()
         if image.bits == 64 and image.little:
@@ -65,7 +69,7 @@ class UnwindTable:
                 broken = broken or reason_of(error)
         if broken:
             return Found(unknown(), broken)
-        if self._starts_at(ImageAddress(address + 1)):
+        if self._starts_at(ImageAddress(address + 1)) or self._is_entry(address):
             return Found(OUTERMOST)
         return Found(GUESSED, "no FDE" if self._has_tables() else "no unwind tables")
 
@@ -111,6 +115,13 @@ class UnwindTable:
             except BAD:
                 pass
         return False
+
+    def _is_entry(self, address: ImageAddress) -> bool:
+        """Is it in the code that the kernel starts? Nobody has called that.
+
+        The loader of glibc has no table for its 64 bytes, and calls constructors from there.
+        """
+        return bool(self._entry) and self._entry <= address < self._entry + _ENTRY_BYTES
 
     def _has_tables(self) -> bool:
         return any(source.exists for source in self._sources)

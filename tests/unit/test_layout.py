@@ -47,6 +47,8 @@ NUMBERS = {
     "EVENT_FORK": layout.EVENT_FORK,
     "EVENT_LOADED": layout.EVENT_LOADED,
     "WATCH_HELD": layout.WATCH_HELD,
+    "MISS_COUNTED": layout.MISS_COUNTED,
+    "MISS_HELD": layout.MISS_HELD,
     "HASH_SEED": layout.HASH_SEED,
     "HASH_FACTOR": layout.HASH_FACTOR,
     "LOSSES": layout.LOSS_COUNT,

@@ -1,0 +1,52 @@
+"""What the kernel side tells, apart by what is to be done first."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ebpftrace.kernel import layout
+
+_PROGRAM = (layout.EVENT_EXEC, layout.EVENT_LOADED)
+
+
+class Life(NamedTuple):
+    """A thread's end or a fork; the fields are as in `struct event` of bpf/shared.h."""
+
+    kind: int
+    slot: int
+    thread: int
+    called: int
+    moment: int
+
+
+class Program(NamedTuple):
+    """A process runs another one, or has loaded it; `held`: it is stopped until it gets a SIGCONT."""
+
+    kind: int
+    slot: int
+    held: bool
+
+
+class Told(NamedTuple):
+    """`stacks` and `misses` as they came. `lives` are without those of slots after their exec."""
+
+    stacks: list[bytes]
+    misses: list[bytes]
+    lives: list[Life]
+    programs: list[Program]
+
+    @classmethod
+    def of(cls, events: Iterable[bytes]) -> "Told":
+        told = cls([], [], [], [])
+        gone: set[int] = set()
+        for event in events:
+            kind, _, _, slot, count, called, moment = layout.EVENT.unpack_from(event)
+            if kind == layout.EVENT_STACK:
+                told.stacks.append(event)
+            elif kind == layout.EVENT_MISS:
+                told.misses.append(event)
+            elif kind in _PROGRAM:
+                gone.add(slot)
+                told.programs.append(Program(kind, slot, bool(called)))
+            elif slot not in gone:
+                told.lives.append(Life(kind, slot, count, called, moment))
+        return told
