@@ -95,6 +95,25 @@ def trend_of_site(site: Site, now: float) -> Trend:
     return trend_of(site.cohorts, site.counts, now, site.at.allocator)
 
 
+class Trends:
+    """Of the call sites of one picture, `now` seconds after the attach; those of equal figures once.
+
+    A trend takes 40 us and more: of 50,000 sites 2 s. Many are alike, as those that hold one block.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+        self._known: dict[tuple[Sequence[Cohort], Counts, str | None], Trend] = {}
+
+    def of(self, site: Site) -> Trend:
+        """As `trend_of_site`."""
+        key = site.cohorts, site.counts, site.at.allocator
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = trend_of(site.cohorts, site.counts, self._now, key[2])
+        return known
+
+
 def trend_of(
     cohorts: Sequence[Cohort], counts: Counts, now: float, allocator: str | None = None
 ) -> Trend:

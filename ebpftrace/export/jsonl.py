@@ -4,39 +4,71 @@ Every key is always there; what is not known is null. `snapshot.jsonl` reads it.
 """
 
 import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TextIO
 
 from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.analysis.selection import Selection, select
 from ebpftrace.analysis.suppressed import Suppressed
-from ebpftrace.analysis.trend import trend_of_site
+from ebpftrace.analysis.trend import Trend, Trends
 from ebpftrace.model.epochs import length_of, start_of
 from ebpftrace.model.frames import Frame
-from ebpftrace.model.picture import Counts, Picture, Site, Target
+from ebpftrace.model.picture import Cohort, Counts, Picture, Site, Target
 from ebpftrace.snapshot.jsonl.schema import SCHEMA
+
+_PIECE = 1 << 18  # characters that are handed on at a time, at least
+
+Encode = Callable[[Any], str]
 
 
 def write(picture: Picture, selection: Selection, out: TextIO) -> None:
     """Write one line and flush it."""
-    emit(as_object(picture, selection), out)
+    emit_pieces(pieces(picture, selection, encoder(out)), out)
 
 
 def emit(made: dict[str, Any], out: TextIO) -> None:
     """Write JSON types as one line and flush it, as ASCII where `out` does not take UTF-8."""
-    in_utf8 = (out.encoding or "utf-8").lower().replace("-", "") == "utf8"
-    # As one text: what is written in parts is made in Python, in ten times the time.
-    out.write(json.dumps(made, ensure_ascii=not in_utf8, separators=(",", ":")) + "\n")
+    # As one text: what json itself writes in parts is made in Python, in ten times the time.
+    emit_pieces([encoder(out)(made)], out)
+
+
+def emit_pieces(made: Iterable[str], out: TextIO) -> None:
+    """Write the pieces of one line and flush it."""
+    out.writelines(made)
+    out.write("\n")
     out.flush()
 
 
-def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
-    """The picture as JSON types; `sites` are the selected ones, `others` sums up the rest.
+def encoder(out: TextIO) -> Encode:
+    """JSON types as text: as ASCII where `out` does not take UTF-8."""
+    in_utf8 = (out.encoding or "utf-8").lower().replace("-", "") == "utf8"
+    return json.JSONEncoder(ensure_ascii=not in_utf8, separators=(",", ":")).encode
 
-    `suppressed` ones are in neither.
+
+def pieces(picture: Picture, selection: Selection, encode: Encode, **more: Any) -> Iterator[str]:
+    """The text of one object: the picture, then `more` keys.
+
+    `sites` are the selected ones, `others` sums up the rest; `suppressed` ones are in neither.
     """
     chosen = select(picture, selection)
-    cost = picture.cost
+    yield encode(_head(picture))[:-1] + ',"sites":['
+    sites = _Sites(picture.since_attach_s, selection.rules, encode)
+    yield from _joined(map(sites.text, chosen.sites))
+    rest = {
+        "others": {
+            "sites": chosen.others.sites,
+            "blocks": chosen.others.blocks,
+            "bytes": chosen.others.bytes,
+        },
+        "suppressed": suppressed_object(chosen.suppressed),
+        **_tail(picture),
+        **more,
+    }
+    yield "]," + encode(rest)[1:]
+
+
+def _head(picture: Picture) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "final": picture.final,
@@ -47,13 +79,12 @@ def as_object(picture: Picture, selection: Selection) -> dict[str, Any]:
         "targets": [_target(target) for target in picture.targets],
         "totals": counts_object(picture.totals),
         "growth_bytes_per_s": _rounded(picture.growth, 1),
-        "sites": [_site(site, picture.since_attach_s, selection.rules) for site in chosen.sites],
-        "others": {
-            "sites": chosen.others.sites,
-            "blocks": chosen.others.blocks,
-            "bytes": chosen.others.bytes,
-        },
-        "suppressed": suppressed_object(chosen.suppressed),
+    }
+
+
+def _tail(picture: Picture) -> dict[str, Any]:
+    cost = picture.cost
+    return {
         "stacks": picture.stacks._asdict(),
         "naming": {**picture.naming._asdict(), "notes": list(picture.naming.notes)},
         "losses": dict(picture.losses),
@@ -113,34 +144,103 @@ def counts_object(counts: Counts) -> dict[str, Any]:
     return {"blocks": counts.blocks, "bytes": counts.bytes, **counts._asdict()}
 
 
-def _site(site: Site, now: float, rules: Rules) -> dict[str, Any]:
-    return {
-        "id": site.at.id,
-        "pid": site.at.pid,
-        "family": site.at.family,
-        "allocator": site.at.allocator,
-        **counts_object(site.counts),
-        "oldest_s": None if site.oldest_at is None else round(now - site.oldest_at, 3),
-        "growth_bytes_per_s": _rounded(site.growth, 1),
-        "trend": _trend(site, now),
-        "cohorts": [
-            [start_of(one.epoch), length_of(one.epoch), one.blocks, one.bytes, one.adopted_bytes]
-            for one in site.cohorts
-        ],
-        "complete": site.at.complete,
-        "guessed": site.at.guessed,
-        "end": site.at.end,
-        "responsible": responsible(site.at.frames, rules),
-        "frames": [frame_object(frame) for frame in site.at.frames],
-    }
+def _joined(parts: Iterable[str]) -> Iterator[str]:
+    """With commas between, many in a piece: a write for each would take as long as making them."""
+    begun: list[str] = []
+    size, comma = 0, ""
+    for part in parts:
+        begun.append(part)
+        size += len(part)
+        if size >= _PIECE:
+            yield comma + ",".join(begun)
+            begun.clear()
+            size, comma = 0, ","
+    if begun:
+        yield comma + ",".join(begun)
+
+
+class _Sites:
+    """The text of the sites of a picture.
+
+    What they share is encoded once: a million frames of 50,000 stacks are a few thousand. The rest
+    is put together as text: as objects it took 2 s of such a picture, and 0.5 GB.
+    """
+
+    def __init__(self, now: float, rules: Rules, encode: Encode) -> None:
+        self._now = now
+        self._rules = rules
+        self._encode = encode
+        self._trends = Trends(now)
+        self._frames: dict[int, str] = {}
+        self._names: dict[str | None, str] = {}
+        self._numbers: dict[float | None, str] = {}
+        self._ages: dict[tuple[Trend, tuple[Cohort, ...]], str] = {}
+
+    def text(self, site: Site) -> str:
+        """One object."""
+        at, counts, name = site.at, site.counts, self._name
+        allocated_blocks, allocated, freed_blocks, freed, adopted_blocks, adopted = counts
+        oldest = None if site.oldest_at is None else round(self._now - site.oldest_at, 3)
+        index = responsible(at.frames, self._rules)
+        return (
+            f'{{"id":{self._encode(at.id)},"pid":{at.pid},'
+            f'"family":{name(at.family)},"allocator":{name(at.allocator)},'
+            f'"blocks":{counts.blocks},"bytes":{counts.bytes},'
+            f'"allocated_blocks":{allocated_blocks},"allocated_bytes":{allocated},'
+            f'"freed_blocks":{freed_blocks},"freed_bytes":{freed},'
+            f'"adopted_blocks":{adopted_blocks},"adopted_bytes":{adopted},'
+            f'"oldest_s":{self._number(oldest)},'
+            f'"growth_bytes_per_s":{self._number(_rounded(site.growth, 1))},'
+            f"{self._by_age(site)},"
+            f'"complete":{_truth(at.complete)},"guessed":{_truth(at.guessed)},'
+            f'"end":{name(at.end)},"responsible":{"null" if index is None else index},'
+            f'"frames":[{self._stack(at.frames)}]}}'
+        )
+
+    def _stack(self, frames: Sequence[Frame]) -> str:
+        known = self._frames
+        try:
+            return ",".join([known[id(frame)] for frame in frames])
+        except KeyError:
+            known.update((id(frame), self._encode(frame_object(frame))) for frame in frames)
+        return self._stack(frames)
+
+    def _by_age(self, site: Site) -> str:
+        """What depends on the time of birth alone."""
+        key = self._trends.of(site), site.cohorts
+        known = self._ages.get(key)
+        if known is None:
+            cohorts = [
+                [start_of(epoch), length_of(epoch), blocks, size, adopted]
+                for epoch, blocks, size, adopted in site.cohorts
+            ]
+            made = self._encode({"trend": _trend(key[0]), "cohorts": cohorts})
+            known = self._ages[key] = made[1:-1]
+        return known
+
+    def _name(self, name: str | None) -> str:
+        known = self._names.get(name)
+        if known is None:
+            known = self._names[name] = self._encode(name)
+        return known
+
+    def _number(self, number: float | None) -> str:
+        known = self._numbers.get(number)
+        if known is None:
+            known = self._numbers[number] = self._encode(number)
+        return known
+
+
+def _truth(value: bool | None) -> str:
+    return "null" if value is None else "true" if value else "false"
 
 
 def suppressed_object(hidden: Suppressed) -> dict[str, Any]:
     return {**hidden._asdict(), "by": [one._asdict() for one in hidden.by]}
 
 
-def _trend(site: Site, now: float) -> dict[str, Any]:
-    word, rate, low, high = trend_of_site(site, now)
+def _trend(trend: Trend) -> dict[str, Any]:
+    word, rate, low, high = trend
     return {
         "word": word,
         "bytes_per_s": _rounded(rate, 1),

@@ -18,7 +18,7 @@
 Seconds `_at_s` and `at_s` are since attach. What is not known is null.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from ebpftrace.analysis.selection import Selection
@@ -28,12 +28,14 @@ from ebpftrace.model.snapshot import Host, MemoryFigures, MemoryGroup, ProcessFa
 
 def write(snapshot: Snapshot, file: str, selection: Selection, out: TextIO) -> None:
     """Write one line and flush it; `file` is clean, and what the user calls the snapshot."""
-    jsonl.emit(as_object(snapshot, file, selection), out)
+    jsonl.emit_pieces(pieces(snapshot, file, selection, jsonl.encoder(out)), out)
 
 
-def as_object(snapshot: Snapshot, file: str, selection: Selection) -> dict[str, Any]:
-    """See the module."""
-    return {**jsonl.as_object(snapshot.picture, selection), "snapshot": _about(snapshot, file)}
+def pieces(
+    snapshot: Snapshot, file: str, selection: Selection, encode: jsonl.Encode
+) -> Iterator[str]:
+    """The text of the object."""
+    return jsonl.pieces(snapshot.picture, selection, encode, snapshot=_about(snapshot, file))
 
 
 def _about(snapshot: Snapshot, file: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ebpftrace.model.snapshot import Limit, MappedRange, Trigger
 from ebpftrace.snapshot.jsonl.recorded import Reader
 from tests.unit.builders import counts, frame, picture, site, target
 from tests.unit.hostile import HOSTILE
+from tests.unit.said import said_of_snapshot
 from tests.unit.snapshot_builders import GIB, MIB, facts, group, host, memory, snapshot
 
 TAKEN = picture().time
@@ -228,7 +229,7 @@ def test_a_report_fits_what_its_output_can_encode(encoding):
 
 
 def as_object(given):
-    return snapshot_json.as_object(given, "x.ebpftrace", Selection())
+    return said_of_snapshot(given, "x.ebpftrace", Selection())
 
 
 def test_json_is_the_picture_and_one_more_key():

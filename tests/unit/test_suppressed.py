@@ -8,11 +8,12 @@ from ebpftrace.analysis.headline import headline
 from ebpftrace.analysis.selection import Selection, select
 from ebpftrace.analysis.suppressed import NOTHING, By, Suppressed
 from ebpftrace.analysis.suppressions import Suppressions
-from ebpftrace.export import jsonl, text
+from ebpftrace.export import text
 from ebpftrace.model.epochs import epoch_at
 from ebpftrace.model.picture import Cohort
 from ebpftrace.snapshot.jsonl.recorded import Reader
 from tests.unit.builders import counts, picture, site, suppressions
+from tests.unit.said import said_of_picture
 
 SITES = (
     site("leak", counts=counts(1, 100)),
@@ -87,9 +88,9 @@ def test_names_that_are_many_or_long_leave_the_line_a_line():
 
 
 def test_json_always_has_what_is_hidden():
-    said = jsonl.as_object(picture(*SITES), Selection())
+    said = said_of_picture(picture(*SITES), Selection())
     assert said["suppressed"] == {"sites": 0, "blocks": 0, "bytes": 0, "by": []}
-    said = jsonl.as_object(picture(*SITES), Selection(suppressions=HIDING))
+    said = said_of_picture(picture(*SITES), Selection(suppressions=HIDING))
     assert said["suppressed"]["by"][1] == {
         "name": "leak:pool",
         "sites": 1,
@@ -100,7 +101,7 @@ def test_json_always_has_what_is_hidden():
 
 
 def test_a_recording_with_hidden_sites_is_read():
-    whole = jsonl.as_object(picture(*SITES[1:4]), Selection(suppressions=suppressions("cache")))
+    whole = said_of_picture(picture(*SITES[1:4]), Selection(suppressions=suppressions("cache")))
     found = Reader().read(json.dumps(whole).encode())
     assert [one.at.id for one in found.picture.sites] == ["1-2"]
     assert found.picture.totals.bytes == 4500

@@ -12,6 +12,7 @@ from ebpftrace.model.ids import StackId
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
 from ebpftrace.model.picture import Cohort, Cost, Naming
 from tests.unit.builders import counts, frame, picture, site, target
+from tests.unit.said import said_of_picture
 
 TOP_KEYS = [
     "schema",
@@ -106,7 +107,7 @@ def test_a_line_of_json_has_every_key_and_ends_there():
 def test_a_line_of_json_says_how_whole_the_stacks_are_and_why_one_ends():
     losses = Losses({"stack_cut": 2, "stack_truncated": 1})
     cut = site(counts=counts(9), complete=False, end="unreadable")
-    said = jsonl.as_object(picture(cut, losses=losses, stack_depth=96), Selection())
+    said = said_of_picture(picture(cut, losses=losses, stack_depth=96), Selection())
     assert said["stacks"] == {
         "depth": 96,
         "allocations": 9,
@@ -119,7 +120,7 @@ def test_a_line_of_json_says_how_whole_the_stacks_are_and_why_one_ends():
 
 
 def test_what_is_not_known_is_null_and_never_0():
-    said = jsonl.as_object(
+    said = said_of_picture(
         picture(site(oldest_at=None, growth=None), targets=(target(rss_bytes=None),)), Selection()
     )
     assert said["sites"][0]["oldest_s"] is None
@@ -137,7 +138,7 @@ def leaking(seconds: int):
 
 def test_each_site_says_its_trend():
     drawn = picture(leaking(60), since_attach_s=60.0)
-    assert jsonl.as_object(drawn, Selection())["sites"][0]["trend"] == {
+    assert said_of_picture(drawn, Selection())["sites"][0]["trend"] == {
         "word": "growing",
         "bytes_per_s": 100.0,
         "low": 100.0,
@@ -150,7 +151,7 @@ def test_each_site_says_its_trend():
 
 def test_a_trend_that_is_not_known_is_null():
     drawn = picture(leaking(3), since_attach_s=3.0)
-    assert jsonl.as_object(drawn, Selection())["sites"][0]["trend"] == {
+    assert said_of_picture(drawn, Selection())["sites"][0]["trend"] == {
         "word": None,
         "bytes_per_s": None,
         "low": None,
@@ -160,12 +161,12 @@ def test_a_trend_that_is_not_known_is_null():
 
 
 def test_a_line_of_json_says_how_fast_everything_grows():
-    said = jsonl.as_object(picture(growth=12.345), Selection())
+    said = said_of_picture(picture(growth=12.345), Selection())
     assert said["growth_bytes_per_s"] == 12.3
 
 
 def test_every_loss_is_a_key_in_the_order_of_the_kernel():
-    said = jsonl.as_object(picture(), Selection())
+    said = said_of_picture(picture(), Selection())
     assert list(said["losses"]) == [loss.name for loss in LOSSES]
 
 
@@ -256,9 +257,9 @@ def test_no_frame_of_a_stack_is_left_out():
 def test_json_says_which_frame_is_responsible():
     chosen = Selection(rules=Rules.standard().with_skipped(["serve"]))
     drawn = picture(site(frames=WRAPPED))
-    assert jsonl.as_object(drawn, Selection())["sites"][0]["responsible"] == 1
-    assert jsonl.as_object(drawn, chosen)["sites"][0]["responsible"] == 2
-    assert jsonl.as_object(picture(site(frames=())), chosen)["sites"][0]["responsible"] is None
+    assert said_of_picture(drawn, Selection())["sites"][0]["responsible"] == 1
+    assert said_of_picture(drawn, chosen)["sites"][0]["responsible"] == 2
+    assert said_of_picture(picture(site(frames=())), chosen)["sites"][0]["responsible"] is None
 
 
 def test_the_report_says_how_far_the_look_up_of_lines_is_until_it_is_done():
