@@ -9,12 +9,18 @@ Write = Callable[[Subject, BinaryIO], None]
 
 
 class Format(NamedTuple):
-    """`says`: what reads it, for people. `one_measure`: it has room for one (`--measure`)."""
+    """`says`: what reads it, for people. `one_measure`: it has room for one (`--measure`).
+
+    `packed`: it is bytes that gzip made, whatever its file is called. `compares`: it can show what
+    changed since another snapshot (`--base`).
+    """
 
     name: str
     says: str
     load: Callable[[], Write]
     one_measure: bool = False
+    packed: bool = False
+    compares: bool = False
 
 
 def _collapsed() -> Write:
@@ -23,8 +29,22 @@ def _collapsed() -> Write:
     return write
 
 
+def _csv() -> Write:
+    from ebpftrace.export.formats.sites_csv import write
+
+    return write
+
+
+def _json() -> Write:
+    from ebpftrace.export.formats.snapshot_json import write
+
+    return write
+
+
 FORMATS: tuple[Format, ...] = (
     Format("collapsed", "stacks for flamegraph.pl, inferno, speedscope", _collapsed, True),
+    Format("csv", "a table of call sites for spreadsheets, pandas, DuckDB, sqlite3", _csv),
+    Format("json", "all that the snapshot says, as report --json --top 0 does", _json),
 )
 
 
