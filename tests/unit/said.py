@@ -3,6 +3,7 @@
 import io
 import json
 
+from ebpftrace.analysis.selection import Selection
 from ebpftrace.export import jsonl, snapshot_json
 
 
@@ -16,3 +17,9 @@ def said_of_snapshot(snapshot, file, selection):
     out = io.StringIO()
     snapshot_json.write(snapshot, file, selection, out)
     return json.loads(out.getvalue())
+
+
+def line_of_picture(picture):
+    out = io.StringIO()
+    jsonl.write(picture, Selection(top=0), out)
+    return out.getvalue().encode()

@@ -42,6 +42,11 @@ class Recording:
             )
         return found
 
+    def skip(self, lines: int) -> None:
+        """Read on behind so many lines."""
+        while self._lines.number < lines and self._lines.next() is not None:
+            pass
+
     def last(self) -> Snapshot | None:
         """Of all lines only the last whole one is decoded; None where there is none."""
         before: bytes | None = None
