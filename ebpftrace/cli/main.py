@@ -15,6 +15,7 @@ from ebpftrace.cli.command import Command
 from ebpftrace.cli.diff import Diff
 from ebpftrace.cli.doctor import Doctor
 from ebpftrace.cli.exits import Exit, exit_of
+from ebpftrace.cli.export import Export
 from ebpftrace.cli.open import Open
 from ebpftrace.cli.probes import Probes
 from ebpftrace.cli.record import Record
@@ -26,7 +27,11 @@ from ebpftrace.text import clean_lines
 
 log = logging.getLogger(__name__)
 
-COMMANDS: tuple[type[Command], ...] = (Attach, Run, Record, Report, Diff, Open, Probes, Doctor)
+COMMANDS: tuple[type[Command], ...] = (
+    *(Attach, Run, Record),
+    *(Report, Diff, Open, Export),
+    *(Probes, Doctor),
+)
 
 
 class _Parser(argparse.ArgumentParser):

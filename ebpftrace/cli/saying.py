@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from ebpftrace.errors import UsageError
 
-_CLOSED = (errno.EPIPE, errno.EIO, errno.ENXIO)
+CLOSED = (errno.EPIPE, errno.EIO, errno.ENXIO)
+"""What writing to a pipe or a terminal fails by where nobody reads it any more."""
 
 
 class OutputClosed(Exception):
@@ -21,7 +22,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _CLOSED:
+        if error.errno in CLOSED:
             raise OutputClosed from error
         raise UsageError(f"The output cannot be written: {error.strerror}.") from error
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from ebpftrace.export.formats.registry import FORMATS
 from ebpftrace.snapshot.format.writing import pieces
 from tests.unit.snapshot_builders import snapshot
 
@@ -86,6 +87,7 @@ def test_what_was_recorded_is_read_where_no_library_of_the_capture_half_is(tmp_p
         ["diff", str(kept), str(kept)],
         ["open", "--text", str(kept)],
         ["open", "--json", str(kept)],
+        *(["export", str(kept), "-f", one.name, "-o", str(tmp_path / one.name)] for one in FORMATS),
     ]
     refused = json.dumps(sorted(CAPTURE_LIBRARIES | SCREEN_LIBRARIES))
     run = subprocess.run(
@@ -94,7 +96,8 @@ def test_what_was_recorded_is_read_where_no_library_of_the_capture_half_is(tmp_p
         text=True,
         check=False,
     )
-    assert (run.returncode, run.stderr) == (0, "")
+    assert run.returncode == 0
+    assert all(line.startswith("ebpftrace: wrote ") for line in run.stderr.splitlines())
     statuses, packages = json.loads(run.stdout.splitlines()[-1])
     assert statuses == [0] * len(commands)
     assert CAPTURE_HALF.isdisjoint(packages)

@@ -16,11 +16,12 @@ def write(folder: int, begin: str, pieces: Iterable[bytes], names: Iterable[str]
     OSError, and whatever `pieces` raise, leave nothing behind. A kill leaves at most one file
     whose name is `begin` and 16 hexadecimal digits. FileExistsError where no name is free.
     """
-    with _temporary(folder, begin) as (fd, name):
+    with temporary(folder, begin) as (fd, name):
+        os.fchmod(fd, 0o600)
         for piece in pieces:
             write_all(fd, piece)
         os.fsync(fd)
-        given = _first_free(names, lambda free: _name(folder, name, free))
+        given = _first_free(names, lambda free: give_name(folder, name, free))
     try:
         sync_names(folder)
     except OSError:
@@ -47,12 +48,12 @@ def sync_names(folder: int) -> None:
 
 
 @contextlib.contextmanager
-def _temporary(folder: int, begin: str) -> Iterator[tuple[int, str]]:
+def temporary(folder: int, begin: str, mode: int = 0o600) -> Iterator[tuple[int, str]]:
+    """A new file, `mode` by the umask: its descriptor and name, which is gone at the end. OSError."""
     name = begin + secrets.token_hex(8)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(name, flags, 0o600, dir_fd=folder)
+    fd = os.open(name, flags, mode, dir_fd=folder)
     try:
-        os.fchmod(fd, 0o600)
         yield fd, name
     finally:
         with contextlib.suppress(OSError):
@@ -68,10 +69,10 @@ def _first_free(names: Iterable[str], give: Callable[[str], None]) -> str:
     raise FileExistsError(errno.EEXIST, "all names that it could have are taken")
 
 
-def _name(folder: int, temporary: str, free: str) -> None:
-    """Give the file a second name, unless there is one: rename(2) would overwrite that."""
+def give_name(folder: int, name: str, free: str) -> None:
+    """Give the file `name` a second one. FileExistsError where it is taken: rename(2) overwrites."""
     try:
-        os.link(temporary, free, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        os.link(name, free, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
@@ -79,4 +80,4 @@ def _name(folder: int, temporary: str, free: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.stat(free, dir_fd=folder, follow_symlinks=False)
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
-        os.rename(temporary, free, src_dir_fd=folder, dst_dir_fd=folder)
+        os.rename(name, free, src_dir_fd=folder, dst_dir_fd=folder)
