@@ -153,7 +153,7 @@ def test_what_a_snapshot_does_not_hold_is_noted(capsys):
 
 
 def test_a_format_has_all_pictures_of_a_stream_and_a_base(capsys, monkeypatch, tmp_path):
-    found = []
+    found: list[object] = []
 
     def write(subject, out):
         out.write(b"x")
@@ -188,7 +188,7 @@ class Again:
 
 def test_names_are_looked_up_again_in_every_picture(capsys, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ebpftrace.symbols.again", SimpleNamespace(Again=Again))
-    found = []
+    found: list[str | None] = []
 
     def write(subject, out):
         out.write(b"x")

@@ -292,3 +292,38 @@ def test_a_file_that_grows_too_large_leaves_the_old_one_and_nothing_else(tmp_pat
     assert "cannot be written: File too large." in ended.stdout
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["out"]
+
+
+IN_A_NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
+FULL = """
+import sys
+from ebpftrace.cli.output import Output
+from ebpftrace.errors import UsageError
+for name, force in (("out", True), ("new", False), ("new.gz", False)):
+    try:
+        Output(f"{sys.argv[1]}/{name}", packed=True, force=force).write(
+            lambda out: out.write(bytes(1 << 20))
+        )
+    except UsageError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run([*IN_A_NAMESPACE, "true"], capture_output=True, check=False).returncode != 0,
+    reason="this host lets nobody mount a file system of his own",
+)
+def test_a_disk_that_fills_up_keeps_the_old_file_and_nothing_of_the_new_one(tmp_path):
+    script = 'mount -t tmpfs -o size=64k full "$1"; echo old >"$1"/out; "$2" -c "$3" "$1"; ls "$1"; cat "$1"/out'
+    ended = subprocess.run(
+        [*IN_A_NAMESPACE, "sh", "-ec", script, "sh", str(tmp_path), sys.executable, FULL],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    lines = ended.stdout.splitlines()
+    assert [line.count("cannot be written: No space left on device.") for line in lines[:3]] == [
+        1
+    ] * 3
+    assert lines[3:] == ["out", "old"]
