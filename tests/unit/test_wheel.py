@@ -61,6 +61,13 @@ def test_the_wheel_holds_every_bpf_source_and_both_licences(wheel):
     assert {"LICENSE", "LICENSE.GPL-2.0"} <= {name.name for name in names}
 
 
+def test_the_wheel_holds_the_schema_of_pprofs_profiles_and_whose_it_is(wheel):
+    folder = "ebpftrace/export/formats/profile_proto"
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert {f"{folder}/{name}" for name in ("profile.binpb", "profile.proto", "README.md")} <= names
+
+
 def test_the_wheel_holds_nothing_outside_the_package(wheel):
     with zipfile.ZipFile(wheel) as archive:
         tops = {PurePosixPath(name).parts[0] for name in archive.namelist()}

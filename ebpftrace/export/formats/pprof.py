@@ -26,8 +26,8 @@ _VALUES: tuple[tuple[str, str, Measure], ...] = (
     ("inuse_space", "bytes", "bytes"),
 )
 _MEANING = (
-    "inuse: what is not freed. alloc: what was allocated since the attach, freed or not, and what a "
-    "realloc brought in from before. Each allocation is counted, none is sampled."
+    "inuse is what is not freed; alloc what was allocated since the attach, freed or not, and what a "
+    "realloc brought in from before. All allocations are counted, not samples of them."
 )
 # What pprof leaves out of heap profiles of C and C++, which it knows by their older format; it cuts
 # a function's parameters off before. The label `allocator` says which it was.
@@ -35,7 +35,7 @@ _ALLOCATORS = (
     r"((malloc|calloc|realloc|reallocarray|memalign|aligned_alloc|posix_memalign|valloc|pvalloc)"
     r"(@plt)?|operator new(\[\])?)"
 )
-_LEVEL = 3  # of gzip: the file gets 10 % larger than with 6, in a third of the time
+_LEVEL = 6  # of gzip: 0.1 s of 50,000 sites; 9 takes 0.6 s for a file 8 % smaller
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 
 

@@ -2,6 +2,8 @@
 
 import gzip
 import re
+import subprocess
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -345,6 +347,15 @@ def test_a_picture_of_nothing_is_a_profile_without_samples():
 
 def test_the_same_snapshot_gives_the_same_bytes():
     assert exported("pprof", subject(site())) == exported("pprof", subject(site()))
+
+
+def test_protobuf_is_loaded_only_where_this_format_is_written():
+    script = (
+        "import sys; from ebpftrace.export.formats.registry import named\n"
+        "for name in ('collapsed', 'pprof'): named(name).load(); print('google.protobuf' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "True"]
 
 
 def test_the_descriptor_is_that_of_the_schema():
