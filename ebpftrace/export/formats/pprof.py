@@ -27,10 +27,11 @@ _VALUES: tuple[tuple[str, str, Measure], ...] = (
 )
 _MEANING = (
     "inuse is what is not freed; alloc what was allocated since the attach, freed or not, and what a "
-    "realloc brought in from before. All allocations are counted, not samples of them."
+    "realloc brought in from before. All allocations are counted, not samples of them. pprof leaves out "
+    "frames of malloc, operator new and the like (drop_frames)."
 )
-# What pprof leaves out of heap profiles of C and C++, which it knows by their older format; it cuts
-# a function's parameters off before. The label `allocator` says which it was.
+# What pprof leaves out of heap profiles of C and C++ in its older text format too, so that a program's
+# own functions come first. It compares with names without their parameters.
 _ALLOCATORS = (
     r"((malloc|calloc|realloc|reallocarray|memalign|aligned_alloc|posix_memalign|valloc|pvalloc)"
     r"(@plt)?|operator new(\[\])?)"
