@@ -51,7 +51,7 @@ FORMATS: tuple[Format, ...] = (
     Format("collapsed", "stacks for flamegraph.pl, inferno, speedscope", _collapsed, True),
     Format("csv", "a table of call sites for spreadsheets, pandas, DuckDB, sqlite3", _csv),
     Format("json", "all that the snapshot says, as report --json --top 0 does", _json),
-    Format("pprof", "a heap profile for go tool pprof, Parca, Pyroscope", _pprof),
+    Format("pprof", "a heap profile for go tool pprof, Parca, Pyroscope", _pprof, packed=True),
 )
 
 
