@@ -47,11 +47,18 @@ def _pprof() -> Write:
     return write
 
 
+def _massif() -> Write:
+    from ebpftrace.export.formats.massif import write
+
+    return write
+
+
 FORMATS: tuple[Format, ...] = (
     Format("collapsed", "stacks for flamegraph.pl, inferno, speedscope", _collapsed, True),
     Format("csv", "a table of call sites for spreadsheets, pandas, DuckDB, sqlite3", _csv),
     Format("json", "all that the snapshot says, as report --json --top 0 does", _json),
     Format("pprof", "a heap profile for go tool pprof, Parca, Pyroscope", _pprof, packed=True),
+    Format("massif", "bytes over time for ms_print, massif-visualizer", _massif),
 )
 
 
