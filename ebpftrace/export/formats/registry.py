@@ -53,12 +53,19 @@ def _massif() -> Write:
     return write
 
 
+def _callgrind() -> Write:
+    from ebpftrace.export.formats.callgrind import write
+
+    return write
+
+
 FORMATS: tuple[Format, ...] = (
     Format("collapsed", "stacks for flamegraph.pl, inferno, speedscope", _collapsed, True),
     Format("csv", "a table of call sites for spreadsheets, pandas, DuckDB, sqlite3", _csv),
     Format("json", "all that the snapshot says, as report --json --top 0 does", _json),
     Format("pprof", "a heap profile for go tool pprof, Parca, Pyroscope", _pprof, packed=True),
     Format("massif", "bytes over time for ms_print, massif-visualizer", _massif),
+    Format("callgrind", "a call graph for KCachegrind, callgrind_annotate", _callgrind),
 )
 
 
