@@ -1,0 +1,53 @@
+"""What callgrind_annotate reads in an export: totals, and that no function holds more than there is."""
+
+import operator
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from ebpftrace.export.formats.subject import MEASURES, Measure
+from scripts.formats import valgrind
+from scripts.formats.valgrind import Failed, number, output
+
+FORMAT, TOOL = "callgrind", "callgrind_annotate"
+
+_OPTIONS = ("--threshold=100", "--show-percs=no")
+_ROW = re.compile(r"^ *((?:[\d,]+|\.)(?: +(?:[\d,]+|\.)){3})  ?(.*)$")
+_TOTALS = "PROGRAM TOTALS"
+
+
+def version() -> str | None:
+    """None where it is not installed."""
+    return valgrind.version(TOOL)
+
+
+def totals(files: Mapping[Measure, Path]) -> dict[Measure, int]:
+    """As its first line has them; the functions have to sum up to them."""
+    file = files["bytes"].resolve()
+    whole, functions = _rows(file, "--auto=no")
+    own = tuple(map(sum, zip(*functions, strict=True)))
+    if own != whole:
+        raise Failed(f"the functions hold {own} of {whole}")
+    for costs in _rows(file, "--auto=no", "--inclusive=yes")[1]:
+        if any(map(operator.gt, costs, whole)):
+            raise Failed(f"with what it calls a function holds {costs} of {whole}")
+    output([TOOL, *_OPTIONS, "--auto=yes", "--inclusive=yes", "--tree=both", file])
+    return dict(zip(MEASURES, whole, strict=True))
+
+
+def _rows(file: Path, *options: str) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """The totals, and the functions."""
+    whole: tuple[int, ...] | None = None
+    functions: list[tuple[int, ...]] = []
+    for line in output([TOOL, *_OPTIONS, *options, file]).splitlines():
+        found = _ROW.match(line)
+        if found is None:
+            continue
+        costs = tuple(map(number, found[1].split()))
+        if found[2].strip().startswith(_TOTALS):
+            whole = costs
+        else:
+            functions.append(costs)
+    if whole is None:
+        raise Failed("it has no totals")
+    return whole, functions or [(0,) * len(whole)]
