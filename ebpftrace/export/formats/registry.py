@@ -59,6 +59,12 @@ def _callgrind() -> Write:
     return write
 
 
+def _speedscope() -> Write:
+    from ebpftrace.export.formats.speedscope import write
+
+    return write
+
+
 FORMATS: tuple[Format, ...] = (
     Format("collapsed", "stacks for flamegraph.pl, inferno, speedscope", _collapsed, True),
     Format("csv", "a table of call sites for spreadsheets, pandas, DuckDB, sqlite3", _csv),
@@ -66,6 +72,7 @@ FORMATS: tuple[Format, ...] = (
     Format("pprof", "a heap profile for go tool pprof, Parca, Pyroscope", _pprof, packed=True),
     Format("massif", "bytes over time for ms_print, massif-visualizer", _massif),
     Format("callgrind", "a call graph for KCachegrind, callgrind_annotate", _callgrind),
+    Format("speedscope", "a profile of each measure for speedscope", _speedscope),
 )
 
 
