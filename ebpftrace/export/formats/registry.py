@@ -65,6 +65,12 @@ def _speedscope() -> Write:
     return write
 
 
+def _openmetrics() -> Write:
+    from ebpftrace.export.formats.openmetrics import write
+
+    return write
+
+
 FORMATS: tuple[Format, ...] = (
     Format("collapsed", "stacks for flamegraph.pl, inferno, speedscope", _collapsed, True),
     Format("csv", "a table of call sites for spreadsheets, pandas, DuckDB, sqlite3", _csv),
@@ -73,6 +79,7 @@ FORMATS: tuple[Format, ...] = (
     Format("massif", "bytes over time for ms_print, massif-visualizer", _massif),
     Format("callgrind", "a call graph for KCachegrind, callgrind_annotate", _callgrind),
     Format("speedscope", "a profile of each measure for speedscope", _speedscope),
+    Format("openmetrics", "figures for Prometheus, as of one scrape", _openmetrics),
 )
 
 
