@@ -71,6 +71,12 @@ def _openmetrics() -> Write:
     return write
 
 
+def _heaptrack() -> Write:
+    from ebpftrace.export.formats.heaptrack import write
+
+    return write
+
+
 FORMATS: tuple[Format, ...] = (
     Format("collapsed", "stacks for flamegraph.pl, inferno, speedscope", _collapsed, True),
     Format("csv", "a table of call sites for spreadsheets, pandas, DuckDB, sqlite3", _csv),
@@ -80,6 +86,7 @@ FORMATS: tuple[Format, ...] = (
     Format("callgrind", "a call graph for KCachegrind, callgrind_annotate", _callgrind),
     Format("speedscope", "a profile of each measure for speedscope", _speedscope),
     Format("openmetrics", "figures for Prometheus, as of one scrape", _openmetrics),
+    Format("heaptrack", "data for heaptrack_gui and heaptrack_print", _heaptrack),
 )
 
 
