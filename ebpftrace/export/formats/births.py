@@ -148,5 +148,5 @@ def _parts(site: Site | None, counts: Counts) -> Iterable[_Part]:
 def _spread(size: int, blocks: int) -> Iterable[tuple[int, int]]:
     """So many bytes in so many blocks: two sizes next to each other, and how many have them."""
     blocks = max(1, blocks)
-    each, more = divmod(size, blocks)
+    each, more = divmod(max(0, size), blocks)
     return (each + 1, more), (each, blocks - more)

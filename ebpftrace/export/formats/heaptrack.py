@@ -156,9 +156,9 @@ def _page_size(subject: Subject) -> int:
 def _cuts(merged: int, of_freed: int) -> list[str]:
     cuts = []
     if of_freed > 1:
-        cuts.append(f"one of {format_count(of_freed)} freed blocks")
+        cuts.append(f"one call for {format_count(of_freed)} freed blocks")
     if merged > 1:
-        cuts.append(f"{format_count(merged)} blocks as one where all are held")
+        cuts.append(f"one call for {format_count(merged)} held blocks")
     return cuts
 
 
@@ -177,7 +177,7 @@ def _header(subject: Subject, cuts: list[str]) -> list[str]:
         _VERSION,
         f"# {subject.file}, by {snapshot.tool}",
         "# Freed blocks stand in the beginning, with the average size of their call site.",
-        *(f"# Shown: {cut}." for cut in cuts),
+        *(f"# Cut: {cut}." for cut in cuts),
         *(f"# Left out: {one}." for one in hidden),
         f"X {command}",
         f"I {page:x} {(memory or 0) // page:x}",

@@ -125,8 +125,8 @@ def test_of_freed_blocks_without_end_some_stand_for_several_and_it_says_so(monke
     monkeypatch.setattr("ebpftrace.export.formats.heaptrack.MOST_FREED", 100)
     file = written(site("a", counts=counts(1, 10, freed=950)), site("b", counts=counts(2, 9)))
     assert (file.total.leaked, file.total.calls) == (19, 3 + 95)
-    assert file.command == "/srv/app --port 80  [ebpftrace: one of 10 freed blocks]"
-    assert "Shown: one of 10 freed blocks." in file.comments
+    assert file.command == "/srv/app --port 80  [ebpftrace: one call for 10 freed blocks]"
+    assert "Cut: one call for 10 freed blocks." in file.comments
 
 
 def test_of_held_blocks_without_end_some_are_one_and_the_bytes_stay(monkeypatch):
@@ -134,7 +134,7 @@ def test_of_held_blocks_without_end_some_are_one_and_the_bytes_stay(monkeypatch)
     file = written(site("a", counts=counts(95, 1003)), site("b", counts=counts(1, 9)))
     assert leaked(file) == {"a": 1003, "b": 9}
     assert file.total.calls == 10 + 1
-    assert file.command.endswith("[ebpftrace: 10 blocks as one where all are held]")
+    assert file.command.endswith("[ebpftrace: one call for 10 held blocks]")
 
 
 def test_inlined_functions_are_one_place_with_what_they_are_in():
