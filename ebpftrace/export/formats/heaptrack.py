@@ -43,7 +43,7 @@ def write(subject: Subject, out: BinaryIO) -> None:
     names += [tables.add(*born.blocks[number]) for number in order[1:]]
     churn = _churn(tables, freed, names_freed)
     header = _header(subject, _cuts(born.merged, of_freed))
-    out.write("".join(f"{line}\n" for line in [*header, *tables.lines]).encode())
+    out.write("\n".join([*header, *tables.lines, ""]).encode())
     allocations = [b""] * len(born.blocks)
     for number, name in zip(order, names, strict=True):
         allocations[number] = b"+ %b\n" % name
