@@ -1,10 +1,11 @@
 """The frames of many stacks as one table, each once, and the stacks as indexes into it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ebpftrace.analysis.wording import function, named, no_stack
 from ebpftrace.model.frames import Frame
+from ebpftrace.model.ids import Slot
 from ebpftrace.model.picture import CallSite, Picture
 
 ENDS_EARLY = "[the stack ends early]"
@@ -31,16 +32,19 @@ class Place(NamedTuple):
 class Places:
     """Filled by asking for stacks."""
 
-    def __init__(self, picture: Picture) -> None:
-        """Where there are several targets, each stack starts in one."""
+    def __init__(self, picture: Picture, processes: Mapping[Slot, str] | None = None) -> None:
+        """Where there are several targets, each stack starts in one.
+
+        `processes` are other names for that, by slot, of those targets that shall have one.
+        """
         self.table: list[Place] = []
         self._numbers: dict[Place, int] = {}
         self._known: dict[int, int] = {}
         self._frames: list[Frame] = []  # held, so that no other frame gets the identity of one
-        several = len(picture.targets) > 1
-        self._processes = {
-            target.slot: self.number(Place(named(target))) for target in picture.targets if several
-        }
+        if processes is None:
+            several = len(picture.targets) > 1
+            processes = {target.slot: named(target) for target in picture.targets if several}
+        self._processes = {slot: self.number(Place(name)) for slot, name in processes.items()}
 
     def stack(self, at: CallSite) -> Sequence[int]:
         """Places from the allocation outward, never none; inlined ones before what they are in."""

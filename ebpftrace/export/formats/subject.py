@@ -69,6 +69,10 @@ class Subject:
             base,
         )
 
+    def older(self) -> "Subject | None":
+        """What it is compared with, by the same selection."""
+        return None if self.base is None else Subject.of(self.base, "", self.selection)
+
 
 def added(sites: tuple[Site, ...]) -> Counts:
     """Of all of them, which may be none."""
