@@ -13,6 +13,7 @@ import pytest
 import ebpftrace
 
 ROOT = Path(__file__).parents[2]
+ASSETS = ROOT / "ebpftrace/export/formats/assets"
 BPF_SOURCES = {path.relative_to(ROOT) for path in (ROOT / "bpf").rglob("*.[ch]")}
 
 
@@ -66,6 +67,16 @@ def test_the_wheel_holds_the_schema_of_pprofs_profiles_and_whose_it_is(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {f"{folder}/{name}" for name in ("profile.binpb", "profile.proto", "README.md")} <= names
+
+
+def test_the_wheel_and_the_source_distribution_hold_what_pages_are_made_of(distributions, wheel):
+    assets = {path.relative_to(ROOT).as_posix() for path in ASSETS.iterdir()}
+    assert "ebpftrace/export/formats/assets/flame.html" in assets
+    with zipfile.ZipFile(wheel) as archive:
+        assert assets <= set(archive.namelist())
+    (path,) = distributions.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        assert assets <= {name.partition("/")[2] for name in archive.getnames()}
 
 
 def test_the_wheel_holds_nothing_outside_the_package(wheel):

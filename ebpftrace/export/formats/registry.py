@@ -77,6 +77,12 @@ def _heaptrack() -> Write:
     return write
 
 
+def _html() -> Write:
+    from ebpftrace.export.formats.flame_html import write
+
+    return write
+
+
 FORMATS: tuple[Format, ...] = (
     Format("collapsed", "stacks for flamegraph.pl, inferno, speedscope", _collapsed, True),
     Format("csv", "a table of call sites for spreadsheets, pandas, DuckDB, sqlite3", _csv),
@@ -87,6 +93,7 @@ FORMATS: tuple[Format, ...] = (
     Format("speedscope", "a profile of each measure for speedscope", _speedscope),
     Format("openmetrics", "figures for Prometheus, as of one scrape", _openmetrics),
     Format("heaptrack", "data for heaptrack_gui and heaptrack_print", _heaptrack),
+    Format("html", "a flame graph as a page for any browser, without a network", _html),
 )
 
 
