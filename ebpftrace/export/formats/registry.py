@@ -29,20 +29,20 @@ def _collapsed() -> Write:
     return write
 
 
-def _csv() -> Write:
-    from ebpftrace.export.formats.sites_csv import write
-
-    return write
-
-
-def _json() -> Write:
-    from ebpftrace.export.formats.snapshot_json import write
+def _html() -> Write:
+    from ebpftrace.export.formats.flame_html import write
 
     return write
 
 
 def _pprof() -> Write:
     from ebpftrace.export.formats.pprof import write
+
+    return write
+
+
+def _speedscope() -> Write:
+    from ebpftrace.export.formats.speedscope import write
 
     return write
 
@@ -59,8 +59,20 @@ def _callgrind() -> Write:
     return write
 
 
-def _speedscope() -> Write:
-    from ebpftrace.export.formats.speedscope import write
+def _heaptrack() -> Write:
+    from ebpftrace.export.formats.heaptrack import write
+
+    return write
+
+
+def _json() -> Write:
+    from ebpftrace.export.formats.snapshot_json import write
+
+    return write
+
+
+def _csv() -> Write:
+    from ebpftrace.export.formats.sites_csv import write
 
     return write
 
@@ -71,29 +83,19 @@ def _openmetrics() -> Write:
     return write
 
 
-def _heaptrack() -> Write:
-    from ebpftrace.export.formats.heaptrack import write
-
-    return write
-
-
-def _html() -> Write:
-    from ebpftrace.export.formats.flame_html import write
-
-    return write
-
-
 FORMATS: tuple[Format, ...] = (
     Format("collapsed", "stacks for flamegraph.pl, inferno, speedscope", _collapsed, True),
-    Format("csv", "a table of call sites for spreadsheets, pandas, DuckDB, sqlite3", _csv),
-    Format("json", "all that the snapshot says, as report --json --top 0 does", _json),
+    Format(
+        "html", "a flame graph as a page for any browser, without a network", _html, compares=True
+    ),
     Format("pprof", "a heap profile for go tool pprof, Parca, Pyroscope", _pprof, packed=True),
+    Format("speedscope", "a profile of each measure for speedscope", _speedscope),
     Format("massif", "bytes over time for ms_print, massif-visualizer", _massif),
     Format("callgrind", "a call graph for KCachegrind, callgrind_annotate", _callgrind),
-    Format("speedscope", "a profile of each measure for speedscope", _speedscope),
-    Format("openmetrics", "figures for Prometheus, as of one scrape", _openmetrics),
     Format("heaptrack", "data for heaptrack_gui and heaptrack_print", _heaptrack),
-    Format("html", "a flame graph as a page for any browser, without a network", _html),
+    Format("json", "all that the snapshot says, as report --json --top 0 does", _json),
+    Format("csv", "a table of call sites for spreadsheets, pandas, DuckDB, sqlite3", _csv),
+    Format("openmetrics", "figures for Prometheus, as of one scrape", _openmetrics),
 )
 
 
