@@ -89,6 +89,7 @@ static __always_inline int hold_block(u32 slot, u64 address, struct block *block
 	if (err == -EEXIST) {
 		if (!take_block(slot, address, &stale)) {
 			count_death(slot, &stale);
+			trace_free(slot, address, 0);
 			lose(LOSS_MISSED_FREE);
 		}
 		err = blocks.insert(&key, block);

@@ -46,6 +46,7 @@ static __always_inline int may_wait_below(struct in_flight *call, u64 sp, u64 no
 static __always_inline void abandon(struct in_flight *call)
 {
 	lose(LOSS_CALL_LOST);
+	trace_lost(call);
 	if (call->took_old)
 		put_back(COOKIE_SLOT(call->cookie), call->pointer, &call->old);
 	call->took_old = 0;

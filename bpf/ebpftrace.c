@@ -10,6 +10,7 @@
 #include "walk.h"
 #include "maps.h"
 #include "holding.h"
+#include "trace.h"
 #include "unwind.h"
 #include "stack.h"
 #include "accounting.h"

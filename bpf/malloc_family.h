@@ -45,6 +45,7 @@ static __always_inline void enter_resize(struct pt_regs *ctx, struct in_flight *
 	call->out = 0;
 	if (call->pointer)
 		call->took_old = !take_block(COOKIE_SLOT(call->cookie), call->pointer, &call->old);
+	trace_resizing(call);
 }
 
 static __always_inline u64 result_of(struct pt_regs *ctx, struct in_flight *call)
@@ -60,10 +61,16 @@ static __always_inline u64 result_of(struct pt_regs *ctx, struct in_flight *call
 	return address;
 }
 
+/* Is the block gone that `call` was given, now that it returns `result`? */
+static __always_inline int frees_old(struct in_flight *call, u64 result)
+{
+	return result || (!call->size && call->cookie & COOKIE_ZERO_FREES);
+}
+
 /* The old block's end: gone with the resize, or back where it was when that failed. */
 static __always_inline void settle_old(struct in_flight *call, u32 slot, u64 result)
 {
-	int freed = result || (!call->size && call->cookie & COOKIE_ZERO_FREES);
+	int freed = frees_old(call, result);
 
 	if (!call->took_old)
 		return;
@@ -87,9 +94,12 @@ static __always_inline void finish_call(struct pt_regs *ctx, struct in_flight *c
 
 	settle_old(call, slot, result);
 	call->pending = 0;
-	if (!result)
+	if (!result) {
+		trace_return(ctx, call, 0, frees_old(call, 0) ? CALL_RESIZE_FREED : CALL_RESIZE_FAILED);
 		return;
+	}
 	if (call->size < MIN_SIZE || call->size > MAX_SIZE) {
+		trace_return(ctx, call, result, CALL_RESIZE_FREED);
 		lose(LOSS_FILTERED);
 		return;
 	}
@@ -107,6 +117,7 @@ static __always_inline void finish_call(struct pt_regs *ctx, struct in_flight *c
 	block.epoch = block.stack ? open_epoch_at(call->entered) : 0;
 	block.called = called;
 	count_birth(slot, result, &block, call->pointer && !call->took_old);
+	trace_return(ctx, call, result, CALL_RESIZED);
 }
 
 int leave(struct pt_regs *ctx)
@@ -152,6 +163,7 @@ static __always_inline void count_unheld_free(struct pt_regs *ctx, u32 slot, u64
 			return;
 		}
 	}
+	trace_unheld_free(slot, pointer, caller);
 	lose(LOSS_UNMATCHED_FREE);
 }
 
@@ -165,10 +177,12 @@ static __always_inline void enter_free(struct pt_regs *ctx, u32 cookie)
 	if (!pointer || !counts(cookie, CONTROL_COUNTING))
 		return;
 	err = take_block(slot, pointer, &block);
-	if (!err)
+	if (!err) {
+		trace_free(slot, pointer, CALLER(ctx));
 		count_death(slot, &block);
-	else if (err == -ENOENT)
+	} else if (err == -ENOENT) {
 		count_unheld_free(ctx, slot, pointer);
+	}
 }
 
 int enter(struct pt_regs *ctx)

@@ -40,6 +40,13 @@ BPF_RINGBUF_OUTPUT(events, RING_PAGES);
  * Full: the allocation is counted under the stump, `stack_cut`. */
 BPF_RINGBUF_OUTPUT(misses, MISS_PAGES);
 
+#ifdef TRACE_PAGES
+/* Every call, for a log of them; only where one is asked for. Written by probes, read by the thread that
+ * writes the log, which looks every 20 ms: a wake-up for each call would cost the target more than the
+ * record. Full: the call is not in the log, `trace_full`; all counters are as they would be. */
+BPF_RINGBUF_OUTPUT(calls, TRACE_PAGES);
+#endif
+
 /* Counters by `enum loss`, and hits by 2 * function + return; per cpu, never full. */
 BPF_PERCPU_ARRAY(losses, u64, LOSSES);
 BPF_PERCPU_ARRAY(hits, u64, 2 * FUNCTIONS);

@@ -61,6 +61,7 @@ enum loss {
 	LOSS_STACK_CUT,
 	LOSS_SHARED_VM_CHILD,
 	LOSS_FILTERED,
+	LOSS_TRACE_FULL,
 	LOSSES
 };
 
@@ -235,6 +236,30 @@ struct miss {
 	u64 pc, sp, fp; /* the frame without a rule: registers in it */
 	struct replaced replaced[MOST_PENDING]; /* the innermost ones; the rest 0 */
 	u8 slice[SLICE_BYTES]; /* the stack from sp on */
+};
+
+/* What a record of `calls` tells of. A resize is two: when it begins, for its old address may be given to
+ * another thread before it returns, and when its result is known. */
+enum call_kind {
+	CALL_ALLOCATED = 1,
+	CALL_FREED,
+	CALL_RESIZING,      /* `old` is about to be resized */
+	CALL_RESIZED,       /* `old` is gone, and `address` there */
+	CALL_RESIZE_FREED,  /* `old` is gone, and nothing tracked in its place */
+	CALL_RESIZE_FAILED, /* `old` is what it was */
+	CALL_RESIZE_LOST,   /* the return never came: `old` is taken for what it was */
+};
+
+/* One call of the target's code, for a log of all of them. */
+struct call {
+	u64 address; /* of the block; 0 of an allocation that failed */
+	u64 old;     /* what a resize was given */
+	u64 size;    /* asked for; 0 of a free */
+	u64 caller;  /* return address; 0 where it is not known */
+	u32 thread;
+	u16 slot;
+	u8 kind;
+	u8 unused;
 };
 
 #define HASH_SEED 0x9e3779b97f4a7c15ULL

@@ -66,6 +66,7 @@ class Unit:
 
 
 TRACER = Unit()
+TRACER_OF_CALLS = Unit(maps=(*MAPS, "calls"))
 
 
 @dataclass(frozen=True, slots=True)

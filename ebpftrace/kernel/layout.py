@@ -22,7 +22,9 @@ HASH_SEED, HASH_FACTOR = 0x9E3779B97F4A7C15, 0xFF51AFD7ED558CCD
 ADDRESS_BITS = 48
 LOSS_COUNT = len(LOSSES)
 _NAMES = [loss.name for loss in LOSSES]
-PROBE_MISSED, SHARED_VM_CHILD = map(_NAMES.index, ("probe_missed", "shared_vm_child"))
+PROBE_MISSED, SHARED_VM_CHILD, TRACE_FULL = map(
+    _NAMES.index, ("probe_missed", "shared_vm_child", "trace_full")
+)
 
 
 class ReturnOffsets(ctypes.Structure):
@@ -172,12 +174,28 @@ class Miss(ctypes.Structure):
     )
 
 
+class Call(ctypes.Structure):
+    """`struct call`."""
+
+    _fields_ = (
+        ("address", u64),
+        ("old", u64),
+        ("size", u64),
+        ("caller", u64),
+        ("thread", u32),
+        ("slot", u16),
+        ("kind", u8),
+        ("unused", u8),
+    )
+
+
 # What is decoded by the ten thousand goes through struct: a tenth of the time of ctypes.
 COHORT_KEY = struct.Struct("<QII")
 COHORT = struct.Struct("<6Q")
 BLOCK_KEY = struct.Struct("<Q")
 BLOCK = struct.Struct("<QQQIHH")
 EVENT = struct.Struct("<HBBIIIQ")
+CALL = struct.Struct("<QQQQIHBx")
 MISS = struct.Struct("<HBBIIIQQQQQ8Q")
 """Up to the slice."""
 

@@ -12,7 +12,7 @@ from ebpftrace.host.explain import refusal
 from ebpftrace.host.release import other_machine
 from ebpftrace.kernel import features, syscalls
 from ebpftrace.kernel.backends import ATTACH_TYPES, Placement, ProgramName
-from ebpftrace.kernel.compiler import Compilation, Compiled
+from ebpftrace.kernel.compiler import TRACER, TRACER_OF_CALLS, Compilation, Compiled
 from ebpftrace.kernel.instructions import (
     IS_RETURN,
     session,
@@ -42,25 +42,26 @@ def start_compiling(
     if machine not in _MACHINES:
         raise other_machine(machine)
     on_demand = features.maps_on_demand()
-    return Compilation(
-        {
-            "EBPFTRACE_BPF": 1,
-            _MACHINES[machine]: 1,
-            "HASH_FLAGS": features.BPF_F_NO_PREALLOC if on_demand else 0,
-            "MAX_THREADS": sizes.threads,
-            "MAX_BLOCKS": sizes.blocks,
-            "MAX_COHORTS": sizes.cohorts,
-            "MAX_STACKS": sizes.stacks,
-            "RING_PAGES": sizes.ring_pages,
-            "MISS_PAGES": sizes.miss_pages,
-            "STACK_DEPTH": stack_depth,
-            "CPUS": possible_cpus(),
-            "RULE_SHIFT": 64 - (sizes.rules.bit_length() - 1),
-            "MORE_RULES": sizes.more_rules,
-            "MIN_SIZE": f"{min_size}ULL",
-            "MAX_SIZE": "~0ULL" if max_size is None else f"{max_size}ULL",
-        }
-    )
+    definitions: dict[str, object] = {
+        "EBPFTRACE_BPF": 1,
+        _MACHINES[machine]: 1,
+        "HASH_FLAGS": features.BPF_F_NO_PREALLOC if on_demand else 0,
+        "MAX_THREADS": sizes.threads,
+        "MAX_BLOCKS": sizes.blocks,
+        "MAX_COHORTS": sizes.cohorts,
+        "MAX_STACKS": sizes.stacks,
+        "RING_PAGES": sizes.ring_pages,
+        "MISS_PAGES": sizes.miss_pages,
+        "STACK_DEPTH": stack_depth,
+        "CPUS": possible_cpus(),
+        "RULE_SHIFT": 64 - (sizes.rules.bit_length() - 1),
+        "MORE_RULES": sizes.more_rules,
+        "MIN_SIZE": f"{min_size}ULL",
+        "MAX_SIZE": "~0ULL" if max_size is None else f"{max_size}ULL",
+    }
+    if sizes.trace_pages:
+        return Compilation(definitions | {"TRACE_PAGES": sizes.trace_pages}, TRACER_OF_CALLS)
+    return Compilation(definitions, TRACER)
 
 
 class Programs:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SHARE = 0.02
+TRACE_SHARE = 0.05
+TRACE_BYTES = 64 << 20  # 1.4 million calls: more than a second of the busiest program
 # struct htab_elem (48 bytes) + key + value + one bucket (16 bytes); kernel/bpf/hashtab.c.
 BLOCK_BYTES = 48 + 8 + 32 + 16
 COHORT_BYTES = 48 + 16 + 48 + 16
@@ -26,6 +28,8 @@ class MapSizes:
     ring_pages: int
     miss_pages: int
     rules: int
+    trace_pages: int = 0
+    """A power of two as well, where calls are logged; else 0."""
 
     @property
     def more_rules(self) -> int:
@@ -44,8 +48,17 @@ def available_bytes() -> int:
     return 512 << 20
 
 
-def choose(available: int, blocks: int | None = None, stacks: int | None = None) -> MapSizes:
-    """Sizes for `available` bytes of memory; what the user asked for stands as it is."""
+def choose(
+    available: int,
+    blocks: int | None = None,
+    stacks: int | None = None,
+    *,
+    trace_log: bool = False,
+) -> MapSizes:
+    """Sizes for `available` bytes of memory; what the user asked for stands as it is.
+
+    `trace_log`: with a buffer for calls, in addition to the share of the rest.
+    """
     budget = available * SHARE
     return MapSizes(
         blocks=blocks or _fitting(budget * 0.58 / BLOCK_BYTES, 1 << 13, 1 << 22),
@@ -57,7 +70,12 @@ def choose(available: int, blocks: int | None = None, stacks: int | None = None)
         rules=_fitting(
             budget * 0.03 / (RULE_BYTES + OVERFLOW_BYTES / RULES_PER_OVERFLOW), 1 << 12, 1 << 16
         ),
+        trace_pages=_trace_pages(available) if trace_log else 0,
     )
+
+
+def _trace_pages(available: int) -> int:
+    return _fitting(available * TRACE_SHARE / mmap.PAGESIZE, 1 << 8, TRACE_BYTES // mmap.PAGESIZE)
 
 
 def total_bytes(sizes: MapSizes) -> int:
@@ -67,7 +85,7 @@ def total_bytes(sizes: MapSizes) -> int:
         + sizes.cohorts * COHORT_BYTES
         + sizes.stacks * STACK_BYTES
         + sizes.threads * THREAD_BYTES
-        + (sizes.ring_pages + sizes.miss_pages) * mmap.PAGESIZE
+        + (sizes.ring_pages + sizes.miss_pages + sizes.trace_pages) * mmap.PAGESIZE
         + sizes.rules * RULE_BYTES
         + sizes.more_rules * OVERFLOW_BYTES
     )

@@ -11,6 +11,7 @@ from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import calibration, layout, syscalls
 from ebpftrace.kernel.attach import Attachment, attach
 from ebpftrace.kernel.backends import Backend, first_usable, of_loader, placements
+from ebpftrace.kernel.callring import CallRing
 from ebpftrace.kernel.compiler import Compiled
 from ebpftrace.kernel.prices import Prices
 from ebpftrace.kernel.programs import Programs
@@ -70,6 +71,8 @@ class Tracer:
         self._ring = RingBuffer(table("events"), sizes.ring_pages * mmap.PAGESIZE)
         self._misses = RingBuffer(table("misses"), sizes.miss_pages * mmap.PAGESIZE)
         self._ring.wait_also_for(table("misses"))
+        self.calls = CallRing(table("calls"), sizes) if sizes.trace_pages else None
+        """Every call, where that was asked for; read by one thread, which may be another."""
         self._tracepoints = [self._open_tracepoint(*names) for names in _RAW_TRACEPOINTS.items()]
         self.start_ns = 0
         self._flags = 0
@@ -129,6 +132,8 @@ class Tracer:
         for key in keys:
             self.cohorts.delete(key)
         self.poll_events(0)
+        if self.calls is not None:
+            self.calls.forget()
         self._losses.reset()
 
     def learn(self) -> None:
@@ -272,6 +277,8 @@ class Tracer:
         self._tracepoints.clear()
         self._ring.close()
         self._misses.close()
+        if self.calls is not None:
+            self.calls.close()
         self.rules.close()
         self._programs.close()
         self._bench.close()

@@ -38,6 +38,11 @@ LOSSES: tuple[Loss, ...] = (
     Loss("stack_cut", "allocations whose stack ends early: no unwind rule there, or not yet"),
     Loss("shared_vm_child", "children that shared the target's memory, unseen", fault=False),
     Loss("filtered", "allocations outside --min-size and --max-size, not tracked", fault=False),
+    Loss(
+        "trace_full",
+        "calls missing in the trace log: they came faster than it is written; log fewer with "
+        "--min-size",
+    ),
 )
 
 # Not detected by this version: null in JSON, never 0.

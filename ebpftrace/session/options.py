@@ -27,6 +27,8 @@ class CaptureOptions:
     """Are the facts of the processes read before each picture, so that the last ones are kept?"""
     environment: bool = False
     """And their environment, which often holds secrets?"""
+    trace_log: bool = False
+    """Is every single call sent, for `session.tracing`?"""
 
     def filters(self) -> tuple[str, ...]:
         """The filters that act in the kernel, as the header names them."""

@@ -50,7 +50,9 @@ class Preparation:
 
 def prepare(options: CaptureOptions) -> Preparation:
     """Choose the sizes of the maps and start to compile. CannotAttach where this host cannot."""
-    sizes = choose(available_bytes(), options.max_blocks, options.max_stacks)
+    sizes = choose(
+        available_bytes(), options.max_blocks, options.max_stacks, trace_log=options.trace_log
+    )
     worker = Worker()  # first: it holds no end of the compiler's socket
     try:
         compiling = start_compiling(sizes, options.stack_depth, options.min_size, options.max_size)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ebpftrace.kernel import layout, sources
+from ebpftrace.model.calls import CallKind
 from ebpftrace.model.losses import LOSSES
 from ebpftrace.probes.families import Shape
 from ebpftrace.unwind import rules
@@ -25,6 +26,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "rule_entry": layout.RuleEntry,
     "replaced": layout.Replaced,
     "miss": layout.Miss,
+    "call": layout.Call,
 }
 NUMBERS = {
     "SLOTS": layout.SLOTS,
@@ -80,6 +82,7 @@ def header(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     lines += [f'say("RULE_{name}", RULE_{name});' for name in HOW]
     lines.append("struct rule rule = {-123456, -77, RULE_STEP | RULE_READ, (u8)-5};")
     lines.append('say("rule", *(u64 *)&rule);')
+    lines += [f'say("CALL_{x.name}", CALL_{x.name});' for x in CallKind]
     lines.append(f'say("key", SLOT_KEY(1023, {PCS[0]}ULL));')
     source = f"""
         #include <stddef.h>
@@ -148,6 +151,12 @@ def test_a_rule_says_how_by_the_same_bits_on_both_sides(name: str, header: dict[
     assert header[f"RULE_{name}"] == getattr(rules, name)
 
 
+def test_kinds_of_calls_have_the_numbers_of_the_header(header: dict[str, int]) -> None:
+    assert {kind.name: header[f"CALL_{kind.name}"] for kind in CallKind} == {
+        kind.name: kind.value for kind in CallKind
+    }
+
+
 def test_a_packed_rule_is_the_header_s(header: dict[str, int]) -> None:
     assert rules.Rule(rules.STEP | rules.READ, -123456, -77, -5).pack() == header["rule"]
 
@@ -163,6 +172,7 @@ def test_a_key_is_the_header_s(header: dict[str, int]) -> None:
         (layout.COHORT, layout.Cohort),
         (layout.BLOCK, layout.Block),
         (layout.EVENT, layout.Event),
+        (layout.CALL, layout.Call),
     ],
 )
 def test_struct_formats_agree_with_the_mirror(
