@@ -40,6 +40,7 @@ from ebpftrace.session.preparation import Preparation
 from ebpftrace.session.removals import Removals
 from ebpftrace.session.sources import Sources
 from ebpftrace.session.traced import Traced
+from ebpftrace.session.tracing import Calls
 from ebpftrace.session.unwinding import Unwinding
 from ebpftrace.session.upkeep import Upkeep
 from ebpftrace.symbols.lines import standard_lines
@@ -62,6 +63,7 @@ class Session:
         self._tracer = tracer
         self._options = options
         self._traced: list[Traced] = []
+        self.calls = Calls(tracer, self._traced)
         self._spaces: dict[int, Space] = {}
         self._free_slots = list(range(layout.SLOTS - 1, 0, -1))
         self._book = SiteBook(tracer.cohorts)

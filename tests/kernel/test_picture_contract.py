@@ -30,7 +30,8 @@ KEYS: dict[str, set[str]] = {
     "losses": {"blocks_full", "cohorts_full", "stacks_full", "rules_full", "in_flight_full"}
     | {"ringbuf_full", "map_busy", "probe_missed", "return_missed", "call_lost", "missed_free"}
     | {"unmatched_free", "nested", "nested_free", "out_param_unreadable", "stack_unreadable"}
-    | {"stack_truncated", "stack_guessed", "stack_cut", "shared_vm_child", "filtered"},
+    | {"stack_truncated", "stack_guessed", "stack_cut", "shared_vm_child", "filtered"}
+    | {"trace_full"},
     "cost": {"hits_per_s", "target_cpu_percent", "tool_cpu_percent", "tool_rss_bytes"}
     | {"kernel_bytes", "map_fill_percent"},
 }
