@@ -17,7 +17,7 @@ from ebpftrace.analysis.selection import Selection
 from ebpftrace.cli.common import note
 from ebpftrace.cli.log import log_held_back
 from ebpftrace.cli.saving import save
-from ebpftrace.cli.watch import Limits, StopSignals
+from ebpftrace.cli.watch import Limits, Stopping, StopSignals
 from ebpftrace.collector import collector_paused
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Picture, Point, Site, SiteBlocks, SourceLines
@@ -53,7 +53,7 @@ def show(
     chosen: Selection,
     interval: float,
     limits: Limits,
-    signals: StopSignals,
+    signals: Stopping,
     worth: Callable[[Picture], bool],
 ) -> bool:
     """The dashboard until the user or a limit ends it; whether every target had ended by then.

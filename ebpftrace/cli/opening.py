@@ -55,6 +55,11 @@ class Opening:
         self._thread = threading.Thread(target=self._run, name="opening", daemon=True)
         self._thread.start()
 
+    @property
+    def session(self) -> "Session | None":
+        """Once it is there."""
+        return self._session
+
     # --- PictureSource ----------------------------------------------------------------------------
 
     def latest(self) -> Picture:

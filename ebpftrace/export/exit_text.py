@@ -13,7 +13,7 @@ from ebpftrace.units import format_bytes, format_count
 def lines(found: AtExit, selection: Selection, children: int) -> Iterator[str]:
     """`children` were started and not watched."""
     target, held, picture = found.target, found.held, found.picture
-    yield f"{wording.named(target)} {_ending(found)}"
+    yield ending(found)
     yield f"  {target.exe}  {'+'.join(target.allocators)}"
     yield f"  {'in use at exit' if found.known else 'in use        '}  {_exactly(held)}"
     yield f"  allocated       {_amount(held.allocated_blocks, held.allocated_bytes)}"
@@ -31,13 +31,11 @@ def lines(found: AtExit, selection: Selection, children: int) -> Iterator[str]:
     yield from _sites(found, selection)
 
 
-def _ending(found: AtExit) -> str:
+def ending(found: AtExit) -> str:
+    """`ls (pid 42) ended: status 0`."""
     target = found.target
-    if target.ended is None:
-        return "is still running"
-    if target.ended == "exited":
-        return "ended" if target.ended_by is None else f"ended: {target.ended_by}"
-    return " ".join(wording.trouble(target)[:1])
+    how = wording.trouble(target)[0] if target.ended is not None else "is still running"
+    return f"{wording.named(target)} {how}"
 
 
 def _exactly(counts: Counts) -> str:

@@ -22,6 +22,7 @@ from ebpftrace.kernel import layout
 from ebpftrace.kernel.attach import Attachment
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Pid, Slot
+from ebpftrace.session import hazards
 from ebpftrace.session.removals import Removals
 from ebpftrace.target.launching import Launch
 from ebpftrace.target.loader import Loader, loader_of
@@ -66,8 +67,6 @@ class Entering:
         self._exec_until: float | None = None
         self.entered = False
         """Has the first program been traced?"""
-        self.late: str | None = None
-        """Why the first program ran for a while without probes."""
 
     def __bool__(self) -> bool:
         return self._loading is not None or self._exec_until is not None
@@ -78,6 +77,9 @@ class Entering:
         UsageError where it cannot be executed; TargetGone where it ended before; CannotAttach, and it
         is held.
         """
+        caution = hazards.caution(self._tracer.trial)
+        if caution is not None:
+            log.warning("%s", caution)
         self._tracer.watch(self._launch.pid, _NO_SLOT, held=True)
         self._exec_until = self._clock() + PATIENCE_S
         self._launch.go()
@@ -88,14 +90,22 @@ class Entering:
                 command = clean(self._launch.command[0])
                 raise TargetGone(f"{command} ended before it could be traced.")
 
-    def on_exec(self) -> None:
-        """It is held at one. CannotAttach for the first program, which stays held then."""
+    def on_program(self, kind: int) -> None:
+        """It is held at its exec or where its loader tells of libraries.
+
+        CannotAttach for the first program, which stays held then.
+        """
+        if kind == layout.EVENT_EXEC:
+            self._on_exec()
+        else:
+            self._on_loaded()
+
+    def _on_exec(self) -> None:
         self._exec_until = None
         self._give_up_loading()
         self._do(self._await_libraries)
 
-    def on_loaded(self) -> None:
-        """It is held where its loader tells of libraries. CannotAttach as `on_exec`."""
+    def _on_loaded(self) -> None:
         loading = self._loading
         if loading is None or not loading.loader.has_mapped(loading.process):
             self._launch.resume()
@@ -109,7 +119,7 @@ class Entering:
             self._launch.resume()
 
     def tick(self) -> None:
-        """Attach late where what was waited for has not come. CannotAttach as `on_exec`."""
+        """Attach late where what was waited for has not come. CannotAttach as `on_program`."""
         now = self._clock()
         if self._launch.ended():
             self._exec_until = None
@@ -158,8 +168,8 @@ class Entering:
         self.entered = True
 
     def _late(self, why: str) -> None:
+        log.warning("The program ran for %.0f s without probes: %s.", PATIENCE_S, why)
         self._do(self._attach_now)
-        self.late = f"It ran for {PATIENCE_S:.0f} s without probes: {why}."
 
     def _give_up_loading(self) -> None:
         loading, self._loading = self._loading, None

@@ -34,6 +34,16 @@ def check(process: Process, trial: ProbeTrial) -> None:
             )
 
 
+def caution(trial: ProbeTrial) -> str | None:
+    """What a program that we start should not do, for it cannot be seen before it does."""
+    if trial.survives_seccomp is True:
+        return None
+    return (
+        f"If the program puts itself under a seccomp filter, it may be ended by that: "
+        f"{_tried(trial.survives_seccomp)} under one."
+    )
+
+
 def _tried(survives: bool | None) -> str:
     if survives is None:
         return "it could not be tried here whether a program lives through a return probe"

@@ -306,10 +306,7 @@ class Session:
             for traced in self._at(program.slot):
                 self._replace(traced)
         if self._entering is not None and program.held:
-            if program.kind == layout.EVENT_EXEC:
-                self._entering.on_exec()
-            else:
-                self._entering.on_loaded()
+            self._entering.on_program(program.kind)
 
     def _on_idle(self) -> bool:
         """Notice what sent no event; False once every target has ended."""

@@ -7,9 +7,10 @@ import contextlib
 import ctypes
 import errno
 import os
+import pwd
 import signal
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, final
 
@@ -28,11 +29,18 @@ _PR_SET_PDEATHSIG = 1
 class Launch:
     """Start it from the main thread, before any other thread runs and before anything is opened."""
 
-    def __init__(self, command: Sequence[str], replaced: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        replaced: Mapping[int, int] | None = None,
+        user: str | None = None,
+    ) -> None:
         """The child waits from now on. `replaced`: its descriptors that are to be copies of ours.
 
-        UsageError where there is no such command; CannotAttach where it may not be traced.
+        `user`: whose rights it has, by name. UsageError where there is no such command or user;
+        CannotAttach where it may not be traced.
         """
+        given = None if user is None else _user(user)
         self.command = tuple(command)
         self.path = _found(command[0])
         _check(self.path)
@@ -47,13 +55,18 @@ class Launch:
             raise CannotAttach(f"No process can be started: {error.strerror}.") from error
         if self.pid == 0:
             os.close(self._gate)
-            # Stopped for us it would stay so: an end of ours is to be its going on.
-            prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
-            self._become(gate, telling, replaced or {})
+            self._become(gate, telling, replaced or {}, given, prctl)
         os.close(gate)
         os.close(telling)
 
-    def _become(self, gate: int, telling: int, replaced: Mapping[int, int]) -> NoReturn:
+    def _become(
+        self,
+        gate: int,
+        telling: int,
+        replaced: Mapping[int, int],
+        user: pwd.struct_passwd | None,
+        prctl: Callable[..., int],
+    ) -> NoReturn:
         """The child. It ends with its maker, as long as it is not another program."""
         try:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -62,6 +75,12 @@ class Launch:
             if os.read(gate, 1):
                 for own, given in replaced.items():
                     os.dup2(given, own)
+                if user is not None:
+                    os.initgroups(user.pw_name, user.pw_gid)
+                    os.setgid(user.pw_gid)
+                    os.setuid(user.pw_uid)
+                # Stopped for us it would stay so: an end of ours is to be its going on.
+                prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
                 os.execv(self.path, self.command)  # noqa: S606 - what the user has asked for
         except OSError as error:
             os.write(telling, str(error.errno or errno.EIO).encode())
@@ -110,6 +129,13 @@ class Launch:
         if kill:
             self.send(signal.SIGKILL)
             self.wait()
+
+
+def _user(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except (KeyError, ValueError) as error:
+        raise UsageError(f"There is no user {clean(name)}.") from error
 
 
 def _found(name: str) -> str:
