@@ -1,6 +1,7 @@
 """`ebpftrace run`: a program from its first allocation to its end, and what it held then."""
 
 import argparse
+import signal
 from contextlib import ExitStack
 
 from ebpftrace.cli import dashboard
@@ -53,6 +54,12 @@ class Run(Command):
 
     def run(self) -> int:
         """Start it, watch it, say what it held."""
+        try:
+            return self._status()
+        except KeyboardInterrupt:  # before there was anything that it could be handed on to
+            return 128 + signal.SIGINT
+
+    def _status(self) -> int:
         given = self.given
         check_common(given)
         command = given.command_line[given.command_line[:1] == ["--"] :]
