@@ -90,7 +90,7 @@ class Family:
     call failed and the block lives. `exceptions`: whether a C++ exception can pass its functions,
     where the code that they run can throw one. `twin`: its own name for malloc, and `weak_malloc`:
     its malloc is a weak symbol; a malloc that is not is the program's own, whatever it is linked
-    with.
+    with. `inner`: functions that free what no probed function gave.
     """
 
     name: str
@@ -100,6 +100,7 @@ class Family:
     exceptions: bool = False
     twin: str = ""
     weak_malloc: bool = False
+    inner: tuple[str, ...] = ()
 
 
 # Where two functions share their code (glibc's aligned_alloc and memalign do), the first one in
@@ -133,6 +134,7 @@ FAMILIES: tuple[Family, ...] = (
         _STANDARD,
         zero_realloc_frees=True,
         twin="__libc_malloc",
+        inner=("tcache_thread_shutdown", "__malloc_arena_thread_freeres"),
     ),
     # C++ for the sake of operator new alone (src/jemalloc_cpp.cpp, which imports __throw_bad_alloc);
     # malloc is C and knows no new handler. Built with a prefix (je_malloc) it defines no plain name.

@@ -62,6 +62,7 @@ class Plan:
     notes: tuple[str, ...]
     code_ranges: tuple[Range, ...]
     refusals: tuple[Refusal, ...] = ()
+    libraries: tuple[Range, ...] = ()
 
 
 def plan(process: Process, modules: Sequence[Module], live: LiveText | None = None) -> Plan:
@@ -77,6 +78,7 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
     found, refusals = _harmless(modules)
     probes: list[Probe] = []
     ranges: list[Range] = []
+    libraries: list[Range] = []
     with live or LiveText(process) as text:
         for each in found:
             placed = {d: _choose(each.module, d) for d in each.definitions}
@@ -89,6 +91,7 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
                     (start, Address(start + definition.size))
                     for start in kept.module.address_of(definition.offset)
                 )
+            libraries += own_code(kept, process)
         if text.why and probes:
             why = f"The code in memory was not compared with the files: {text.why}."
             refusals.append(Refusal("patched code", why))
@@ -97,7 +100,35 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
         raise CannotAttach(_why_none(process, modules, refusals, notes))
     families = tuple(dict.fromkeys(probe.family.name for probe in probes))
     probes.sort(key=lambda probe: _ATTACH_ORDER[probe.function.role])
-    return Plan(tuple(probes), families, tuple(notes), merge(ranges), tuple(refusals))
+    return Plan(
+        tuple(probes),
+        families,
+        tuple(notes),
+        merge(ranges),
+        tuple(refusals),
+        merge([*ranges, *libraries]),
+    )
+
+
+def own_code(found: Found, process: Process) -> list[Range]:
+    """Where the allocator frees what nobody allocated from it by a call that is probed.
+
+    A thread of glibc that ends gives back its cache, and the blocks in it, by `free`
+    (tcache_thread_shutdown of malloc/malloc.c). In a program that was linked statically only the
+    functions that do such a thing are the allocator's, as far as their names are left.
+    """
+    module, image = found.module, found.module.image
+    if os.fsencode(module.name) != os.fsencode(process.exe):
+        if not any(each.function.role == "death" for each in found.definitions):
+            return []
+        return [(part.start, part.end) for part in module.mappings if part.executable]
+    inner = image.symbols(found.family.inner) if image and found.family.inner else ()
+    return [
+        (start, Address(start + symbol.size))
+        for symbol in inner
+        if (offset := image.file_offset(symbol.value) if image else None) is not None
+        for start in module.address_of(offset)
+    ]
 
 
 def _harmless(modules: Sequence[Module]) -> tuple[tuple[Found, ...], list[Refusal]]:

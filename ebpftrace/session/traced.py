@@ -62,7 +62,8 @@ class Traced:
     def attach(self, tracer: Tracer, slot: Slot) -> None:
         """Place the probes, all or none, and let them count. CannotAttach, TargetGone."""
         self.slot = slot
-        tracer.prepare_slot(slot, self.plan.code_ranges)
+        # One that is held is watched from its first allocation on.
+        tracer.prepare_slot(slot, self.plan.libraries if self._held else self.plan.code_ranges)
         made = self._place(tracer, self._fitting(tracer.backend), second=False)
         try:
             self.process.check()  # the pid was ours the whole time

@@ -62,6 +62,23 @@ def test_functions_that_share_their_code_are_probed_once(bench):
     assert births[0].names == ("aligned_alloc", "memalign")
 
 
+def test_all_the_code_of_a_library_that_frees_is_its_own(bench):
+    module = bench.module(Elf(STANDARD, CODE), path="/usr/lib/libc.so.6")
+    made = bench.plan()
+    assert list(made.libraries) == [(m.start, m.end) for m in module.mappings if m.executable]
+    assert made.code_ranges != made.libraries
+
+
+def test_of_a_program_only_its_allocator_is_its_own(bench):
+    markers = [Sym("malloc_info", 48), Sym("__libc_pvalloc", 64)]
+    inner = Sym("tcache_thread_shutdown", 80, size=8, bind=LOCAL, table="symtab")
+    module = bench.module(Elf([*STANDARD, *markers, inner], CODE), path="/usr/bin/prog")
+    made = bench.plan()
+    (start,) = module.address_of(TEXT_OFFSET)
+    assert any(low <= start + 80 and start + 88 <= high for low, high in made.libraries)
+    assert made.libraries[-1][1] == start + 88
+
+
 def test_every_module_that_defines_an_allocator_is_probed(bench):
     bench.module(Elf([*STANDARD, Sym("malloc_info", 48), Sym("__libc_pvalloc", 64)], CODE))
     bench.module(Elf(STANDARD, CODE), path="/usr/lib/libpool.so")
