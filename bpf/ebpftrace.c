@@ -9,6 +9,7 @@
 #include "arch.h"
 #include "walk.h"
 #include "maps.h"
+#include "ids.h"
 #include "holding.h"
 #include "trace.h"
 #include "unwind.h"

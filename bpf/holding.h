@@ -39,8 +39,8 @@ static __always_inline u32 hold(void)
  * EINTR after SIGCONT). Not for who shares its memory: a SIGCONT would go to another process. */
 static __always_inline u32 hold_if_alone(void)
 {
-	u32 process = bpf_get_current_pid_tgid() >> 32, zero = 0;
-	u32 *slot = watched.lookup(&process);
+	struct own_ids ids = own_ids();
+	u32 *slot = watched.lookup(&ids.process), zero = 0;
 	struct control *known;
 	u64 group;
 

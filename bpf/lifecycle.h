@@ -46,17 +46,18 @@ static __always_inline u32 told_exit(struct control *known, u64 group)
  * before, and its probes not be with another one yet. */
 int on_thread_exit(void *ctx) /* sched_process_exit */
 {
-	u64 both = bpf_get_current_pid_tgid(), group;
-	u32 thread = both, process = both >> 32, zero = 0;
-	u32 *slot = watched.lookup(&thread), *owner;
+	u32 thread = bpf_get_current_pid_tgid(), zero = 0;
+	struct own_ids ids = own_ids();
+	u32 *slot = watched.lookup(&ids.thread), *owner;
+	u64 group;
 	struct control *known;
 
-	owner = slot ? slot : watched.lookup(&process);
+	owner = slot ? slot : watched.lookup(&ids.process);
 	if (owner) {
 		known = control.lookup(&zero);
 		group = own_group(known);
 		if (slot || (known && group && !kernel_half(group + known->exits.live)))
-			tell(EVENT_THREAD_EXIT, *owner & ~WATCH_HELD, thread, told_exit(known, group));
+			tell(EVENT_THREAD_EXIT, *owner & ~WATCH_HELD, ids.thread, told_exit(known, group));
 	}
 	in_flight.delete(&thread);
 	return 0;
@@ -65,8 +66,8 @@ int on_thread_exit(void *ctx) /* sched_process_exit */
 /* The new program's first call may come before user space hears of it: the slot ends here. */
 int on_exec(void *ctx) /* sched_process_exec */
 {
-	u32 process = bpf_get_current_pid_tgid() >> 32;
-	u32 *slot = watched.lookup(&process);
+	struct own_ids ids = own_ids();
+	u32 *slot = watched.lookup(&ids.process);
 	struct slot_state *state;
 	u32 index;
 
@@ -76,31 +77,33 @@ int on_exec(void *ctx) /* sched_process_exec */
 	state = slots.lookup(&index);
 	if (state)
 		state->live = 0;
-	tell(EVENT_EXEC, index, process, *slot & WATCH_HELD ? hold() : 0);
+	tell(EVENT_EXEC, index, ids.process, *slot & WATCH_HELD ? hold() : 0);
 	return 0;
 }
 
 /* At the function that a loader calls for debuggers, before and after it maps libraries. */
 int on_loaded(struct pt_regs *ctx)
 {
-	u32 process = bpf_get_current_pid_tgid() >> 32;
-	u32 *slot = watched.lookup(&process);
+	struct own_ids ids = own_ids();
+	u32 *slot = watched.lookup(&ids.process);
 
 	if (slot && *slot & WATCH_HELD)
-		tell(EVENT_LOADED, *slot & ~WATCH_HELD, process, hold());
+		tell(EVENT_LOADED, *slot & ~WATCH_HELD, ids.process, hold());
 	return 0;
 }
 
 /* The task is there but does not run yet. A new thread of the process is nothing to tell. */
 int on_new_task(u64 *ctx) /* task_newtask(task, clone_flags) */
 {
-	u32 process = bpf_get_current_pid_tgid() >> 32, flags = ctx[1];
+	struct own_ids ids;
+	u32 flags = ctx[1];
 	u32 *slot;
 
 	if (flags & CLONE_THREAD)
 		return 0;
-	slot = watched.lookup(&process);
+	ids = own_ids();
+	slot = watched.lookup(&ids.process);
 	if (slot)
-		tell(EVENT_FORK, *slot & ~WATCH_HELD, bpf_get_current_pid_tgid(), flags);
+		tell(EVENT_FORK, *slot & ~WATCH_HELD, ids.thread, flags);
 	return 0;
 }

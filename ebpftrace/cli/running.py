@@ -75,7 +75,7 @@ class Running:
             if not self._launch.ended():
                 raise
             note(str(error))
-            return self._launch.wait()
+            return self._judged(None, self._launch.wait())
         if self._signals.stopped:
             return 128 + self._signals.number
         status = self._launch.wait()

@@ -23,6 +23,15 @@ def initial_pid(number: int | None, pids: tuple[int, ...]) -> bool | None:
     return None if number is None else number == _FIRST_PID
 
 
+def own_pid() -> tuple[int, int] | None:
+    """Device and inode of our pid namespace where it is not the first one, as the kernel wants them."""
+    try:
+        found = Path("/proc/self/ns/pid").stat()
+    except OSError:
+        return None
+    return None if found.st_ino == _FIRST_PID else (found.st_dev, found.st_ino)
+
+
 def container() -> str | None:
     """The kind of container that we run in, where it leaves its mark."""
     if "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -51,8 +60,7 @@ def check_pid() -> Check:
         return ok(name, "the first one: every process can be named")
     return note(
         name,
-        "one of its own, as in a container: only its processes can be named, and the end of the "
-        "thread that holds the probes is noticed an interval late",
+        "one of its own, as in a container: only its processes can be named",
         f"To trace others from a container, {privileged()}.",
     )
 

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable
 
 from ebpftrace.errors import CannotAttach
+from ebpftrace.host import namespaces
 from ebpftrace.host.explain import refusal
 from ebpftrace.host.release import other_machine
 from ebpftrace.kernel import features, syscalls
@@ -59,6 +60,9 @@ def start_compiling(
         "MIN_SIZE": f"{min_size}ULL",
         "MAX_SIZE": "~0ULL" if max_size is None else f"{max_size}ULL",
     }
+    space = namespaces.own_pid()
+    if space is not None:
+        definitions |= {"PID_DEVICE": f"{space[0]}ULL", "PID_NAMESPACE": f"{space[1]}ULL"}
     if sizes.trace_pages:
         return Compilation(definitions | {"TRACE_PAGES": sizes.trace_pages}, TRACER_OF_CALLS)
     return Compilation(definitions, TRACER)
