@@ -75,10 +75,10 @@ class Running:
             if not self._launch.ended():
                 raise
             note(str(error))
-            return self._judged(None, self._launch.wait())
-        if self._signals.stopped:
+            return self._judged(None, self._launch.wait() or 0)
+        status = self._launch.wait(lambda: self._signals.stopped)
+        if status is None:
             return 128 + self._signals.number
-        status = self._launch.wait()
         return Exit.USAGE if self._failed else self._judged(found, status)
 
     def _opened(self, prepared: Preparation, warn: Told, step: Told) -> Session:

@@ -8,6 +8,7 @@ import ctypes
 import errno
 import os
 import pwd
+import select
 import signal
 import stat
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ _RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
 _CAPABILITIES = "security.capability"
 _NOT_EXECUTED = 127
 _PR_SET_PDEATHSIG = 1
+_LOOK_MS = 200
 
 
 @final
@@ -58,6 +60,7 @@ class Launch:
             self._become(gate, telling, replaced or {}, given, prctl)
         os.close(gate)
         os.close(telling)
+        self._pidfd = os.pidfd_open(self.pid)
 
     def _become(
         self,
@@ -105,10 +108,15 @@ class Launch:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    def wait(self) -> int:
-        """Until it ends, however long that takes; its exit status, 128 + the signal that ended it."""
-        if self.status is None:
-            _, self.status = os.waitpid(self.pid, 0)
+    def wait(self, given_up: Callable[[], bool] = lambda: False) -> int | None:
+        """Until it ends; its exit status, 128 + the signal that ended it. None if `given_up` before."""
+        while not self.ended():
+            if given_up():
+                return None
+            waiting = select.poll()
+            waiting.register(self._pidfd, select.POLLIN)
+            waiting.poll(_LOOK_MS)
+        assert self.status is not None, "it has ended"
         code = os.waitstatus_to_exitcode(self.status)
         return code if code >= 0 else 128 - code
 
@@ -122,13 +130,13 @@ class Launch:
 
     def close(self, *, kill: bool = False) -> None:
         """Give up the pipes; a child that was not told to go ends. `kill` ends it in any case."""
-        for fd in (self._gate, self._told):
-            with contextlib.suppress(OSError):
-                os.close(fd)
-        self._gate = self._told = -1
         if kill:
             self.send(signal.SIGKILL)
             self.wait()
+        for fd in (self._gate, self._told, self._pidfd):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        self._gate = self._told = self._pidfd = -1
 
 
 def _user(name: str) -> pwd.struct_passwd:
