@@ -132,9 +132,9 @@ def test_hostile_names_take_less_than_20_ms(name):
     name = name[:MOST_MANGLED]
     best = 1.0
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.thread_time()
         assert len(demangled.__wrapped__(name)) <= MOST_NAME
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.thread_time() - start)
     assert best < 0.02
 
 

@@ -256,8 +256,8 @@ def test_the_symbols_of_libc_are_read_in_milliseconds():
     with opened_file(REAL[0]) as image:
         times = []
         for _ in range(7):
-            start = time.perf_counter()
+            start = time.thread_time()
             image.symbols()
-            times.append(time.perf_counter() - start)
+            times.append(time.thread_time() - start)
     # 5 ms on a quiet machine; pyelftools takes 300.
     assert min(times) < 0.03

@@ -97,7 +97,7 @@ def test_damage_to_single_blocks_leaves_the_rest_readable(tmp_path):
     [
         b"\x7fELF\x02\x01\x01",
         b'{"schema": "ebpftrace.picture/1"}\n',
-        gzip.compress(b"x" * 100),
+        gzip.compress(b"x" * 100, mtime=0),
         b"\x00" * 100,
         b"\x81\xa9another..\x01",
         msgpack.packb(["ebpftrace", "snapshot"]),
