@@ -23,6 +23,12 @@ BPF_MAP_CREATE = 0
 BPF_MAP_TYPE_ARRAY = 2
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # A worker has a thread that reads, and from Python 3.12 on any fork beside one is warned of.
+        config.addinivalue_line("filterwarnings", "ignore:.*fork.*:DeprecationWarning")
+
+
 def pytest_report_header() -> str:
     return f"kernel: {platform.release()} {platform.machine()}"
 
