@@ -10,9 +10,10 @@ from operator import add
 from typing import BinaryIO
 
 from ebpftrace.analysis.selection import matches, rank
+from ebpftrace.analysis.summing import counts_of
 from ebpftrace.analysis.wording import caller, leading
 from ebpftrace.export.formats.metric_families import FamilyWriter, Labels, label_set
-from ebpftrace.export.formats.subject import Subject, added, less, measured
+from ebpftrace.export.formats.subject import Subject, less, measured
 from ebpftrace.model.ids import Pid, Slot
 from ebpftrace.model.losses import LOSSES
 from ebpftrace.model.picture import Counts, Picture, Site, Target
@@ -154,7 +155,7 @@ def _by_process(subject: Subject) -> _Summed:
         at = site.at
         groups.setdefault((at.slot, at.pid, at.family or _UNKNOWN), []).append(site)
     rows = [
-        (label_set({**processes.get(slot, {"pid": pid}), "family": family}), added(tuple(sites)))
+        (label_set({**processes.get(slot, {"pid": pid}), "family": family}), counts_of(sites))
         for (slot, pid, family), sites in groups.items()
     ]
     if any(subject.rest) or not rows:
@@ -174,7 +175,7 @@ def _by_site(subject: Subject) -> _Summed:
         (label_set(_located(site, processes.get(site.at.slot, {}), subject)), site.counts)
         for site in shown
     ]
-    others = less(subject.counts, added(shown))
+    others = less(subject.counts, counts_of(shown))
     return _summed([*rows, (label_set({"id": "others"}), others)])
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ebpftrace.analysis.selection import Selection
+from ebpftrace.analysis.summing import counts_of
 from ebpftrace.analysis.suppressed import Suppressed, suppressed
 from ebpftrace.model.picture import Counts, Picture, Site
 from ebpftrace.model.snapshot import Snapshot
@@ -54,8 +55,8 @@ class Subject:
         picture = snapshot.picture
         hidden = selection.hidden(picture)
         sites = tuple(site for index, site in enumerate(picture.sites) if index not in hidden)
-        rest = less(picture.totals, added(picture.sites))
-        kept = added(sites)
+        rest = less(picture.totals, counts_of(picture.sites))
+        kept = counts_of(sites)
         return cls(
             snapshot,
             file,
@@ -72,11 +73,6 @@ class Subject:
     def older(self) -> "Subject | None":
         """What it is compared with, by the same selection."""
         return None if self.base is None else Subject.of(self.base, "", self.selection)
-
-
-def added(sites: tuple[Site, ...]) -> Counts:
-    """Of all of them, which may be none."""
-    return Counts(*map(sum, zip(*(site.counts for site in sites), strict=True)))
 
 
 def less(counts: Counts, others: Counts) -> Counts:
