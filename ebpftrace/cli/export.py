@@ -10,7 +10,7 @@ from typing import NoReturn
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.selection import Selection
-from ebpftrace.cli.command import Command
+from ebpftrace.cli.command import Command, whole
 from ebpftrace.cli.common import add_logging, add_picked, log_unused, note, read_suppressions
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
@@ -37,7 +37,7 @@ _ENDS = (signal.SIGTERM, signal.SIGHUP)
 class Export(Command):
     """Write what a snapshot holds in a format that other tools read.
 
-    Every format has all call sites and the same totals; what --suppressions hides is in none, and
+    Every format has the same totals, and all call sites unless told otherwise; what --suppressions hides is in none, and
     said. It needs neither root nor the process, nor the host that it ran on. FILE may also be a
     stream or a recording of --json, of which the last picture counts, or a directory: its newest
     snapshot. A format that shows the course of time has all pictures of that watch.
@@ -78,6 +78,13 @@ class Export(Command):
             help="what numbers stand for (bytes: those held now), in formats with room for one: "
             f"{one_measure}; all others have all four",
         )
+        cutting = ", ".join(one.name for one in FORMATS if one.cuts)
+        what.add_argument(
+            "--top",
+            metavar="N",
+            type=whole(0, 1 << 30),
+            help=f"the largest call sites, and the rest as one, in: {cutting}; else all, as with 0",
+        )
         comparing = ", ".join(one.name for one in FORMATS if one.compares)
         what.add_argument(
             "--base",
@@ -109,6 +116,9 @@ class Export(Command):
         if self.given.measure is not None and not chosen.one_measure:
             note(f"--measure changes nothing here: {chosen.name} has room for all of them.")
 
+        if self.given.top is not None and not chosen.cuts:
+            note(f"--top changes nothing here: {chosen.name} has all call sites.")
+
     def _write(self, chosen: Format, out: Output) -> Exit:
         # Not at the top: msgpack and zstandard are for those who read a file.
         from ebpftrace.snapshot.series import Series
@@ -129,7 +139,7 @@ class Export(Command):
             subject = Subject.of(
                 snapshot,
                 clean(snapshot.file or given.file),
-                Selection(top=0, rules=rules, suppressions=suppressions),
+                Selection(top=given.top or 0, rules=rules, suppressions=suppressions),
                 given.measure or "bytes",
                 series,
                 base[0] if base else None,

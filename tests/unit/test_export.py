@@ -284,3 +284,17 @@ def test_a_file_that_is_standard_output_is_added_to():
         file.flush()
         assert child("app", "-f", "collapsed", "-o", "/dev/stdout", stdout=file).returncode == 0
     assert Path("out").read_text() == "before\na 1024\nb 3072\n"
+
+
+@pytest.mark.parametrize(
+    "name, marked", [("openmetrics", b'id="others"'), ("json", b'"others":{"sites":1,')]
+)
+def test_some_call_sites_are_listed_and_the_rest_is_one(name, marked, capsys):
+    assert run(capsys, "app", "-f", name, "--top", "1", "-o", "out")[0] == Exit.OK
+    assert marked in Path("out").read_bytes()
+
+
+def test_a_format_that_has_all_call_sites_says_that_none_is_cut(capsys):
+    _, _, said = run(capsys, "app", "-f", "csv", "--top", "1", "-o", "out")
+    assert "--top changes nothing here" in said
+    assert Path("out").read_text().count("malloc") == 2

@@ -12,7 +12,8 @@ class Format(NamedTuple):
     """`says`: what reads it, for people. `one_measure`: it has room for one (`--measure`).
 
     `packed`: it is bytes that gzip made, whatever its file is called. `compares`: it can show what
-    changed since another snapshot (`--base`).
+    changed since another snapshot (`--base`). `cuts`: it can list some call sites and sum up the rest
+    (`--top`).
     """
 
     name: str
@@ -21,6 +22,7 @@ class Format(NamedTuple):
     one_measure: bool = False
     packed: bool = False
     compares: bool = False
+    cuts: bool = False
 
 
 def _collapsed() -> Write:
@@ -93,9 +95,9 @@ FORMATS: tuple[Format, ...] = (
     Format("massif", "bytes over time for ms_print, massif-visualizer", _massif),
     Format("callgrind", "a call graph for KCachegrind, callgrind_annotate", _callgrind),
     Format("heaptrack", "data for heaptrack_gui and heaptrack_print", _heaptrack),
-    Format("json", "all that the snapshot says, as report --json --top 0 does", _json),
+    Format("json", "all that the snapshot says, as report --json --top 0 does", _json, cuts=True),
     Format("csv", "a table of call sites for spreadsheets, pandas, DuckDB, sqlite3", _csv),
-    Format("openmetrics", "figures for Prometheus, as of one scrape", _openmetrics),
+    Format("openmetrics", "figures for Prometheus, as of one scrape", _openmetrics, cuts=True),
 )
 
 
