@@ -1,7 +1,6 @@
-"""What `ebpftrace report --json --top 0` writes: `ebpftrace.picture/1`, with all call sites."""
+"""What `ebpftrace report --json` writes: `ebpftrace.picture/1`, with `selection.top` call sites."""
 
 import io
-from dataclasses import replace
 from typing import BinaryIO
 
 from ebpftrace.export import snapshot_json
@@ -11,6 +10,5 @@ from ebpftrace.export.formats.subject import Subject
 def write(subject: Subject, out: BinaryIO) -> None:
     """One line in UTF-8; what is suppressed is counted, and what has no call site is in `others`."""
     text = io.TextIOWrapper(out, "utf-8", newline="\n")
-    selection = replace(subject.selection, top=0)
-    snapshot_json.write(subject.snapshot, subject.file, selection, text)
+    snapshot_json.write(subject.snapshot, subject.file, subject.selection, text)
     text.detach()

@@ -11,9 +11,10 @@ from tests.unit.snapshot_builders import snapshot
 
 def test_it_is_what_report_writes_of_all_sites():
     kept = snapshot(picture(*(site(f"s{n}", id=f"1-{n}") for n in range(60))))
-    said = json.loads(exported("json", subject(snapshot=kept)))
+    every = Selection(top=0)
+    said = json.loads(exported("json", subject(snapshot=kept, selection=every)))
     assert len(said["sites"]) == 60
-    assert said == said_of_snapshot(kept, "app.ebpftrace", Selection(top=0))
+    assert said == said_of_snapshot(kept, "app.ebpftrace", every)
 
 
 def test_all_that_is_written_sums_up_to_the_totals():
