@@ -2,28 +2,23 @@
 
 import operator
 import re
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-from ebpftrace.export.formats.subject import MEASURES, Measure
+from ebpftrace.export.formats.subject import MEASURES
 from scripts.formats import valgrind
-from scripts.formats.valgrind import Failed, number, output
+from scripts.formats.checking import Failed, Files, Tool, Totals, output
+from scripts.formats.valgrind import number
 
-FORMAT, TOOL = "callgrind", "callgrind_annotate"
-
+_PROGRAM = "callgrind_annotate"
 _OPTIONS = ("--threshold=100", "--show-percs=no")
 _ROW = re.compile(r"^ *((?:[\d,]+|\.)(?: +(?:[\d,]+|\.)){3})  ?(.*)$")
 _TOTALS = "PROGRAM TOTALS"
 
 
-def version() -> str | None:
-    """None where it is not installed."""
-    return valgrind.version(TOOL)
-
-
-def totals(files: Mapping[Measure, Path]) -> dict[Measure, int]:
+def totals(files: Files) -> Totals:
     """As its first line has them; the functions have to sum up to them."""
-    file = files["bytes"].resolve()
+    file = files["bytes"]
     whole, functions = _rows(file, "--auto=no")
     own = tuple(map(sum, zip(*functions, strict=True)))
     if own != whole:
@@ -31,7 +26,7 @@ def totals(files: Mapping[Measure, Path]) -> dict[Measure, int]:
     for costs in _rows(file, "--auto=no", "--inclusive=yes")[1]:
         if any(map(operator.gt, costs, whole)):
             raise Failed(f"with what it calls a function holds {costs} of {whole}")
-    output([TOOL, *_OPTIONS, "--auto=yes", "--inclusive=yes", "--tree=both", file])
+    output([_PROGRAM, *_OPTIONS, "--auto=yes", "--inclusive=yes", "--tree=both", file])
     return dict(zip(MEASURES, whole, strict=True))
 
 
@@ -39,7 +34,7 @@ def _rows(file: Path, *options: str) -> tuple[tuple[int, ...], list[tuple[int, .
     """The totals, and the functions."""
     whole: tuple[int, ...] | None = None
     functions: list[tuple[int, ...]] = []
-    for line in output([TOOL, *_OPTIONS, *options, file]).splitlines():
+    for line in output([_PROGRAM, *_OPTIONS, *options, file]).splitlines():
         found = _ROW.match(line)
         if found is None:
             continue
@@ -51,3 +46,6 @@ def _rows(file: Path, *options: str) -> tuple[tuple[int, ...], list[tuple[int, .
     if whole is None:
         raise Failed("it has no totals")
     return whole, functions or [(0,) * len(whole)]
+
+
+TOOL = Tool("callgrind", _PROGRAM, valgrind.BROUGHT_BY, partial(valgrind.version, _PROGRAM), totals)

@@ -5,8 +5,6 @@
 
 import gzip
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections import Counter
@@ -20,9 +18,10 @@ from ebpftrace.export.formats.places import Place, Places
 from ebpftrace.export.formats.subject import Measure, Subject, measured
 from ebpftrace.snapshot.loading import load
 from scripts.bench.command import run
+from scripts.formats.checking import Failed, Files, Tool, Totals, output, version_of
+from scripts.formats.subjects import RECORDING
 
-_RECORDING = Path(__file__).parents[2] / "tests/recordings/shop.jsonl.gz"
-_LIMIT_S = 120.0
+_PROGRAM = "heaptrack_print"
 _MEASURES: Mapping[Measure, str] = {"bytes": "leaked", "allocated-blocks": "allocations"}
 _CALLS = re.compile(r"^calls to allocation functions: (-?\d+) ", re.MULTILINE)
 _TEMPORARY = re.compile(r"^temporary memory allocations: (-?\d+) ", re.MULTILINE)
@@ -33,18 +32,12 @@ _NEW = re.compile(r"operator new(\[\])?\(unsigned (long|int)\)")
 _OUTERMOST = ("main", "__libc_start_main")
 
 
-class Failed(Exception):
-    """heaptrack_print did not read an export, or has another opinion; the reason is a sentence."""
-
-
 def version() -> str | None:
     """None where it is not installed."""
-    if shutil.which("heaptrack_print") is None:
-        return None
-    return _output("--version").split()[-1]
+    return version_of(_PROGRAM)
 
 
-def totals(files: Mapping[Measure, Path]) -> dict[Measure, int]:
+def totals(files: Files) -> Totals:
     """Summed over the stacks of its flame graphs; what it says in all has to be the same."""
     file = files["bytes"]
     found = {measure: sum(stacks(file, measure).values()) for measure in _MEASURES}
@@ -124,18 +117,7 @@ def _said(file: Path, *options: str | Path) -> tuple[int, int, str]:
 
 def _output(*arguments: str | Path) -> str:
     """With all leaks, also those that heaptrack knows to be harmless."""
-    done = subprocess.run(
-        ["heaptrack_print", "--disable-builtin-suppressions", *arguments],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=_LIMIT_S,
-        check=False,
-    )
-    if done.returncode or done.stderr:
-        complaint = (done.stderr.strip().splitlines() or ["without a word"])[0]
-        raise Failed(f"heaptrack_print ended with {done.returncode}: {complaint}")
-    return done.stdout
+    return output([_PROGRAM, "--disable-builtin-suppressions", *arguments])
 
 
 def _main() -> int:
@@ -144,7 +126,7 @@ def _main() -> int:
     with tempfile.TemporaryDirectory(prefix="check-heaptrack-") as folder:
         file = Path(folder) / "x.heaptrack"
         with collector_paused(), file.open("wb") as out:
-            snapshot = load(sys.argv[1] if len(sys.argv) > 1 else str(_RECORDING))
+            snapshot = load(sys.argv[1] if len(sys.argv) > 1 else str(RECORDING))
             subject = Subject.of(snapshot, "checked", Selection())
             write(subject, out)
         try:
@@ -161,6 +143,9 @@ def _compared(subject: Subject, file: Path) -> int:
         wrong += differ or total != measured(subject.counts, measure)
         print(f"{measure}: {total:,} in {len(found):,} stacks, of which {differ:,} differ")
     return int(wrong > 0)
+
+
+TOOL = Tool("heaptrack", _PROGRAM, "heaptrack", version, totals, measures=tuple(_MEASURES))
 
 
 if __name__ == "__main__":

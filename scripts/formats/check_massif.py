@@ -1,14 +1,13 @@
 """What ms_print reads in an export: bytes at its end, and that its trees are of all bytes of their moment."""
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 
-from ebpftrace.export.formats.subject import Measure
 from scripts.formats import valgrind
-from scripts.formats.valgrind import Failed, number, output
+from scripts.formats.checking import Failed, Files, Tool, Totals, output
+from scripts.formats.valgrind import number
 
-FORMAT, TOOL = "massif", "ms_print"
+_PROGRAM = "ms_print"
 
 # n, time, total, useful-heap, extra-heap, stacks
 _MOMENT = re.compile(r"^ *(\d+) +([\d,]+) +([\d,]+) +([\d,]+) +0 +0$")
@@ -18,14 +17,9 @@ _CHILD = re.compile(r"^->\d+\.\d\d% \(([\d,]+)B\) ")
 _DEEP = re.compile(r'^Deep recursion on subroutine "main::read_heap_tree" at .*$', re.MULTILINE)
 
 
-def version() -> str | None:
-    """None where it is not installed."""
-    return valgrind.version(TOOL)
-
-
-def totals(files: Mapping[Measure, Path]) -> dict[Measure, int]:
+def totals(files: Files) -> Totals:
     """Those of the last moment."""
-    printed = output([TOOL, "--threshold=0", files["bytes"].resolve()], passed_over=_DEEP)
+    printed = output([_PROGRAM, "--threshold=0", files["bytes"]], passed_over=_DEEP)
     total = root = below = None
     trees = 0
     for line in printed.splitlines():
@@ -45,3 +39,13 @@ def totals(files: Mapping[Measure, Path]) -> dict[Measure, int]:
 def _compare(total: int | None, root: int | None, below: int | None) -> None:
     if root is not None and not total == root == below:
         raise Failed(f"of {total} bytes the root has {root}, and its children {below}")
+
+
+TOOL = Tool(
+    "massif",
+    _PROGRAM,
+    valgrind.BROUGHT_BY,
+    partial(valgrind.version, _PROGRAM),
+    totals,
+    measures=("bytes",),
+)

@@ -12,6 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from scripts.formats.checking import Failed, version_of
+
+PROGRAM = BROUGHT_BY = "chromium"
 _ARGUMENTS = (
     "--headless",
     "--no-sandbox",  # which root cannot have; the pages are our own
@@ -27,7 +30,12 @@ _ARGUMENTS = (
 _PATIENCE_S = 60.0
 
 
-class PageFailed(Exception):
+def version() -> str | None:
+    """None where it is not installed."""
+    return version_of(PROGRAM, "--product-version")
+
+
+class PageFailed(Failed):
     """The browser answered with an error, ended, or did not answer."""
 
 
@@ -38,7 +46,7 @@ class Page:
     address that it asked for.
     """
 
-    def __init__(self, program: str = "chromium", width: int = 1280, height: int = 800) -> None:
+    def __init__(self, program: str = PROGRAM, width: int = 1280, height: int = 800) -> None:
         self.complaints: list[str] = []
         self.loads: list[str] = []
         self._numbers = itertools.count(1)
@@ -55,6 +63,8 @@ class Page:
             [*command, f"--user-data-dir={self._profile.name}", f"--window-size={width},{height}"],
             pass_fds=(to_read, to_write),
             stderr=subprocess.DEVNULL,
+            # It leaves sockets there when it is ended.
+            env={**os.environ, "TMPDIR": self._profile.name},
         )
         os.close(to_read)
         os.close(to_write)
@@ -96,8 +106,13 @@ class Page:
                 return answer["result"]
             self._take(answer)
 
-    def open(self, path: Path) -> None:
-        self.ask("Page.navigate", url=path.resolve().as_uri())
+    def run_first(self, script: str) -> None:
+        """In every document from now on, before its own scripts."""
+        self.ask("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+    def open(self, path: Path, more: str = "") -> None:
+        """`more`: query and fragment."""
+        self.ask("Page.navigate", url=path.resolve().as_uri() + more)
         self.until("document.readyState === 'complete'")
 
     def value(self, expression: str) -> Any:

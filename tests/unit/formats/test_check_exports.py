@@ -1,12 +1,14 @@
 """scripts/check-exports: what passes, what does not, and what was not asked."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ebpftrace.export.formats.registry import FORMATS, named
 from ebpftrace.export.formats.subject import MEASURES
-from scripts.formats import check, pprof
+from scripts.formats import check, check_pprof
 from scripts.formats.checking import Failed, Tool, Totals, checked, output
 from tests.unit.builders import counts, picture, site
 from tests.unit.snapshot_builders import snapshot
@@ -15,21 +17,24 @@ WANTED: Totals = {"bytes": 100, "blocks": 2, "allocated-bytes": 300, "allocated-
 HELD = snapshot(picture(site(counts=counts(2, 100, freed=3))))
 
 
-def tool(says=None, version="1.0"):
+def tool(says=None, version="1.0", measures=MEASURES):
     def totals(_):
         if isinstance(says, Failed):
             raise says
         return WANTED if says is None else says
 
-    return Tool("pprof", "reader", "its package", lambda: version, totals)
+    return Tool("pprof", "reader", "its package", lambda: version, totals, measures)
 
 
 def test_a_tool_that_reports_what_was_exported_passes():
     assert checked(tool(), {}, WANTED).well
 
 
-def test_a_tool_need_not_report_every_measure():
-    assert checked(tool({"blocks": 2}), {}, WANTED).well
+def test_a_tool_reports_the_measures_that_its_format_has_room_for():
+    assert checked(tool({"blocks": 2}, measures=("blocks",)), {}, WANTED).well
+    row = checked(tool({"blocks": 2}), {}, WANTED)
+    missing = "bytes, allocated-bytes, allocated-blocks"
+    assert (row.verdict, row.well) == (f"FAILED: it does not report {missing}", False)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +42,6 @@ def test_a_tool_need_not_report_every_measure():
     [
         ({**WANTED, "bytes": 99}, "DIFFERS: bytes by -1"),
         ({**WANTED, "blocks": 1_002, "bytes": 0}, "DIFFERS: bytes by -100, blocks by +1,000"),
-        ({}, "FAILED: it reports no totals"),
         (Failed("it is torn"), "FAILED: it is torn"),
     ],
 )
@@ -67,8 +71,26 @@ def test_a_format_with_room_for_one_measure_is_exported_once_for_each(tmp_path):
     assert len(set(check.exported(HELD, named("pprof"), tmp_path).values())) == 1
 
 
-def test_each_tool_reads_a_format_that_there_is():
-    assert {one.format for one in check.TOOLS} <= {one.name for one in FORMATS}
+def test_every_format_is_read():
+    assert {one.format for one in check.TOOLS} == {one.name for one in FORMATS}
+
+
+def test_the_verdict_names_what_failed_and_what_was_not_asked():
+    well, torn, missing = (
+        checked(one, {}, WANTED)
+        for one in (tool(), replace(tool(Failed("")), name="torn"), tool(version=None))
+    )
+    assert check.verdict([well, well]) == "1 formats carry the same totals, in 2 readings."
+    assert check.verdict([well, torn, missing]) == (
+        "1 of 3 readings differ or fail: pprof (torn). Not asked: reader of pprof."
+    )
+
+
+def test_a_program_that_complains_has_failed_also_with_status_0():
+    command = ["sh", "-c", "echo odd line >&2; echo 7"]
+    with pytest.raises(Failed, match="ended with 0: odd line"):
+        output(command)
+    assert output(command, re.compile("odd .*")) == "7\n"
 
 
 def test_a_program_that_fails_is_quoted():
@@ -93,14 +115,14 @@ def answering(monkeypatch, raw=RAW, accounted=0, total=None):
     """pprof prints this; `-top` has the totals of RAW, or `total` of all values."""
     totals = {"alloc_objects": 6, "alloc_space": 300, "inuse_objects": 2, "inuse_space": 100}
 
-    def answer(command):
+    def answer(command, _):
         if "-raw" in command:
             return raw
         value = next((name for name in totals if f"-sample_index={name}" in command), "inuse_space")
         shown = totals[value] if total is None else total
         return f"Showing nodes accounting for {accounted}, 0% of {shown}B total\n"
 
-    monkeypatch.setattr(pprof, "output", answer)
+    monkeypatch.setattr(check_pprof, "output", answer)
 
 
 FILES = dict.fromkeys(MEASURES, Path("profile.pb.gz"))
@@ -108,7 +130,7 @@ FILES = dict.fromkeys(MEASURES, Path("profile.pb.gz"))
 
 def test_pprofs_samples_are_summed_and_neither_comments_nor_labels(monkeypatch):
     answering(monkeypatch)
-    assert pprof.totals(FILES) == WANTED
+    assert check_pprof.totals(FILES) == WANTED
 
 
 @pytest.mark.parametrize(
@@ -123,4 +145,4 @@ def test_pprofs_samples_are_summed_and_neither_comments_nor_labels(monkeypatch):
 def test_pprof_must_not_contradict_itself(monkeypatch, wrong, said):
     answering(monkeypatch, **wrong)
     with pytest.raises(Failed, match=said):
-        pprof.totals(FILES)
+        check_pprof.totals(FILES)

@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 from ebpftrace.export.formats.subject import Measure
-from scripts.formats.checking import Failed, Files, Tool, Totals, output
+from scripts.formats.checking import ANYTHING, Failed, Files, Tool, Totals, output
 
-_VALUES: dict[str, Measure] = {
+VALUES: dict[str, Measure] = {
     "alloc_objects": "allocated-blocks",
     "alloc_space": "allocated-bytes",
     "inuse_objects": "blocks",
@@ -33,7 +33,7 @@ def version() -> str | None:
 def totals(files: Files) -> Totals:
     """Summed over the samples as `-raw` has them; `-top` has to say the same of each value."""
     file = files["bytes"]
-    raw = output([*_PPROF, "-raw", file])
+    raw = _output("-raw", file)
     heads = _HEADS.search(raw)
     if heads is None:
         raise Failed("-raw has no samples")
@@ -50,16 +50,21 @@ def totals(files: Files) -> Totals:
     if left:
         raise Failed(f"-diff_base finds {left:+,} between a profile and itself")
     for report in _REPORTS:
-        output([*_PPROF, report, "-output=/dev/null", file])
-    return {_VALUES[name]: total for name, total in sums.items()}
+        _output(report, "-output=/dev/null", file)
+    return {VALUES[name]: total for name, total in sums.items()}
 
 
 def _top(file: Path, *options: str) -> tuple[int, int]:
     """Of all nodes, and of the profile, in bytes or blocks."""
-    found = _TOTAL.search(output([*_PPROF, "-top", "-unit=B", "-nodecount=0", *options, file]))
+    found = _TOTAL.search(_output("-top", "-unit=B", "-nodecount=0", *options, file))
     if found is None:
         raise Failed(f"-top {' '.join(options)} has no total")
     return int(found[1]), int(found[2])
+
+
+def _output(*arguments: str | Path) -> str:
+    """It narrates on stderr."""
+    return output([*_PPROF, *arguments], ANYTHING)
 
 
 TOOL = Tool("pprof", "go tool pprof", "Go (golang-go on Debian)", version, totals)
