@@ -81,7 +81,7 @@ def exported(snapshot: Snapshot, one: Format, folder: Path) -> Files:
             continue
         files[measure] = folder / f"{measure}.{one.name}"
         with files[measure].open("wb") as out, collector_paused():
-            one.load()(Subject.of(snapshot, "checked", Selection(), measure), out)
+            one.load()(Subject.of(snapshot, "checked", Selection(top=0), measure), out)
     return files
 
 
