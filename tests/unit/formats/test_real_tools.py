@@ -11,7 +11,14 @@ from ebpftrace.export.formats.profile_proto.messages import profile_class
 from ebpftrace.export.formats.registry import FORMATS, named
 from ebpftrace.model.snapshot import Snapshot
 from ebpftrace.snapshot.loading import load
-from scripts.formats import check, check_csv, check_json, check_openmetrics, definitions
+from scripts.formats import (
+    check,
+    check_csv,
+    check_heaptrack,
+    check_json,
+    check_openmetrics,
+    definitions,
+)
 from scripts.formats.checking import Failed
 from scripts.formats.subjects import RECORDING, hostile
 from tests.unit.builders import counts, picture, site
@@ -46,6 +53,16 @@ def test_every_format_has_a_reader_here():
 def test_every_format_carries_the_same_totals(format_, name, tmp_path):
     found = list(check.rows(SUBJECTS[name](), [named(format_)], check.CHEAP, tmp_path))
     assert {row.tool: row.verdict for row in found} == dict.fromkeys(READERS[format_], "same")
+
+
+def test_heaptrack_is_asked_for_calls_but_where_the_file_says_that_one_stands_for_several(
+    tmp_path, monkeypatch
+):
+    whole = check.exported(HELD, named("heaptrack"), tmp_path)
+    assert check_heaptrack.totals(whole) == {"bytes": 100, "allocated-blocks": 5}
+    monkeypatch.setattr("ebpftrace.export.formats.heaptrack.MOST_FREED", 2)
+    cut = check.exported(HELD, named("heaptrack"), tmp_path)
+    assert check_heaptrack.totals(cut) == {"bytes": 100}
 
 
 def torn(format_, folder, old, new):
