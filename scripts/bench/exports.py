@@ -1,8 +1,9 @@
 """What `export` takes for each of its formats, in turn, of a million blocks in 50,000 call sites.
 
-The snapshot is of a real process (tests/workloads/many_sites), with single blocks. Times are of the
-whole command: the start, reading the snapshot, writing the file. Writing as many bytes as each has
-to the same folder says how much of it the disk may be.
+The snapshot is of a real process (tests/workloads/many_sites), with single blocks; all its call sites
+allocate alike, and an export makes once what they share. `--varied` is the other end: a made-up one in
+which all differ. Times are of the whole command: the start, reading the snapshot, writing the file.
+Writing as many bytes as each has to the same folder says how much of it the disk may be.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ebpftrace.export.formats.registry import FORMATS
+from scripts.bench import varied_sites
 from scripts.bench.command import run
 from scripts.bench.figures import Target, narrate, save, table
 from scripts.bench.many_sites import holding
@@ -99,12 +101,21 @@ def main() -> int:
     parser.add_argument("--sites", type=int, default=50_000)
     parser.add_argument("--blocks", type=int, default=1_000_000, help="live ones (a million)")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--file", type=Path, help="export this snapshot instead; needs no root")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--file", type=Path, help="export this snapshot instead; needs no root")
+    source.add_argument(
+        "--varied", action="store_true", help="a made-up snapshot of sites that differ; no root"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if given.file is not None:
             return _told(given, _in_turn(given.file, Path(name), given.rounds))
+        if given.varied:
+            made = Path(name) / "varied.ebpftrace"
+            narrate("export-bench", f"makes up {given.blocks:,} blocks in {given.sites:,} sites")
+            varied_sites.write(made, given.sites, given.blocks)
+            return _told(given, _in_turn(made, Path(name), given.rounds))
         with holding("export-bench", given.blocks, given.sites) as subject:
             kept = subject.write(blocks=True)
             return _told(given, _in_turn(kept, Path(name), given.rounds))
