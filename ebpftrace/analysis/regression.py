@@ -5,7 +5,9 @@ Rank statistics throughout: one block of a gigabyte, or a warm-up, is one observ
 
 import itertools
 from collections.abc import Sequence
+from functools import lru_cache
 from math import sqrt
+from operator import sub, truediv
 from typing import NamedTuple
 
 _DEVIATIONS = 1.96  # of a normal distribution: 95 %
@@ -36,9 +38,12 @@ def location(values: Sequence[float]) -> Estimate:
     n = len(values)
     if not n:
         return Estimate(0.0, 0.0, 0.0)
-    averages = sorted([(values[i] + one) / 2 for i in range(n) for one in values[i:]])
+    # Twice the averages; the sums of ascending values are ascending runs, which sort sooner.
+    ordered = sorted(values)
+    sums = sorted([one + other for i, one in enumerate(ordered) for other in ordered[i:]])
     spread = _RANK_DEVIATIONS * sqrt(n * (n + 1) * (2 * n + 1) / 24)
-    return _around_median(averages, spread)
+    middle, low, high = _around_median(sums, spread)
+    return Estimate(middle / 2, low / 2, high / 2)
 
 
 def slope(points: Sequence[tuple[float, float]]) -> Estimate:
@@ -88,17 +93,20 @@ def last_change(values: Sequence[float]) -> int:
 
 
 def _change(values: Sequence[float]) -> int:
-    n = len(values)
-    ranks = _ranks(values)
-    found, largest = 0, _CHANGE_DEVIATIONS
-    total = 0.0
-    for count in range(1, n):
-        total += ranks[count - 1]
-        distance = abs(total - count * (n + 1) / 2)
-        size = distance / sqrt(count * (n - count) * (n + 1) / 12)
-        if size > largest:
-            found, largest = count, size
-    return found
+    usual, deviation = _rank_sums(len(values))
+    distances = map(abs, map(sub, itertools.accumulate(_ranks(values)), usual))
+    sizes = list(map(truediv, distances, deviation))
+    largest = max(sizes, default=0.0)
+    return sizes.index(largest) + 1 if largest > _CHANGE_DEVIATIONS else 0
+
+
+@lru_cache(maxsize=64)
+def _rank_sums(n: int) -> tuple[Sequence[float], Sequence[float]]:
+    """Of the first 1 to n - 1 of so many ranks: the expected sum, and its standard deviation."""
+    return (
+        [count * (n + 1) / 2 for count in range(1, n)],
+        [sqrt(count * (n - count) * (n + 1) / 12) for count in range(1, n)],
+    )
 
 
 def _alike(before: Sequence[float], after: Sequence[float]) -> bool:
@@ -109,12 +117,11 @@ def _alike(before: Sequence[float], after: Sequence[float]) -> bool:
 def _ranks(values: Sequence[float]) -> list[float]:
     """From 1 on; equal values share the middle of their ranks."""
     order = sorted(values)
-    first: dict[float, int] = {}
-    count: dict[float, int] = {}
-    for rank, value in enumerate(order, 1):
-        first.setdefault(value, rank)
-        count[value] = count.get(value, 0) + 1
-    return [first[value] + (count[value] - 1) / 2 for value in values]
+    last = dict(zip(order, range(1, len(order) + 1), strict=True))
+    if len(last) == len(order):
+        return [float(last[value]) for value in values]
+    first = dict(zip(reversed(order), range(len(order), 0, -1), strict=True))
+    return [(first[value] + last[value]) / 2 for value in values]
 
 
 def _around_median(ordered: Sequence[float], spread: float) -> Estimate:

@@ -11,7 +11,7 @@ from math import isfinite
 from typing import Literal, NamedTuple
 
 from ebpftrace.analysis.regression import Estimate, last_change, location
-from ebpftrace.analysis.survivors import MOST, Survivors, survivors
+from ebpftrace.analysis.survivors import MOST, Survivors, between, survivors
 from ebpftrace.model.epochs import start_of
 from ebpftrace.model.picture import Cohort, Counts, Site
 
@@ -231,10 +231,13 @@ def _rate(held: Survivors, start: float, end: float) -> Estimate:
     bins = min(_ESTIMATE_BINS, int((end - start) / held.grain(end)))
     few = bins < _FEWEST_EPOCHS
     bins = max(bins, _FEWEST_EPOCHS)
-    born = held.born_in_each(start, end, bins)
+    levels = held.levels(start, end, bins)
+    born = between(levels)
     while bins >= 2 * _FEWEST_BINS and born.count(0.0) > _EMPTY * bins:
+        # The borders of half as many are every other one.
+        levels = held.levels(start, end, bins // 2) if bins % 2 else levels[::2]
         bins //= 2
-        born = held.born_in_each(start, end, bins)
+        born = between(levels)
     scale = bins / (end - start)
     value, low, high = location(born)
     return Estimate(scale * value, 0.0 if few else scale * low, scale * high)
