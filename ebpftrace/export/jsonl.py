@@ -159,6 +159,14 @@ def _joined(parts: Iterable[str]) -> Iterator[str]:
         yield comma + ",".join(begun)
 
 
+class _Begun(dict[int, str]):
+    """Of each epoch what a cohort of it begins with: its start and length in seconds."""
+
+    def __missing__(self, epoch: int) -> str:
+        text = self[epoch] = f"[{start_of(epoch)},{length_of(epoch)},"
+        return text
+
+
 class _Sites:
     """The text of the sites of a picture.
 
@@ -174,6 +182,7 @@ class _Sites:
         self._frames: dict[int, str] = {}
         self._names: dict[str | None, str] = {}
         self._numbers: dict[float | None, str] = {}
+        self._begun = _Begun()
         self._ages: dict[tuple[Trend, tuple[Cohort, ...]], str] = {}
 
     def text(self, site: Site) -> str:
@@ -210,12 +219,15 @@ class _Sites:
         key = self._trends.of(site), site.cohorts
         known = self._ages.get(key)
         if known is None:
-            cohorts = [
-                [start_of(epoch), length_of(epoch), blocks, size, adopted]
-                for epoch, blocks, size, adopted in site.cohorts
-            ]
-            made = self._encode({"trend": _trend(key[0]), "cohorts": cohorts})
-            known = self._ages[key] = made[1:-1]
+            begun = self._begun
+            cohorts = ",".join(
+                [
+                    f"{begun[epoch]}{blocks},{size},{adopted}]"
+                    for epoch, blocks, size, adopted in site.cohorts
+                ]
+            )
+            trend = self._encode(_trend(key[0]))
+            known = self._ages[key] = f'"trend":{trend},"cohorts":[{cohorts}]'
         return known
 
     def _name(self, name: str | None) -> str:
