@@ -2,6 +2,7 @@
 /*
  * Stopping a process that was started for us, until user space has done what cannot wait.
  */
+#define SIGCONT 18
 #define SIGSTOP 19
 
 static __always_inline u64 kernel_word(u64 at)
@@ -28,11 +29,32 @@ static __always_inline u64 own_group(struct control *known)
 	return kernel_word(bpf_get_current_task() + known->exits.signal);
 }
 
+/* Is there still who lets this process go on? The children of a process that ends get another parent
+ * before they get the signal that they have asked for (forget_original_parent of kernel/exit.c). */
+static __always_inline u32 is_child_of_owner(struct control *known)
+{
+	u64 parent;
+
+	if (!known->exits.parent || !known->owner)
+		return 1;
+	parent = kernel_word(bpf_get_current_task() + known->exits.parent);
+	return kernel_half(parent + known->exits.process) == known->owner;
+}
+
 /* Stops this process on its way back to user mode. 1 where it will: only then may user space be told, or
- * its SIGCONT could come first. */
+ * its SIGCONT could come first. Of an owner that is killed meanwhile either the SIGCONT comes later, or it
+ * is seen here that it has gone. */
 static __always_inline u32 hold(void)
 {
-	return !bpf_send_signal(SIGSTOP);
+	u32 zero = 0;
+	struct control *known = control.lookup(&zero);
+
+	if (!known || !is_child_of_owner(known) || bpf_send_signal(SIGSTOP))
+		return 0;
+	if (is_child_of_owner(known))
+		return 1;
+	bpf_send_signal(SIGCONT);
+	return 0;
 }
 
 /* As `hold`, for one of a single thread: it is in no system call that a stop would interrupt (signal(7),

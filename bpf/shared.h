@@ -128,8 +128,8 @@ struct return_offsets {
 };
 
 struct exit_offsets {
-	u16 signal, leader, code;            /* of task_struct */
-	u16 live, flags, group_code, oom_mm; /* of signal_struct */
+	u16 signal, leader, code, parent, process; /* of task_struct */
+	u16 live, flags, group_code, oom_mm;       /* of signal_struct */
 	u16 unused;
 };
 
@@ -139,6 +139,7 @@ struct control {
 	u32 open_epoch; /* cohorts of older epochs are closed: user space may delete empty ones */
 	struct return_offsets returns;
 	struct exit_offsets exits;
+	u32 owner; /* the process that lets go on who is held, by the kernel's number; 0: not known */
 	u32 unused;
 };
 

@@ -37,12 +37,14 @@ EXIT_MEMBERS = (
     ("task_struct", "signal"),
     ("task_struct", "group_leader"),
     ("task_struct", "exit_code"),
+    ("task_struct", "real_parent"),
+    ("task_struct", "tgid"),
     ("signal_struct", "live"),
     ("signal_struct", "flags"),
     ("signal_struct", "group_exit_code"),
     ("signal_struct", "oom_mm"),
 )
-"""Where it keeps by what a process ends; `oom_mm` is there since 26db62f179d1 (4.9)."""
+"""Where it keeps by what a process ends, and whose child it is; `oom_mm` is there since 26db62f179d1 (4.9)."""
 
 
 @lru_cache(maxsize=8)

@@ -41,12 +41,14 @@ class ReturnOffsets(ctypes.Structure):
 
 
 class ExitOffsets(ctypes.Structure):
-    """`struct exit_offsets`; its first seven in the order of `btf.EXIT_MEMBERS`."""
+    """`struct exit_offsets`; its first nine in the order of `btf.EXIT_MEMBERS`."""
 
     _fields_ = (
         ("signal", u16),
         ("leader", u16),
         ("code", u16),
+        ("parent", u16),
+        ("process", u16),
         ("live", u16),
         ("flags", u16),
         ("group_code", u16),
@@ -64,6 +66,7 @@ class Control(ctypes.Structure):
         ("open_epoch", u32),
         ("returns", ReturnOffsets),
         ("exits", ExitOffsets),
+        ("owner", u32),
         ("unused", u32),
     )
 

@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Iterable
 
+from ebpftrace.host import namespaces
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import calibration, layout, syscalls
 from ebpftrace.kernel.attach import Attachment, attach
@@ -90,7 +91,10 @@ class Tracer:
     # --- switches ---------------------------------------------------------------------------------
 
     def _store_control(self) -> None:
-        value = layout.Control(self.start_ns, self._flags, self._open_epoch, *self._offsets)
+        # In a pid namespace of its own the kernel knows it by another number.
+        owner = os.getpid() if namespaces.own_pid() is None else 0
+        about = self.start_ns, self._flags, self._open_epoch, *self._offsets, owner
+        value = layout.Control(*about)
         self._control.update(_INDEX_0, bytes(value))
 
     def calibrate(self) -> None:
