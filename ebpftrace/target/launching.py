@@ -72,7 +72,10 @@ class Launch:
     ) -> NoReturn:
         """The child. It ends with its maker, as long as it is not another program."""
         try:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if (
+                signal.getsignal(signal.SIGINT) != signal.SIG_IGN
+            ):  # as a shell's job with & is started
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
             for number in _RESTORED:
                 signal.signal(number, signal.SIG_DFL)
             if os.read(gate, 1):
@@ -91,8 +94,12 @@ class Launch:
             os._exit(_NOT_EXECUTED)
 
     def go(self) -> None:
-        """Execute the command. UsageError where the kernel refuses that."""
-        os.write(self._gate, b"!")
+        """Execute the command. UsageError where the kernel refuses that.
+
+        A child that was ended while it waited is no error here: `ended` says so.
+        """
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._gate, b"!")
         told = os.read(self._told, 16)  # its end: it closes at the exec
         if told:
             self.wait()
