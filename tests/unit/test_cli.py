@@ -54,6 +54,17 @@ from tests.unit.builders import picture, site
         ["record", "-p", "1", "-o", "x", "--suppressions", "file"],
         ["record", "-p", "1", "-o", "x", "--no-dwarf", "--debuginfod"],
         ["record", "-p", "1", "-o", "x", "--stream", "--blocks"],
+        ["run"],
+        ["run", "--"],
+        ["run", "--json"],
+        ["run", "--json", "--text", "--", "true"],
+        ["run", "--dashboard", "--json", "--", "true"],
+        ["run", "--dashboard", "--", "true"],
+        ["run", "--error-exitcode", "0", "--", "true"],
+        ["run", "--error-exitcode", "256", "--", "true"],
+        ["run", "--threshold", "1x", "--", "true"],
+        ["run", "--suppressions", "/nonexistent/file", "--", "true"],
+        ["run", "-p", "1", "--", "true"],
     ],
 )
 def test_bad_usage_is_a_sentence_and_status_2(arguments, capsys):
@@ -177,3 +188,17 @@ def test_files_of_suppressions_reach_the_views_each_once_with_what_is_to_be_said
 
 def test_without_suppressions_none_are_read():
     assert read_suppressions(parser().parse_args(["attach"])) is None
+
+
+@pytest.mark.parametrize(
+    "words, command",
+    [
+        (["--", "ls", "-l"], ["--", "ls", "-l"]),
+        (["ls", "-l", "--json"], ["ls", "-l", "--json"]),
+        (["--", "ls", "--", "-x"], ["--", "ls", "--", "-x"]),
+    ],
+)
+def test_what_follows_the_command_is_its_own(words, command):
+    given = parser().parse_args(["run", "--threshold", "4k", *words])
+    assert given.command_line == command
+    assert (given.threshold, given.error_exitcode, given.json) == (4096, None, False)

@@ -53,3 +53,11 @@ def test_what_could_not_be_tried_is_said_to_be_so(threads):
         hazards.check(PROCESS, ProbeTrial())
     with pytest.raises(CannotAttach, match="ends a program of our own here"):
         hazards.check(PROCESS, ProbeTrial(survives_seccomp=False))
+
+
+def test_what_is_started_is_cautioned_where_nothing_proves_that_it_lives():
+    assert hazards.caution(SAFE) is None
+    assert "ends a program of our own" in (
+        hazards.caution(ProbeTrial(survives_seccomp=False)) or ""
+    )
+    assert "could not be tried" in (hazards.caution(ProbeTrial()) or "")

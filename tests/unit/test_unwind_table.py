@@ -5,6 +5,7 @@ import pytest
 
 from ebpftrace.unwind.rules import (
     GUESSED,
+    OUTERMOST,
     SIGNALLED,
     STEP,
     Rule,
@@ -158,3 +159,26 @@ def test_what_is_not_a_64_bit_little_endian_machine_we_know_is_named():
     content = bytearray(Frames().build())
     content[18] = 243  # e_machine: EM_RISCV
     assert found_at(bytes(content)) == (unknown(), "riscv64, 64 bits")
+
+
+@pytest.mark.parametrize(
+    "entry, offset, rule",
+    [
+        (0x200, 0x200, OUTERMOST),
+        (0x200, 0x27F, OUTERMOST),
+        (0x200, 0x280, GUESSED),
+        (0x200, 0x1FE, GUESSED),
+        (None, 0x200, GUESSED),
+    ],
+)
+def test_code_that_the_kernel_starts_has_no_caller_though_no_table_says_so(entry, offset, rule):
+    content = bytearray(Frames([Fde(cfa_offset(24))]).build())
+    # e_entry of the ELF header; 0 where a library has none.
+    content[24:32] = struct.pack("<Q", 0 if entry is None else TEXT_ADDRESS + entry)
+    assert found_at(bytes(content), offset).rule == rule
+
+
+def test_a_table_that_covers_the_entry_is_believed():
+    content = bytearray(Frames([Fde(cfa_offset(24))]).build())
+    content[24:32] = struct.pack("<Q", TEXT_ADDRESS)
+    assert found_at(bytes(content)).rule == Rule(STEP, 24)
