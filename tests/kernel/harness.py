@@ -37,7 +37,7 @@ TOOL = (sys.executable, "-m", "ebpftrace")
 BACKEND = os.environ.get("EBPFTRACE_TEST_BACKEND", "auto")
 
 # What the tools of the running test said last, for the report of a failure.
-recent: deque["Tracer"] = deque(maxlen=3)
+recent: deque["JsonTool"] = deque(maxlen=3)
 
 
 @functools.cache
@@ -205,15 +205,20 @@ class Ended:
 class Tool(Program):
     """A run of the tool without a terminal. What it says on stderr is kept."""
 
-    def __init__(self, command: str, targets: Sequence[Workload | int], options: Sequence[object]):
+    def __init__(
+        self,
+        command: str,
+        targets: Sequence[Workload | int],
+        options: Sequence[object],
+        **settings: Any,
+    ):
         pids = [target if isinstance(target, int) else target.pid for target in targets]
         selected = [word for pid in pids for word in ("-p", str(pid))]
         self.said: list[str] = []
+        defaults = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, "cwd": REPOSITORY}
         super().__init__(
             [*TOOL, command, *selected, "--backend", BACKEND, *map(str, options)],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            cwd=REPOSITORY,
+            **{**defaults, **settings},
         )
         assert self.process.stderr
         self.narration = Lines(self.process.stderr)
@@ -237,13 +242,18 @@ class Tool(Program):
         self.narration.close()
 
 
-class Tracer(Tool):
+class JsonTool(Tool):
+    """One that shows pictures; `last` is the newest that was read."""
+
+    last: Picture | None = None
+
+
+class Tracer(JsonTool):
     """`ebpftrace attach --json` on running processes, past its first picture (so: armed)."""
 
     def __init__(
         self, *targets: Workload | int, options: tuple[object, ...] = (), interval: float = 0.2
     ) -> None:
-        self.last: Picture | None = None
         super().__init__("attach", targets, ("--json", "--interval", interval, *options))
         recent.append(self)
         try:
