@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ebpftrace import private
+from ebpftrace.caches import default_directory
 from ebpftrace.errors import UsageError
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import ImageAddress
@@ -23,7 +24,6 @@ from ebpftrace.symbols.demangling import demangled
 from ebpftrace.symbols.file_lines import FileLines
 from ebpftrace.symbols.found_module import FoundModule, opened
 from ebpftrace.symbols.resolver.client import Resolver, server_urls
-from ebpftrace.symbols.store import default_directory
 from ebpftrace.units import format_count
 
 _BATCH = 64

@@ -11,13 +11,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from ebpftrace.caches import default_directory
 from ebpftrace.model.ids import ImageAddress
 from ebpftrace.model.picture import Naming
 from ebpftrace.symbols.code_file import CodeFile, Identity
 from ebpftrace.symbols.file_lines import FileLines, Line
 from ebpftrace.symbols.locations import Locations
 from ebpftrace.symbols.resolver.client import Resolver
-from ebpftrace.symbols.store import LineStore, StoreUnusable, default_directory
+from ebpftrace.symbols.store import LineStore, StoreUnusable
 
 log = logging.getLogger(__name__)
 

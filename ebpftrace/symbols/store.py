@@ -9,7 +9,6 @@ fit to print is left to who shows them.
 import contextlib
 import fcntl
 import os
-import pwd
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -33,20 +32,6 @@ _OPENING_S = 1.0
 
 class StoreUnusable(EbpftraceError):
     """Nothing can be kept there; the message says why. The caller goes on without."""
-
-
-def default_directory() -> Path | None:
-    """Where the effective user's caches are, None where that is not known. Nothing is made."""
-    chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if chosen.is_absolute():
-        return chosen / "ebpftrace"
-    homes = [os.environ.get("HOME", "")]
-    with contextlib.suppress(KeyError):
-        homes.insert(0, pwd.getpwuid(os.geteuid()).pw_dir)
-    for home in map(Path, homes):
-        if home.is_absolute() and home.is_dir():
-            return home / ".cache" / "ebpftrace"
-    return None
 
 
 def key_of(fd: int, build_id: str | None) -> str | None:

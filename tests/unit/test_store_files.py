@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ebpftrace.caches import default_directory
 from ebpftrace.symbols import store as store_module
-from ebpftrace.symbols.store import NAME, LineStore, StoreUnusable, default_directory, key_of
+from ebpftrace.symbols.store import NAME, LineStore, StoreUnusable, key_of
 from tests.unit.store_builders import KEY, filled, opened, places
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
