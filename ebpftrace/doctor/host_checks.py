@@ -21,6 +21,7 @@ from ebpftrace.host.check import Check
 from ebpftrace.kernel import trial_compilation, trials
 from ebpftrace.kernel.compiler import Compilation
 from ebpftrace.kernel.probe_trials import ProbeTrial
+from ebpftrace.session.options import CaptureOptions
 
 CHECKS: tuple[tuple[str, Callable[[], Check]], ...] = (
     ("system", release.check),
@@ -62,7 +63,7 @@ def checks() -> HostReport:
         found = [bounded(name, check) for name, check in CHECKS]
         trial = probe_checks.result(worker)
         found = [probe_checks.softened(check, trial) for check in found]
-        compiled = trial_compilation.checks(compilation)
+        compiled = trial_compilation.checks(compilation, CaptureOptions().stack_depth)
         return HostReport((*found, *probe_checks.checks(trial), *compiled), trial)
     finally:
         if isinstance(compilation, Compilation):

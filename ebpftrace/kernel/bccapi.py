@@ -37,6 +37,15 @@ def _find() -> importlib.machinery.ModuleSpec:
     raise HostRefuses("The Python module bcc was not found.", bcc_package())
 
 
+def found() -> Path | None:
+    """The file that `bcc` would load; None where BCC is not installed. Nothing is loaded."""
+    try:
+        origin = _find().origin
+    except HostRefuses:
+        return None
+    return Path(origin) if origin else None
+
+
 @lru_cache(maxsize=1)
 def bcc() -> types.ModuleType:
     """The module `bcc`. HostRefuses where it is missing or its library cannot be loaded.

@@ -19,7 +19,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from ebpftrace.errors import CannotAttach, HostRefuses
 from ebpftrace.host.explain import refusal
@@ -27,6 +28,7 @@ from ebpftrace.kernel import sources
 from ebpftrace.kernel.bccapi import bcc, use_headers
 from ebpftrace.kernel.child import keep_only
 from ebpftrace.kernel.compilation_failure import compiler_ended, compiler_failed, not_started
+from ebpftrace.kernel.compiler_files import FileIdentity, of_compiler
 from ebpftrace.kernel.instructions import with_maps
 
 log = logging.getLogger(__name__)
@@ -76,11 +78,25 @@ class Compiled:
     maps: dict[str, int]
     code: dict[str, bytes]
     bcc_version: str
+    made_by: tuple[FileIdentity, ...] = ()
 
     def close(self) -> None:
         """Give up the maps."""
         for fd in self.maps.values():
             os.close(fd)
+
+
+class Compiling(Protocol):
+    """What is under way to a `Compiled`."""
+
+    def result(self) -> Compiled:
+        """Wait for it. HostRefuses with the cause; CannotAttach when interrupted."""
+
+    def interrupt(self) -> None:
+        """Make `result` wait no longer, now and from now on; any thread may do this."""
+
+    def cancel(self) -> None:
+        """Give it up, whether it is done or not."""
 
 
 class Compilation:
@@ -192,7 +208,8 @@ class Compilation:
         if not all(code.values()):
             raise ValueError("a program is empty")
         maps = dict(zip(self._unit.maps, descriptors, strict=True))
-        return Compiled(maps, code, str(answer["bcc"]))
+        made_by = tuple(FileIdentity(*file) for file in answer["files"])
+        return Compiled(maps, code, str(answer["bcc"]), made_by)
 
     def _ended(self) -> int | None:
         """The child's wait status; None while it runs on."""
@@ -221,10 +238,12 @@ def _child(answer_to: socket.socket, words: int, unit: Unit, flags: Sequence[str
         keep_only(answer_to.fileno(), words)
         maps: list[int] = []
         code: dict[str, str] = {}
+        files: tuple[FileIdentity, ...] = ()
         version = ""
         error: HostRefuses | None = None
         try:
             maps, code, version = _compile(unit, flags)
+            files = of_compiler(Path(str(bcc().__file__)))
         except HostRefuses as failure:
             error = failure
         except Exception as failure:  # noqa: BLE001 - BCC raises the bare class for everything
@@ -235,6 +254,7 @@ def _child(answer_to: socket.socket, words: int, unit: Unit, flags: Sequence[str
             "code": code,
             "maps": maps,
             "bcc": version,
+            "files": files,
         }
         body = json.dumps(answer).encode()
         socket.send_fds(answer_to, [_LENGTH.pack(len(body))], maps)

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import logging
+import mmap
 import os
 import platform
 from collections.abc import Callable
@@ -11,9 +12,9 @@ from ebpftrace.errors import CannotAttach
 from ebpftrace.host import namespaces
 from ebpftrace.host.explain import refusal
 from ebpftrace.host.release import other_machine
-from ebpftrace.kernel import features, syscalls
+from ebpftrace.kernel import features, reuse, syscalls
 from ebpftrace.kernel.backends import ATTACH_TYPES, Placement, ProgramName
-from ebpftrace.kernel.compiler import TRACER, TRACER_OF_CALLS, Compilation, Compiled
+from ebpftrace.kernel.compiler import TRACER, TRACER_OF_CALLS, Compiled, Compiling
 from ebpftrace.kernel.instructions import (
     IS_RETURN,
     session,
@@ -22,6 +23,7 @@ from ebpftrace.kernel.instructions import (
     with_depth,
     with_maps,
 )
+from ebpftrace.kernel.reuse import Sized, Task
 from ebpftrace.kernel.sizes import MapSizes
 from ebpftrace.kernel.tables import possible_cpus
 
@@ -37,8 +39,20 @@ _SHALLOWER = (96, 64, 48, 32)
 
 def start_compiling(
     sizes: MapSizes, stack_depth: int, min_size: int = 0, max_size: int | None = None
-) -> Compilation:
-    """Compile for this host. CannotAttach where it is no machine that we know."""
+) -> Compiling:
+    """Compile for this host, unless an earlier start has. CannotAttach as `_task`."""
+    return reuse.start(_task(sizes, stack_depth, min_size, max_size))
+
+
+def are_compiled(sizes: MapSizes, stack_depth: int) -> bool:
+    """Is there nothing to compile, so that BCC is not needed? CannotAttach as `_task`."""
+    return reuse.is_kept(_task(sizes, stack_depth))
+
+
+def _task(
+    sizes: MapSizes, stack_depth: int, min_size: int = 0, max_size: int | None = None
+) -> Task:
+    """CannotAttach where this is no machine that we know, or the kernel refuses any map."""
     machine = platform.machine()
     if machine not in _MACHINES:
         raise other_machine(machine)
@@ -47,25 +61,33 @@ def start_compiling(
         "EBPFTRACE_BPF": 1,
         _MACHINES[machine]: 1,
         "HASH_FLAGS": features.BPF_F_NO_PREALLOC if on_demand else 0,
-        "MAX_THREADS": sizes.threads,
-        "MAX_BLOCKS": sizes.blocks,
-        "MAX_COHORTS": sizes.cohorts,
-        "MAX_STACKS": sizes.stacks,
-        "RING_PAGES": sizes.ring_pages,
-        "MISS_PAGES": sizes.miss_pages,
         "STACK_DEPTH": stack_depth,
         "CPUS": possible_cpus(),
         "RULE_SHIFT": 64 - (sizes.rules.bit_length() - 1),
-        "MORE_RULES": sizes.more_rules,
         "MIN_SIZE": f"{min_size}ULL",
         "MAX_SIZE": "~0ULL" if max_size is None else f"{max_size}ULL",
     }
     space = namespaces.own_pid()
     if space is not None:
         definitions |= {"PID_DEVICE": f"{space[0]}ULL", "PID_NAMESPACE": f"{space[1]}ULL"}
+    unit = TRACER_OF_CALLS if sizes.trace_pages else TRACER
+    return Task(definitions, _of_maps(sizes), unit)
+
+
+def _of_maps(sizes: MapSizes) -> dict[str, Sized]:
+    """What maps.h calls the sizes that are nothing else: they are nowhere in the code."""
+    found = {
+        "MAX_THREADS": Sized("in_flight", sizes.threads),
+        "MAX_BLOCKS": Sized("blocks", sizes.blocks),
+        "MAX_COHORTS": Sized("cohorts", sizes.cohorts),
+        "MAX_STACKS": Sized("stacks_seen", sizes.stacks),
+        "MORE_RULES": Sized("more_rules", sizes.more_rules),
+        "RING_PAGES": Sized("events", sizes.ring_pages, mmap.PAGESIZE),
+        "MISS_PAGES": Sized("misses", sizes.miss_pages, mmap.PAGESIZE),
+    }
     if sizes.trace_pages:
-        return Compilation(definitions | {"TRACE_PAGES": sizes.trace_pages}, TRACER_OF_CALLS)
-    return Compilation(definitions, TRACER)
+        found["TRACE_PAGES"] = Sized("calls", sizes.trace_pages, mmap.PAGESIZE)
+    return found
 
 
 class Programs:

@@ -11,6 +11,7 @@ import os
 import platform
 import struct
 from collections.abc import Sequence
+from typing import NamedTuple
 
 _NUMBERS = {"x86_64": (321, 298), "aarch64": (280, 241)}
 _BPF, _PERF_EVENT_OPEN = _NUMBERS.get(platform.machine(), _NUMBERS["x86_64"])
@@ -30,6 +31,7 @@ _PERF_FLAG_FD_CLOEXEC = 8
 _PERF_EVENT_IOC_SET_BPF = 0x40042408
 _PERF_EVENT_IOC_ENABLE = 0x2400
 _PERF_ATTR_SIZE = 112
+_MAP_INFO = struct.Struct("<6I")  # type, id, sizes of key and value, entries, flags
 _TRIES = 10
 
 
@@ -91,9 +93,30 @@ def load_program(
     return bpf(PROG_LOAD, attributes)
 
 
-def create_map(kind: int, key_size: int, value_size: int, entries: int, flags: int) -> int:
-    """Create a map of our own making (BCC makes those of `bpf/`); only features are tried on it."""
-    return bpf(MAP_CREATE, struct.pack("<IIIII", kind, key_size, value_size, entries, flags))
+class MapShape(NamedTuple):
+    """What a map is created as; sizes in bytes, of a ring buffer `entries` as well."""
+
+    kind: int
+    key_size: int
+    value_size: int
+    entries: int
+    flags: int
+
+
+def create_map(
+    kind: int, key_size: int, value_size: int, entries: int, flags: int, name: str = ""
+) -> int:
+    """Create a map; the first 15 bytes of `name` are what the kernel calls it."""
+    shape = (kind, key_size, value_size, entries, flags)
+    return bpf(MAP_CREATE, struct.pack("<IIIIIII16s", *shape, 0, 0, name.encode()[:15]))
+
+
+def map_shape(fd: int) -> MapShape:
+    """As the kernel tells it of a descriptor of ours (struct bpf_map_info)."""
+    info = ctypes.create_string_buffer(_MAP_INFO.size)
+    bpf(OBJ_GET_INFO_BY_FD, struct.pack("<IIQ", fd, _MAP_INFO.size, ctypes.addressof(info)))
+    kind, _, *rest = _MAP_INFO.unpack(info.raw)
+    return MapShape(kind, *rest)
 
 
 def open_raw_tracepoint(program: int, name: str) -> int:

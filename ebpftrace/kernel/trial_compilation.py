@@ -1,10 +1,14 @@
 """Does BCC compile here? A program of three lines, whose code is known before."""
 
 import struct
+from contextlib import suppress
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.host.check import Check, failed, note, ok, refused
+from ebpftrace.kernel import bccapi
 from ebpftrace.kernel.compiler import Compilation, Unit
+from ebpftrace.kernel.programs import are_compiled
+from ebpftrace.kernel.sizes import available_bytes, choose
 
 _TEXT = """int trial(void *context) {
     return __clang_major__ << 16 | __clang_minor__ << 8 | __clang_patchlevel__;
@@ -25,17 +29,27 @@ def start() -> Compilation | CannotAttach:
         return error
 
 
-def checks(compilation: Compilation | CannotAttach) -> tuple[Check, ...]:
-    """Of BCC itself, and of what its clang made."""
+def checks(compilation: Compilation | CannotAttach, stack_depth: int) -> tuple[Check, ...]:
+    """Of BCC itself, and of what its clang made; `stack_depth` is what `attach` compiles for."""
     if isinstance(compilation, CannotAttach):
-        return (refused(_BOTH, compilation),)
+        return (_refused(compilation, stack_depth),)
     try:
         compiled = compilation.result()
     except CannotAttach as error:
-        return (refused(_BOTH, error),)
+        return (_refused(error, stack_depth),)
     version = compiled.bcc_version
     known = ok("BCC", version) if version else note("BCC", "found; it does not tell its version")
     return known, clang(compiled.code["trial"])
+
+
+def _refused(error: CannotAttach, stack_depth: int) -> Check:
+    """Where BCC is not installed, what was compiled before does."""
+    found = refused(_BOTH, error)
+    with suppress(CannotAttach):
+        if bccapi.found() is None and are_compiled(choose(available_bytes()), stack_depth):
+            kept = "What was compiled before is used; other options of attach need BCC."
+            return note(_BOTH, f"{found.found} {kept}", found.fix)
+    return found
 
 
 def clang(code: bytes) -> Check:

@@ -7,7 +7,7 @@ planned, while the compiler runs.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ebpftrace.kernel.compiler import Compilation
+from ebpftrace.kernel.compiler import Compiling
 from ebpftrace.kernel.programs import start_compiling
 from ebpftrace.kernel.sizes import MapSizes, available_bytes, choose
 from ebpftrace.kernel.worker import Worker
@@ -23,7 +23,7 @@ class Preparation:
 
     options: CaptureOptions
     sizes: MapSizes
-    compilation: Compilation
+    compilation: Compiling
     worker: Worker
 
     def tracer(self) -> "Tracer":

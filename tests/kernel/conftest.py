@@ -34,6 +34,16 @@ def _forget_other_modules() -> None:
     harness.recent.clear()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _caches_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the tool keeps from run to run begins empty: every text is compiled once, whatever the
+    user's own cache holds.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("caches")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Lines that another run has kept on disk play no part: this module's runs keep theirs here."""

@@ -32,6 +32,9 @@ from tests.kernel.hosts import (
     without_capabilities,
 )
 
+# A compiler that was used before would not be missed.
+pytestmark = pytest.mark.usefixtures("fresh_cache")
+
 OK, FAILED_CHECK, NOT_ATTACHED = 0, 1, 3
 HIDE_SYS = "mount -t tmpfs none /sys"
 FAKE_LOCKDOWN = """

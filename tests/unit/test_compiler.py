@@ -121,7 +121,7 @@ def test_no_more_processes_is_a_sentence(monkeypatch):
 
     monkeypatch.setattr(os, "fork", fork)
     before = sorted(os.listdir("/proc/self/fd"))
-    check = trial_compilation.checks(trial_compilation.start())[0]
+    check = trial_compilation.checks(trial_compilation.start(), 127)[0]
     assert (check.verdict, check.name) == ("failed", "BCC, clang")
     assert "cannot be started: Resource temporarily unavailable" in check.found
     assert sorted(os.listdir("/proc/self/fd")) == before
