@@ -1,5 +1,6 @@
 """What several unit tests begin with."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,19 @@ import pytest
 from tests.unit.debug_builders import Asking, asking, public_folder
 from tests.unit.walks import Walker, has_sanitizers
 from tests.unit.workbench import Workbench
+
+_SIGNALS = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGPIPE")
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """A command that runs in this process leaves them as it ended with: recorders ignore them."""
+    before = {
+        number: signal.getsignal(number) for number in map(signal.Signals.__getitem__, _SIGNALS)
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
