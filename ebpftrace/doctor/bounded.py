@@ -9,7 +9,7 @@ from ebpftrace.host.check import Check, failed, refused
 
 log = logging.getLogger(__name__)
 
-LIMIT_S = 5.0
+LIMIT_S = 20.0  # the look-up of lines takes an emulated guest more than five
 _FIX = "This is a defect of ebpftrace; please report it with doctor --bundle FILE."
 
 

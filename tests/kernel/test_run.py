@@ -47,7 +47,6 @@ def test_constructors_are_counted_from_the_first_allocation_with_whole_stacks():
         assert_leads_to_its_start(site, start=None)
 
 
-@pytest.mark.oldkernel
 def test_a_program_of_some_milliseconds_has_whole_stacks_though_its_frames_are_large():
     ran = run(starts(), "deep")
     assert ran.status == 0
@@ -149,7 +148,6 @@ ENDS = {9: "SIGKILL", 11: "SIGSEGV", 6: "SIGABRT"}
 KILLED = list(zip(ENDS, (*backends(), *backends()[:1] * 2), strict=False))
 
 
-@pytest.mark.oldkernel
 @pytest.mark.parametrize("number, backend", KILLED)
 def test_a_program_that_is_killed_is_counted_to_its_end_by_every_back_end(
     number: int, backend: str

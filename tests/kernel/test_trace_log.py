@@ -196,7 +196,6 @@ def test_a_log_of_threads_that_race_for_blocks_can_be_replayed_to_the_totals(
     assert replayed(watch.lines()) == as_replayed(watch.totals)
 
 
-@pytest.mark.oldkernel
 def test_blocks_that_other_threads_free_are_freed_after_they_are_born(tmp_path: Path) -> None:
     with Workload("cross_free", 10_000) as target, logging_calls(target, tmp_path) as watch:
         target.phases()
