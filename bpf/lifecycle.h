@@ -6,7 +6,8 @@
 
 #define CLONE_THREAD 0x00010000
 
-static __always_inline void tell(u32 kind, u32 slot, u32 thread, u32 flags)
+/* 0 if it was told. */
+static __always_inline int tell(u32 kind, u32 slot, u32 thread, u32 flags)
 {
 	struct event event = {.kind = kind,
 			      .slot = slot,
@@ -14,8 +15,23 @@ static __always_inline void tell(u32 kind, u32 slot, u32 thread, u32 flags)
 			      .called = flags,
 			      .stack = bpf_ktime_get_ns()};
 
-	if (events.ringbuf_output(&event, sizeof(event), 0))
-		lose(LOSS_RINGBUF_FULL);
+	if (!events.ringbuf_output(&event, sizeof(event), 0))
+		return 0;
+	lose(LOSS_RINGBUF_FULL);
+	return 1;
+}
+
+/* A launched process is held until user space has heard of it; not where that cannot be told. Then no probe
+ * of the new program counts. */
+static __always_inline void tell_program(u32 kind, u32 watch, u32 process)
+{
+	u32 held = watch & WATCH_HELD ? hold() : 0;
+
+	if (!tell(kind, watch & ~WATCH_HELD, process, held))
+		return;
+	lose(LOSS_PROBE_MISSED);
+	if (held)
+		bpf_send_signal(SIGCONT);
 }
 
 #define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
@@ -77,7 +93,7 @@ int on_exec(void *ctx) /* sched_process_exec */
 	state = slots.lookup(&index);
 	if (state)
 		state->live = 0;
-	tell(EVENT_EXEC, index, ids.process, *slot & WATCH_HELD ? hold() : 0);
+	tell_program(EVENT_EXEC, *slot, ids.process);
 	return 0;
 }
 
@@ -88,7 +104,7 @@ int on_loaded(struct pt_regs *ctx)
 	u32 *slot = watched.lookup(&ids.process);
 
 	if (slot && *slot & WATCH_HELD)
-		tell(EVENT_LOADED, *slot & ~WATCH_HELD, ids.process, hold());
+		tell_program(EVENT_LOADED, *slot, ids.process);
 	return 0;
 }
 

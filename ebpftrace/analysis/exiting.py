@@ -23,7 +23,8 @@ class Replaced(NamedTuple):
 class AtExit:
     """`picture` is of the last program alone. `before`: those that it has replaced, the first first.
 
-    `too_much`: what it held, but for what is suppressed, is more than the threshold.
+    `too_much`: what it held, but for what is suppressed, is more than the threshold. `from_start`: it
+    was watched from its first allocation on.
     """
 
     picture: Picture
@@ -31,6 +32,7 @@ class AtExit:
     before: tuple[Replaced, ...]
     suppressed: Suppressed
     threshold: int
+    from_start: bool = True
 
     @property
     def held(self) -> Counts:
@@ -46,11 +48,18 @@ class AtExit:
 
     @property
     def known(self) -> bool:
-        """Was it watched to the end, so that this is what it held at its exit?"""
-        return self.target.ended == "exited"
+        """Was it watched from start to end, so that this is what it held at its exit?"""
+        return self.target.ended == "exited" and self.from_start
+
+    @property
+    def hidden_by(self) -> dict[str, int]:
+        """By which losses it may have held more, and how many they are."""
+        return {loss.name: count for loss, count in self.picture.losses.hiding()}
 
 
-def at_exit(picture: Picture, selection: Selection, threshold: int) -> AtExit:
+def at_exit(
+    picture: Picture, selection: Selection, threshold: int, *, from_start: bool = True
+) -> AtExit:
     """Of a final picture with one process in it, as one or more programs one after the other."""
     last = picture.targets[-1]
     sites = _of(picture, last)
@@ -62,6 +71,7 @@ def at_exit(picture: Picture, selection: Selection, threshold: int) -> AtExit:
         tuple(Replaced(one, counts_of(_of(picture, one))) for one in picture.targets[:-1]),
         suppressed(sites, selection.hidden(alone)),
         threshold,
+        from_start,
     )
 
 

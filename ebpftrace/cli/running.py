@@ -158,9 +158,10 @@ class Running:
         final = session.stop()
         self._finish_log(session)
         self._history.add(final)
-        found = at_exit(final, self._chosen, self._given.threshold)
+        children, from_start = session.launched()
+        found = at_exit(final, self._chosen, self._given.threshold, from_start=from_start)
         with self._going_on():
-            self._report(final, found, session.children())
+            self._report(final, found, children)
         with self._going_on():
             self._save(session, final, found)
         return found
@@ -218,10 +219,17 @@ class Running:
         if found is None or not found.known:
             note("what it held at its exit is not known, so this is no check that was passed.")
             return Exit.CANNOT_ATTACH
-        if not found.too_much:
-            return status
-        note(
-            f"{format_bytes(found.unsuppressed_bytes)} in use at exit: more than --threshold "
-            f"{format_bytes(found.threshold)}."
-        )
-        return int(wanted)
+        if found.too_much:
+            note(
+                f"{format_bytes(found.unsuppressed_bytes)} in use at exit: more than --threshold "
+                f"{format_bytes(found.threshold)}."
+            )
+            return int(wanted)
+        if found.hidden_by:
+            lost = ", ".join(f"{name} {count}" for name, count in found.hidden_by.items())
+            note(
+                f"more may have been in use than was counted ({lost}; the report says what to do), so "
+                "this is no check that was passed."
+            )
+            return Exit.CANNOT_ATTACH
+        return status

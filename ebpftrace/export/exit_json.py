@@ -35,6 +35,7 @@ def as_object(found: AtExit, command: Sequence[str], children: int) -> dict[str,
         "suppressed": jsonl.suppressed_object(found.suppressed),
         "threshold_bytes": found.threshold,
         "too_much": found.too_much,
+        "hidden_by": found.hidden_by,
         "before": [
             {**_program(one.target), "counts": jsonl.counts_object(one.counts)}
             for one in found.before

@@ -247,12 +247,14 @@ class Tracer:
     def losses(self) -> list[int | None]:
         """Loss counts in the order of `enum loss`, hits that the kernel skipped included.
 
-        Those are None where the kernel does not tell (before 5.12).
+        Where the kernel does not tell of those (before 5.12) and no others are known they are None.
         """
-        counts: list[int | None] = [*self._losses.read()]
+        read = self._losses.read()
+        counts: list[int | None] = [*read]
         missed = [syscalls.program_misses(fd) for fd in self._programs.loaded()]
         told = [count for count in missed if count is not None]
-        counts[layout.PROBE_MISSED] = sum(told) if told else None
+        others = read[layout.PROBE_MISSED]
+        counts[layout.PROBE_MISSED] = sum(told, others) if told or others else None
         return counts
 
     def hits(self) -> dict[int, tuple[int, int]]:

@@ -9,29 +9,49 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One reason. `fault` is False for what is a fact about the target rather than a loss."""
+    """One reason. `fault` is False for what is a fact about the target rather than a loss.
+
+    `hides`: more may be held than is counted.
+    """
 
     name: str
     sentence: str
     fault: bool = True
+    hides: bool = False
 
 
 LOSSES: tuple[Loss, ...] = (
-    Loss("blocks_full", "allocations not tracked: the block map is full; raise --max-blocks"),
+    Loss(
+        "blocks_full",
+        "allocations not tracked: the block map is full; raise --max-blocks",
+        hides=True,
+    ),
     Loss("cohorts_full", "allocations counted without a call site: the cohort map is full"),
     Loss("stacks_full", "allocations counted without a stack: raise --max-stacks"),
     Loss("rules_full", "unwind rules that found no room"),
-    Loss("in_flight_full", "calls not tracked: more threads inside the allocator than planned for"),
+    Loss(
+        "in_flight_full",
+        "calls not tracked: more threads inside the allocator than planned for",
+        hides=True,
+    ),
     Loss("ringbuf_full", "stacks or events delayed: the ring buffer was full"),
-    Loss("map_busy", "map updates the kernel refused for the moment"),
-    Loss("probe_missed", "probe hits the kernel skipped, or that fell between two attachments"),
-    Loss("return_missed", "returns the kernel did not report"),
-    Loss("call_lost", "calls whose return never came (longjmp, a switched stack, a dead thread)"),
+    Loss("map_busy", "map updates the kernel refused for the moment", hides=True),
+    Loss(
+        "probe_missed",
+        "probe hits the kernel skipped, or that fell between two attachments",
+        hides=True,
+    ),
+    Loss("return_missed", "returns the kernel did not report", hides=True),
+    Loss(
+        "call_lost",
+        "calls whose return never came (longjmp, a switched stack, a dead thread)",
+        hides=True,
+    ),
     Loss("missed_free", "blocks that were freed unseen: their address was handed out again"),
     Loss("unmatched_free", "frees of blocks from before the attach", fault=False),
     Loss("nested", "allocator functions called by allocator functions", fault=False),
     Loss("nested_free", "frees by allocator functions of what was never counted", fault=False),
-    Loss("out_param_unreadable", "posix_memalign results that could not be read"),
+    Loss("out_param_unreadable", "posix_memalign results that could not be read", hides=True),
     Loss("stack_unreadable", "allocations whose stack could not be read to its end"),
     Loss("stack_truncated", "allocations whose stack is deeper than --stack-depth"),
     Loss("stack_guessed", "allocations whose stack rests on a guess: code without unwind tables"),
@@ -73,6 +93,10 @@ class Losses(Mapping[str, int | None]):
     def faults(self) -> list[tuple[Loss, int]]:
         """What is really lost, with its count: empty on a good day."""
         return [(loss, n) for loss in LOSSES if loss.fault and (n := self._counts[loss.name])]
+
+    def hiding(self) -> list[tuple[Loss, int]]:
+        """Those by which more may be held than is counted, as far as there were any."""
+        return [(loss, count) for loss, count in self.faults() if loss.hides]
 
     def facts(self) -> list[tuple[Loss, int]]:
         """What is worth knowing and no fault."""

@@ -67,6 +67,8 @@ class Entering:
         self._exec_until: float | None = None
         self.entered = False
         """Has the first program been traced?"""
+        self.late = False
+        """Did one run for a while before it was?"""
 
     def __bool__(self) -> bool:
         return self._loading is not None or self._exec_until is not None
@@ -126,10 +128,10 @@ class Entering:
             self._give_up_loading()
         elif self._exec_until is not None and now >= self._exec_until:
             self._exec_until = None
-            self._late("the kernel told nothing of its exec, as from within a pid namespace")
+            self._attach_late("the kernel told nothing of its exec")
         elif self._loading is not None and now >= self._loading.until:
             self._give_up_loading()
-            self._late("its loader told nothing of its libraries")
+            self._attach_late("its loader told nothing of its libraries")
 
     def close(self) -> None:
         """No more of it; what is held goes on, but for a first program that was not traced."""
@@ -167,7 +169,8 @@ class Entering:
         self._attach(self._launch.pid)
         self.entered = True
 
-    def _late(self, why: str) -> None:
+    def _attach_late(self, why: str) -> None:
+        self.late = True
         log.warning("The program ran for %.0f s without probes: %s.", PATIENCE_S, why)
         self._do(self._attach_now)
 

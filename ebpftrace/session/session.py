@@ -207,9 +207,9 @@ class Session:
         """Of the processes, in the order of the targets; may wait for a second."""
         return self._facts.newest()
 
-    def children(self) -> int:
-        """How many processes the targets have forked off, which are not watched."""
-        return self._upkeep.children
+    def launched(self) -> tuple[int, bool]:
+        """How many processes it has forked off, not watched; was it watched from its first allocation on?"""
+        return self._upkeep.children, self._entering is None or not self._entering.late
 
     def block_columns(self, picture: Picture) -> Iterator[BlockColumns]:
         """All outstanding blocks, read now, by the sites of `picture`; until `close`."""

@@ -161,7 +161,8 @@ def test_a_kernel_that_tells_nothing_of_the_exec_is_waited_for_and_then_no_longe
     world.entering.run_in(later)
     assert world.done() == ["watched", "go", "attached", "resumed"]
     assert world.clock.now == 100 + PATIENCE_S
-    assert "pid namespace" in caplog.text
+    assert "told nothing of its exec" in caplog.text
+    assert world.entering.late
 
 
 def test_a_loader_that_tells_nothing_is_waited_for_and_then_no_longer(world, caplog):
@@ -173,6 +174,7 @@ def test_a_loader_that_tells_nothing_is_waited_for_and_then_no_longer(world, cap
     world.entering.tick()
     assert world.done() == AT_LIBRARIES
     assert "its loader told nothing" in caplog.text
+    assert world.entering.late
     world.entering.tick()
     assert world.done() == []
 

@@ -82,6 +82,17 @@ def test_only_what_was_watched_to_its_end_is_known(ended, known):
     assert chain(ended).known is known
 
 
+def test_what_was_not_watched_from_its_start_is_not_known():
+    end = picture(final=True, targets=(target(ended="exited"),))
+    assert at_exit(end, Selection(), 0).known
+    assert not at_exit(end, Selection(), 0, from_start=False).known
+
+
+def test_only_losses_that_may_hide_blocks_are_named_as_such():
+    lost = Losses({"blocks_full": 2, "stack_cut": 5, "ringbuf_full": 1, "nested": 9, "map_busy": 0})
+    assert exited(losses=lost).hidden_by == {"blocks_full": 2}
+
+
 def text_of(found, children=0, selection=None):
     return list(exit_text.lines(found, selection or Selection(), children))
 
@@ -169,6 +180,7 @@ def test_as_json_it_has_every_key():
         "suppressed": {**hidden, "by": [{"name": "leak:in_2", **hidden}]},
         "threshold_bytes": 5,
         "too_much": False,
+        "hidden_by": {},
         "before": [
             {
                 "pid": 42,
