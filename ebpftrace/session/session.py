@@ -16,7 +16,6 @@ from ebpftrace.drain.closing import EpochCloser
 from ebpftrace.drain.drawing import Drawing
 from ebpftrace.drain.poller import Poller
 from ebpftrace.drain.sites import SiteBook
-from ebpftrace.drain.space import Space
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
 from ebpftrace.errors import CannotAttach
@@ -24,10 +23,9 @@ from ebpftrace.kernel import layout
 from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.frames import Frame
-from ebpftrace.model.ids import Pid, Slot
+from ebpftrace.model.ids import Pid
 from ebpftrace.model.picture import Picture, Site, SiteBlocks, SourceLines
 from ebpftrace.model.snapshot import BlockColumns, ProcessFacts
-from ebpftrace.session import hazards
 from ebpftrace.session.assembly import Assembly
 from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.entering import Entering
@@ -38,6 +36,7 @@ from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.planning import plan_all
 from ebpftrace.session.preparation import Preparation
 from ebpftrace.session.removals import Removals
+from ebpftrace.session.roster import Roster
 from ebpftrace.session.sources import Sources
 from ebpftrace.session.traced import Traced
 from ebpftrace.session.tracing import Calls
@@ -62,24 +61,23 @@ class Session:
         """What tells the snapshots of this watch from others'."""
         self._tracer = tracer
         self._options = options
-        self._traced: list[Traced] = []
-        self.calls = Calls(tracer, self._traced)
-        self._spaces: dict[int, Space] = {}
-        self._free_slots = list(range(layout.SLOTS - 1, 0, -1))
+        self._lines = standard_lines(debuginfod=options.debuginfod) if options.dwarf else None
+        self._removals = Removals()
         self._book = SiteBook(tracer.cohorts)
+        sweeper = Sweeper(tracer.blocks, self._book)
+        self._roster = Roster(tracer, self._lines, self._removals, sweeper)
+        self.calls = Calls(tracer, self._roster.traced)
+        spaces = self._roster.spaces
         self._stacks = StackBook()
-        self._drawing = Drawing(self._book, self._stacks, self._spaces)
-        self._unwinding = Unwinding(tracer, self._book, self._stacks, self._spaces)
-        self._sweeper = Sweeper(tracer.blocks, self._book)
-        self._blocks = BlockMap(tracer, self._book, self._spaces)
+        self._drawing = Drawing(self._book, self._stacks, spaces)
+        self._unwinding = Unwinding(tracer, self._book, self._stacks, spaces)
+        self._blocks = BlockMap(tracer, self._book, spaces)
         self._facts = Facts(
             self._since_attach, always=options.facts, environment=options.environment
         )
-        self._lines = standard_lines(debuginfod=options.debuginfod) if options.dwarf else None
         self._sources = Sources()
         self._cost = CostMeter(tracer, self._lines)
         self._drawn_ns = time.monotonic_ns()
-        self._removals = Removals()
         self._upkeep = Upkeep(tracer, self._removals)
         self._closer = EpochCloser()
         self._assembly = Assembly(
@@ -159,7 +157,7 @@ class Session:
             except CannotAttach as error:
                 traced.close()
                 failures.append(error)
-        if not self._traced:
+        if not self._roster.traced:
             raise failures[0]
         for failure in failures:
             warn(str(failure))
@@ -169,7 +167,7 @@ class Session:
         self._tracer.arm()
         self._tracer.end_calibration()
         self._on_events(meanwhile)
-        for traced in self._living():
+        for traced in self._roster.living():
             traced.grows_from_here()
             self._replace_if_it_was(traced)
 
@@ -217,7 +215,7 @@ class Session:
 
     def notes(self) -> tuple[str, ...]:
         """Sentences about what the plans leave out, for the user."""
-        return tuple(note for traced in self._traced for note in traced.plan.notes)
+        return tuple(note for traced in self._roster.traced for note in traced.plan.notes)
 
     # --- ending -----------------------------------------------------------------------------------
 
@@ -228,7 +226,8 @@ class Session:
 
     def slow_probes(self) -> int:
         """Probes for each of which `close` waits up to 0.1 s: those that perf events hold."""
-        return sum(len(t.plan.probes) for t in self._traced if t.attachment and not t.by_links)
+        slow = [t for t in self._roster.traced if t.attachment and not t.by_links]
+        return sum(len(traced.plan.probes) for traced in slow)
 
     def close(self) -> None:
         """Remove every probe and map."""
@@ -242,38 +241,23 @@ class Session:
         if self._lines is not None:
             self._lines.close()
         self._sources.close()
-        for traced in self._traced:
-            traced.close()
+        self._roster.close()
         self._removals.wait()
         self._tracer.close()
 
     # --- on the poller's thread -------------------------------------------------------------------
 
     def _attach(self, traced: Traced) -> None:
-        if not self._free_slots:
-            raise CannotAttach(f"More than {layout.SLOTS - 1} programs cannot be traced at once.")
-        slot = Slot(self._free_slots.pop())
-        try:
-            hazards.check(traced.process, self._tracer.trial)
-            traced.attach(self._tracer, slot)
-        except BaseException:
-            self._free_slots.append(slot)
-            raise
-        self._traced.append(traced)
+        number = self._roster.attach(traced)
         self._cost.stepped |= stepped_functions(traced.plan.probes)
-        number = len(self._traced)
-        self._spaces[slot] = traced.drawn_as(number, self._lines)
         if self._options.dwarf:
             self._sources.add(number, traced.tree())
         self._unwinding.begin(traced)
         self._facts.add(traced)
 
     def _listen(self, most_ms: int) -> list[bytes]:
-        due_ms = 1000 * self._upkeep.due_in(self._living())
+        due_ms = 1000 * self._upkeep.due_in(self._roster.living())
         return self._tracer.poll_events(int(min(most_ms, due_ms + 1)))
-
-    def _living(self) -> list[Traced]:
-        return [traced for traced in self._traced if traced.ended is None]
 
     def _on_events(self, events: Iterable[bytes]) -> None:
         told = Told.of(events)
@@ -290,11 +274,8 @@ class Session:
         for program in told.programs:
             self._on_program(program)
 
-    def _at(self, slot: int) -> list[Traced]:
-        return [traced for traced in self._living() if traced.slot == slot]
-
     def _on_life(self, life: Life) -> None:
-        for traced in self._at(life.slot):
+        for traced in self._roster.at(life.slot):
             if life.kind == layout.EVENT_THREAD_EXIT:
                 traced.ending.told(life.called)
                 self._thread_ended(traced, life.thread, life.moment)
@@ -303,14 +284,14 @@ class Session:
 
     def _on_program(self, program: Program) -> None:
         if program.kind == layout.EVENT_EXEC:
-            for traced in self._at(program.slot):
+            for traced in self._roster.at(program.slot):
                 self._replace(traced)
         if self._entering is not None and program.held:
             self._entering.on_program(program.kind)
 
     def _on_idle(self) -> bool:
         """Notice what sent no event; False once every target has ended."""
-        ended = [traced for traced in self._living() if traced.process.ended()]
+        ended = [traced for traced in self._roster.living() if traced.process.ended()]
         if ended:
             # What it did at last: its walks can be finished as long as its slot has not ended.
             self._on_events(self._tracer.poll_events(0))
@@ -319,16 +300,16 @@ class Session:
                 self._end(traced, "exited")
         self._unwinding.on_idle()
         self._facts.on_idle()
-        for traced in self._upkeep.tick(self._living()):
+        for traced in self._upkeep.tick(self._roster.living()):
             self._end(traced, "lost")
         if self._tracer.blind():
             log.error("The process that held the probes was ended, and they with it. Start again.")
-            for traced in self._living():
+            for traced in self._roster.living():
                 self._end(traced, "lost")
         self._following.tick()
         if self._entering is not None:
             self._entering.tick()
-        return bool(self._living() or self._following or self._entering)
+        return bool(self._roster.living() or self._following or self._entering)
 
     def _thread_ended(self, traced: Traced, thread: int, ended_ns: int) -> None:
         if not self._upkeep.thread_ended(traced, thread, ended_ns, self._cost.hits_per_s):
@@ -344,7 +325,6 @@ class Session:
         if traced.ended is not None:
             return
         self._end(traced, "exec")
-        self._removals.add(traced.take_attachment())
         if self._entering is None:
             self._following.add(traced.process.pid)
 
@@ -352,17 +332,16 @@ class Session:
         """To what `pid` runs now. CannotAttach."""
         with ExitStack() as undo:
             process = undo.enter_context(Process.open(pid))
-            following = Traced(process, held=self._entering is not None)
-            undo.callback(following.close)
-            self._attach(following)
+            traced = Traced(process, held=self._entering is not None)
+            undo.callback(traced.close)
+            self._attach(traced)
             undo.pop_all()
-        self._replace_if_it_was(following)
+        self._replace_if_it_was(traced)
 
     def _end(self, traced: Traced, how: str) -> None:
         self._read_cohorts()
-        traced.end(self._tracer, how)
+        self._roster.end(traced, how)
         self._unwinding.end(traced.slot)
-        self._sweeper.retire(traced.slot)
 
     def _since_attach(self) -> float:
         return (time.monotonic_ns() - self._tracer.start_ns) / 1e9
@@ -374,7 +353,7 @@ class Session:
 
     def _find_ended_anchors(self) -> None:
         """What the tracepoint does not tell where we see other pids than the kernel does."""
-        for traced in self._living():
+        for traced in self._roster.living():
             if traced.anchor_ended() and traced.attachment is not None:
                 self._thread_ended(traced, traced.attachment.thread, self._drawn_ns)
         self._drawn_ns = time.monotonic_ns()
@@ -392,8 +371,7 @@ class Session:
         self._on_events(self._tracer.poll_events(0))
         self._unwinding.on_idle()
         self._unwinding.look(self._since_attach(), final=final)
-        freed = self._sweeper.step() if not final else None
-        if freed is not None:
-            self._free_slots.insert(0, freed)
-        targets = tuple(traced.as_target() for traced in self._traced)
+        if not final:
+            self._roster.sweep()
+        targets = tuple(traced.as_target() for traced in self._roster.traced)
         return self._assembly.picture(self._since_attach(), targets, losses, final=final)
