@@ -97,13 +97,13 @@ int on_exec(void *ctx) /* sched_process_exec */
 	return 0;
 }
 
-/* At the function that a loader calls for debuggers, before and after it maps libraries. */
+/* At the function that a loader calls for debuggers, before and after it maps or unmaps libraries. */
 int on_loaded(struct pt_regs *ctx)
 {
 	struct own_ids ids = own_ids();
 	u32 *slot = watched.lookup(&ids.process);
 
-	if (slot && *slot & WATCH_HELD)
+	if (slot)
 		tell_program(EVENT_LOADED, *slot, ids.process);
 	return 0;
 }

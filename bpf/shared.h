@@ -83,7 +83,7 @@ enum event_kind {
 	EVENT_THREAD_EXIT,
 	EVENT_EXEC,
 	EVENT_FORK,
-	EVENT_LOADED, /* the loader has mapped libraries, or is about to */
+	EVENT_LOADED, /* the loader has changed what is mapped, or is about to */
 };
 
 /* `end` of EVENT_MISS: is the allocation counted, is the process stopped until it gets a SIGCONT? */

@@ -54,10 +54,17 @@ class Attachment:
         self.thread = thread
         self.placed = placed
         self.second = second
+        self._beside: list[Attachment] = []
 
     def __len__(self) -> int:
         """The requests that it took, each of which takes the kernel a moment to undo."""
-        return len(self.placed)
+        return len(self.placed) + sum(map(len, self._beside))
+
+    def take_in(self, other: "Attachment") -> None:
+        """Be one with `other`, of the same address space and held in the same way, from now on."""
+        self._beside.append(other)
+        if self.renewal is not None:
+            self.renewal.extend(other.placed)
 
     @property
     def cookies(self) -> frozenset[int]:
@@ -65,6 +72,9 @@ class Attachment:
 
     def close(self) -> None:
         """Remove the probes. At once with links; perf events take about 0.1 s each."""
+        for other in self._beside:
+            other.close()
+        self._beside.clear()
         if not self.placed:
             return
         if self.renewal is not None:

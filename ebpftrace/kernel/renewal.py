@@ -25,11 +25,16 @@ class Renewal:
     ) -> None:
         self._connect = connect
         self._channel: Channel | None = None
-        self._placed = [placement for placement in placed if not placement.returns]
+        self._placed: list[Placement] = []
+        self.extend(placed)
         self._process = process
         self._owed = 0
         self._began = self._took = 0.0
         self._told = False
+
+    def extend(self, placed: Sequence[Placement]) -> None:
+        """Renew these, too, from the next one on."""
+        self._placed += [placement for placement in placed if not placement.returns]
 
     def begin(self) -> None:
         """Start one; the one before has been `over`."""

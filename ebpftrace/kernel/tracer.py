@@ -5,7 +5,7 @@ import mmap
 import os
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ebpftrace.host import namespaces
 from ebpftrace.host.explain import refusal
@@ -22,7 +22,7 @@ from ebpftrace.kernel.sizes import MapSizes
 from ebpftrace.kernel.tables import Counters, Table, charged_bytes
 from ebpftrace.kernel.worker import Worker
 from ebpftrace.model.ids import Address, Pid, Slot, Tid
-from ebpftrace.probes.plan import Plan
+from ebpftrace.probes.plan import Probe
 from ebpftrace.target.loader import Loader
 
 _RAW_TRACEPOINTS = {
@@ -167,14 +167,19 @@ class Tracer:
 
     def prepare_slot(self, slot: Slot, code: Iterable[tuple[Address, Address]]) -> None:
         """Make room for `slot`; `code` are the allocator's own functions, as mapped."""
-        state = layout.SlotState()
+        self._states[slot] = layout.SlotState()
+        self.code_is_at(slot, code)
+        # Where births go for which the cohort map has no room: it must exist before it is full.
+        self.cohorts.update(layout.COHORT_KEY.pack(0, slot, 0), bytes(layout.COHORT.size))
+
+    def code_is_at(self, slot: Slot, code: Iterable[tuple[Address, Address]]) -> None:
+        """The allocator's functions are mapped elsewhere by now, or more are."""
+        state = self._states[slot]
+        state.ranges = 0
         for index, (start, end) in enumerate(list(code)[: layout.CODE_RANGES]):
             state.code[index] = layout.CodeRange(start, end)
             state.ranges = index + 1
-        self._states[slot] = state
         self._store_slot(slot)
-        # Where births go for which the cohort map has no room: it must exist before it is full.
-        self.cohorts.update(layout.COHORT_KEY.pack(0, slot, 0), bytes(layout.COHORT.size))
 
     def count_by(self, slot: Slot, attachment: Attachment) -> None:
         """From now on the probes of `attachment` count for `slot`, and no others, by one store.
@@ -208,17 +213,24 @@ class Tracer:
 
     def attach(
         self,
-        plan: Plan,
+        probes: Sequence[Probe],
         slot: Slot,
         process: Pid,
         thread: Tid,
         backend: Backend,
         *,
         second: bool = False,
+        loader: Loader | None = None,
     ) -> Attachment:
-        """Attach `plan`: deaths, resizes, births; all or nothing. See `kernel.attach`."""
+        """Attach `probes` of a plan, in its order; all or nothing. See `kernel.attach`.
+
+        With them the probe by which `loader` tells of libraries that come and go (EVENT_LOADED).
+        """
         self._worker.check_locks()
-        wanted = placements(plan.probes, slot, backend, second=second)
+        wanted = placements(probes, slot, backend, second=second)
+        if loader is not None:
+            module = loader.module
+            wanted.append(of_loader(module.fd, loader.offset, module.name, backend))
         return attach(self._worker, self._programs, wanted, process, thread, backend, second=second)
 
     def tell_of_libraries(self, loader: Loader, process: Pid) -> Attachment:

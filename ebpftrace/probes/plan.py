@@ -4,19 +4,20 @@ Owns their order and the reason why there are none. Leaves attaching them to `ke
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ebpftrace.errors import CannotAttach
-from ebpftrace.model.ids import Address, FileOffset, ImageAddress
+from ebpftrace.model.ids import FileOffset, ImageAddress
 from ebpftrace.probes import exceptions, go, patched
+from ebpftrace.probes.code import Part, parts_of, ranges
 from ebpftrace.probes.decode import MOST_CODE, Choice, Cost, choose
 from ebpftrace.probes.definitions import Definition, Found, find, lacking
 from ebpftrace.probes.families import Family, Function
-from ebpftrace.probes.ranges import Range, merge
+from ebpftrace.probes.ranges import Range
 from ebpftrace.probes.refusal import Refusal
-from ebpftrace.target.modules import Module
+from ebpftrace.target.modules import Module, ModuleKey
 from ebpftrace.target.process import Process
 from ebpftrace.target.text import LiveText
 
@@ -47,22 +48,59 @@ class Probe:
     cost: Cost
     reason: str
 
+    @property
+    def place(self) -> tuple[ModuleKey, FileOffset, Kind]:
+        """What no other probe of the process has."""
+        return self.module.key, self.offset, self.kind
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to attach, in this order; `notes` are sentences for the user about what is left out.
 
-    `families`: names, each once. `code_ranges`: where allocator code is in the process, [start,
-    end), by which a free called from inside an allocator is told from the program's own; at most
-    32, ascending. `refusals`: which of the notes say that a probe could hurt the program.
+    `families`: names, each once. `code`: the allocators' own, by which a free that is called from
+    inside an allocator is told from the program's. `refusals`: which of the notes say that a probe
+    could hurt the program.
     """
 
     probes: tuple[Probe, ...]
     families: tuple[str, ...]
     notes: tuple[str, ...]
-    code_ranges: tuple[Range, ...]
+    code: tuple[Part, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    libraries: tuple[Range, ...] = ()
+
+    def code_ranges(self, loaded: Collection[Module] | None = None) -> tuple[Range, ...]:
+        """Where it is, [start, end), in modules that are `loaded`; at most 32, ascending.
+
+        Without libraries that are more than an allocator: of what those free some is older than a
+        watch that did not see the program's start.
+        """
+        return ranges(self.code, ("function", "allocator"), loaded)
+
+    def libraries(self, loaded: Collection[Module] | None = None) -> tuple[Range, ...]:
+        """The same with them."""
+        return ranges(self.code, ("function", "allocator", "library"), loaded)
+
+    def beside(self, before: "Plan") -> "Plan":
+        """What this plan, made later of the same process, has and `before` has not."""
+        places = {probe.place for probe in before.probes}
+        return Plan(
+            tuple(probe for probe in self.probes if probe.place not in places),
+            tuple(name for name in self.families if name not in before.families),
+            tuple(note for note in self.notes if note not in before.notes),
+            tuple(part for part in self.code if part not in before.code),
+            tuple(each for each in self.refusals if each not in before.refusals),
+        )
+
+    def extended(self, new: "Plan") -> "Plan":
+        """This plan and `new`, which is beside it, in the order of attaching."""
+        return Plan(
+            tuple(sorted((*self.probes, *new.probes), key=_turn)),
+            (*self.families, *new.families),
+            (*self.notes, *new.notes),
+            (*self.code, *new.code),
+            (*self.refusals, *new.refusals),
+        )
 
 
 def plan(process: Process, modules: Sequence[Module], live: LiveText | None = None) -> Plan:
@@ -77,8 +115,7 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
     notes = [f"{m.name} was not searched: {m.why}." for m in modules if m.image is None]
     found, refusals = _harmless(modules)
     probes: list[Probe] = []
-    ranges: list[Range] = []
-    libraries: list[Range] = []
+    code: list[Part] = []
     with live or LiveText(process) as text:
         for each in found:
             placed = {d: _choose(each.module, d) for d in each.definitions}
@@ -87,11 +124,7 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
             notes += (*kept.notes, *lacking(kept))
             for definition in kept.definitions:
                 probes += _probes(kept, definition, placed[definition])
-                ranges += (
-                    (start, Address(start + definition.size))
-                    for start in kept.module.address_of(definition.offset)
-                )
-            libraries += own_code(kept, process)
+            code += parts_of(kept, process)
         if text.why and probes:
             why = f"The code in memory was not compared with the files: {text.why}."
             refusals.append(Refusal("patched code", why))
@@ -99,36 +132,12 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
     if not probes:
         raise CannotAttach(_why_none(process, modules, refusals, notes))
     families = tuple(dict.fromkeys(probe.family.name for probe in probes))
-    probes.sort(key=lambda probe: _ATTACH_ORDER[probe.function.role])
-    return Plan(
-        tuple(probes),
-        families,
-        tuple(notes),
-        merge(ranges),
-        tuple(refusals),
-        merge([*ranges, *libraries]),
-    )
+    probes.sort(key=_turn)
+    return Plan(tuple(probes), families, tuple(notes), tuple(code), tuple(refusals))
 
 
-def own_code(found: Found, process: Process) -> list[Range]:
-    """Where the allocator frees what nobody allocated from it by a call that is probed.
-
-    A thread of glibc that ends gives back its cache, and the blocks in it, by `free`
-    (tcache_thread_shutdown of malloc/malloc.c). In a program that was linked statically only the
-    functions that do such a thing are the allocator's, as far as their names are left.
-    """
-    module, image = found.module, found.module.image
-    if os.fsencode(module.name) != os.fsencode(process.exe):
-        if not any(each.function.role == "death" for each in found.definitions):
-            return []
-        return [(part.start, part.end) for part in module.mappings if part.executable]
-    inner = image.symbols(found.family.inner) if image and found.family.inner else ()
-    return [
-        (start, Address(start + symbol.size))
-        for symbol in inner
-        if (offset := image.file_offset(symbol.value) if image else None) is not None
-        for start in module.address_of(offset)
-    ]
+def _turn(probe: Probe) -> int:
+    return _ATTACH_ORDER[probe.function.role]
 
 
 def _harmless(modules: Sequence[Module]) -> tuple[tuple[Found, ...], list[Refusal]]:

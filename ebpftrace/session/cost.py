@@ -4,12 +4,15 @@ import os
 import resource
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.picture import Cost, Counts
+from ebpftrace.probes.plan import Probe
 from ebpftrace.symbols.lines import Lines
 
 LEAST_S = 0.2
@@ -38,6 +41,10 @@ class CostMeter:
         self.stepped: frozenset[int] = frozenset()
         """Functions that are stepped through somewhere."""
         self.hits_per_s = 0.0
+
+    def also(self, probes: Sequence[Probe]) -> None:
+        """These have been placed."""
+        self.stepped |= stepped_functions(probes)
 
     def read(self, totals: Counts, cohorts: int, stacks: int) -> Cost:
         """`cohorts` and `stacks`: entries of those maps; the block map holds what is outstanding."""

@@ -156,7 +156,7 @@ class Entering:
             process = undo.enter_context(Process.open(self._launch.pid))
             self._tracer.watch(process.pid, _NO_SLOT, held=True)  # the program before had a slot
             with released(open_modules(process)) as modules:
-                loader = loader_of(process, modules)
+                loader = loader_of(process, modules, at_exec=True)
                 if loader is not None:
                     probe = self._tracer.tell_of_libraries(loader, process.pid)
                     until = self._clock() + PATIENCE_S

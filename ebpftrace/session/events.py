@@ -19,11 +19,12 @@ class Life(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A process runs another one, or has loaded it; `held`: it is stopped until it gets a SIGCONT."""
+    """A process runs another one, or its libraries change; `held`: it is stopped until it gets a SIGCONT."""
 
     kind: int
     slot: int
     held: bool
+    moment: int
 
 
 class Told(NamedTuple):
@@ -45,8 +46,9 @@ class Told(NamedTuple):
             elif kind == layout.EVENT_MISS:
                 told.misses.append(event)
             elif kind in _PROGRAM:
-                gone.add(slot)
-                told.programs.append(Program(kind, slot, bool(called)))
+                if kind == layout.EVENT_EXEC:
+                    gone.add(slot)
+                told.programs.append(Program(kind, slot, bool(called), moment))
             elif slot not in gone:
                 told.lives.append(Life(kind, slot, count, called, moment))
         return told

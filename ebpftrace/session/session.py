@@ -20,7 +20,6 @@ from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
 from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import layout
-from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Pid
@@ -32,6 +31,7 @@ from ebpftrace.session.entering import Entering
 from ebpftrace.session.events import Life, Program, Told
 from ebpftrace.session.facts import Facts
 from ebpftrace.session.following import Following
+from ebpftrace.session.libraries import Libraries
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.planning import plan_all
 from ebpftrace.session.preparation import Preparation
@@ -91,6 +91,7 @@ class Session:
             self._cost,
             self._lines,
         )
+        self._libraries = Libraries(tracer, self._cost.also)
         self._following = Following(self._attach_to)
         self._entering: Entering | None = None
         every = options.interval, options.first_interval or options.interval
@@ -249,11 +250,12 @@ class Session:
 
     def _attach(self, traced: Traced) -> None:
         number = self._roster.attach(traced)
-        self._cost.stepped |= stepped_functions(traced.plan.probes)
+        self._cost.also(traced.plan.probes)
         if self._options.dwarf:
             self._sources.add(number, traced.tree())
         self._unwinding.begin(traced)
         self._facts.add(traced)
+        self._libraries.begin(traced)
 
     def _listen(self, most_ms: int) -> list[bytes]:
         due_ms = 1000 * self._upkeep.due_in(self._roster.living())
@@ -286,6 +288,8 @@ class Session:
         if program.kind == layout.EVENT_EXEC:
             for traced in self._roster.at(program.slot):
                 self._replace(traced)
+        else:
+            self._libraries.told(program.slot, program.moment, held=program.held)
         if self._entering is not None and program.held:
             self._entering.on_program(program.kind)
 
@@ -300,6 +304,7 @@ class Session:
                 self._end(traced, "exited")
         self._unwinding.on_idle()
         self._facts.on_idle()
+        self._libraries.tick()
         for traced in self._upkeep.tick(self._roster.living()):
             self._end(traced, "lost")
         if self._tracer.blind():
@@ -340,6 +345,7 @@ class Session:
 
     def _end(self, traced: Traced, how: str) -> None:
         self._read_cohorts()
+        self._libraries.end(traced.slot)
         self._roster.end(traced, how)
         self._unwinding.end(traced.slot)
 

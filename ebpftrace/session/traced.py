@@ -1,16 +1,20 @@
 """One traced address space: a process as one program, its slot, its probes, its names."""
 
+import functools
 import logging
+from collections.abc import Sequence
 
 from ebpftrace.drain.space import Space
-from ebpftrace.errors import CannotAttach
+from ebpftrace.errors import CannotAttach, HostRefuses, TargetGone
 from ebpftrace.host import status
 from ebpftrace.kernel.attach import Attachment
 from ebpftrace.kernel.backends import Backend
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Slot, Tid
 from ebpftrace.model.picture import Target
-from ebpftrace.probes.plan import Plan, plan
+from ebpftrace.probes.definitions import find
+from ebpftrace.probes.plan import Plan, Probe, plan
+from ebpftrace.probes.ranges import Range
 from ebpftrace.session.ending import Ending
 from ebpftrace.session.forks import Forks
 from ebpftrace.session.sources import Tree
@@ -18,7 +22,8 @@ from ebpftrace.symbols.line_frames import LineFrames
 from ebpftrace.symbols.lines import Lines
 from ebpftrace.symbols.perfmap import PerfMap
 from ebpftrace.symbols.symbolizer import Symbolizer
-from ebpftrace.target.modules import open_modules
+from ebpftrace.target.loader import loader_of
+from ebpftrace.target.modules import Module, open_modules
 from ebpftrace.target.process import Process
 from ebpftrace.target.relatives import shares_memory_with
 from ebpftrace.target.root import TargetRoot
@@ -44,6 +49,8 @@ class Traced:
         except BaseException:
             self.space.close()
             raise
+        self.loader = loader_of(process, modules)
+        """What tells of libraries that come and go, if its probe can be placed."""
         self._root = TargetRoot.open(process)
         self._perf_map = None if self._root is None else PerfMap.of(process, self._root)
         self._symbolizer = Symbolizer(self.space, perf_map=self._perf_map)
@@ -62,8 +69,7 @@ class Traced:
     def attach(self, tracer: Tracer, slot: Slot) -> None:
         """Place the probes, all or none, and let them count. CannotAttach, TargetGone."""
         self.slot = slot
-        # One that is held is watched from its first allocation on.
-        tracer.prepare_slot(slot, self.plan.libraries if self._held else self.plan.code_ranges)
+        tracer.prepare_slot(slot, self._code())
         made = self._place(tracer, self._fitting(tracer.backend), second=False)
         try:
             self.process.check()  # the pid was ours the whole time
@@ -73,6 +79,39 @@ class Traced:
         tracer.watch(self.process.pid, slot, held=self._held)
         self._count_by(tracer, made)
         self.grows_from_here()
+
+    def _code(self) -> tuple[Range, ...]:
+        # One that is held is watched from its first allocation on.
+        loaded = self.space.loaded
+        return self.plan.libraries(loaded) if self._held else self.plan.code_ranges(loaded)
+
+    def extend(self, tracer: Tracer, modules: Sequence[Module]) -> tuple[Probe, ...]:
+        """Place probes in `modules`, mapped since the plan was made, beside those that are there.
+
+        Returns them; () where there is nothing to probe. All or none: CannotAttach, TargetGone.
+        """
+        made = self.attachment
+        if made is None or not any(find(module) for module in modules):
+            return ()
+        try:
+            whole = plan(self.process, self.space.loaded)
+        except CannotAttach:  # all of it was unmapped, or the process is ending
+            return ()
+        new = whole.beside(self.plan)
+        if new.probes:
+            thread = self.process.anchor()
+            backend = made.backend
+            more = tracer.attach(
+                new.probes, self.slot, self.process.pid, thread, backend, second=made.second
+            )
+            made.take_in(more)
+        self.plan = self.plan.extended(new)
+        return new.probes
+
+    def code_moved(self, tracer: Tracer) -> None:
+        """Libraries have come or gone: allocator code is elsewhere."""
+        if self.ended is None and self.slot:
+            tracer.code_is_at(self.slot, self._code())
 
     def grows_from_here(self) -> None:
         """Once allocations count: what came while the probes were made and placed is no growth of theirs."""
@@ -101,7 +140,25 @@ class Traced:
 
     def _place(self, tracer: Tracer, backend: Backend, *, second: bool) -> Attachment:
         thread = self.process.anchor()
-        return tracer.attach(self.plan, self.slot, self.process.pid, thread, backend, second=second)
+        place = functools.partial(
+            tracer.attach,
+            self.plan.probes,
+            self.slot,
+            self.process.pid,
+            thread,
+            backend,
+            second=second,
+        )
+        if self.loader is None:
+            return place()
+        try:
+            return place(loader=self.loader)
+        except (TargetGone, HostRefuses):
+            raise
+        except CannotAttach as error:
+            log.info("pid %d: not with the loader: %s", self.process.pid, error)
+            made, self.loader = place(), None
+            return made
 
     def _count_by(self, tracer: Tracer, made: Attachment) -> None:
         tracer.watch(made.thread, self.slot, held=self._held)

@@ -39,15 +39,30 @@ class Loader(NamedTuple):
         return len(state) < 4 or struct.unpack("<i", state)[0] == _CONSISTENT
 
 
-def loader_of(process: Process, modules: Sequence[Module]) -> Loader | None:
-    """Of a program at its exec, whose modules these are; None where it needs none, or it is another kind."""
+def loader_of(
+    process: Process, modules: Sequence[Module], *, at_exec: bool = False
+) -> Loader | None:
+    """Of a program whose modules these are; None where nothing in it tells of libraries.
+
+    `at_exec`: none either where a program, being linked statically, has the function and calls it for
+    dlopen only.
+    """
     program = next((one for one in modules if one.name == process.exe), None)
-    others = [one for one in modules if one is not program]
-    if program is not None and program.image is not None and not program.image.interpreted:
-        if program.image.soname() is None:
-            return None  # linked statically: it has the function, too, and calls it for dlopen only
-        others.append(program)
+    others = sorted((one for one in modules if one is not program), key=_is_no_loader_by_name)
+    image = program.image if program is not None else None
+    if program is not None and image is not None and not image.interpreted:
+        if image.soname() is not None:
+            others.append(program)  # the loader itself was executed
+        elif not at_exec:
+            others = [program]
+        else:
+            return None
     return next((found for one in others if (found := _in(one)) is not None), None)
+
+
+def _is_no_loader_by_name(module: Module) -> bool:
+    """Loaders are looked into first, for to look into all files of a large process takes a while."""
+    return not module.name.rpartition("/")[2].startswith("ld")
 
 
 def _in(module: Module) -> Loader | None:

@@ -51,6 +51,7 @@ class AddressSpace:
         """Takes over `modules`, as `open_modules` gave them; `process` stays the caller's."""
         self._process = process
         self._modules: dict[ModuleKey, Module] = {module.key: module for module in modules}
+        self._loaded = tuple(modules)
         self._clock = clock
         known = sorted((part for m in modules for part in m.mappings), key=lambda part: part.start)
         self._layout = Layout(known)
@@ -67,6 +68,11 @@ class AddressSpace:
     def modules(self) -> tuple[Module, ...]:
         """Every module known by now, unloaded ones too."""
         return tuple(self._modules.values())
+
+    @property
+    def loaded(self) -> tuple[Module, ...]:
+        """Those of which something is mapped to run, as last read."""
+        return self._loaded
 
     @property
     def generation(self) -> int:
@@ -166,6 +172,7 @@ class AddressSpace:
             self._read_at += HANGS_SECONDS
             return None
         self._modules.update((module.key, module) for module in opened)
+        self._loaded = opened
         self._layout = self._layout.after(maps)
         self._mappings = maps
         self._took = self._clock() - began

@@ -30,7 +30,7 @@ class World:
         process = SimpleNamespace(pid=7, __enter__=None, close=lambda: self.did.append("closed"))
         monkeypatch.setattr(entering, "Process", SimpleNamespace(open=lambda pid: Opened(process)))
         monkeypatch.setattr(entering, "open_modules", lambda process: ())
-        monkeypatch.setattr(entering, "loader_of", lambda process, modules: self.loader)
+        monkeypatch.setattr(entering, "loader_of", lambda process, modules, at_exec: self.loader)
         self.entering = Entering(self, self, self.attach, self, self.clock)  # type: ignore[arg-type]
 
     pid = 7

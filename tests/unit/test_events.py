@@ -22,12 +22,12 @@ def test_each_kind_has_its_place_and_keeps_its_order():
         Life(layout.EVENT_THREAD_EXIT, 1, 8, 9, 10),
         Life(layout.EVENT_FORK, 1, 5, 0x100, 0),
     ]
-    assert told.programs == [Program(layout.EVENT_LOADED, 1, True)]
+    assert told.programs == [Program(layout.EVENT_LOADED, 1, True, 0)]
 
 
 def test_one_that_could_not_be_stopped_is_not_held():
     told = Told.of([event(layout.EVENT_EXEC, slot=3)])
-    assert told.programs == [Program(layout.EVENT_EXEC, 3, False)]
+    assert told.programs == [Program(layout.EVENT_EXEC, 3, False, 0)]
 
 
 def test_what_a_slot_lives_through_after_its_exec_is_another_program_s():

@@ -17,7 +17,7 @@ STATE = Sym("_r_debug", 0x900, kind=OBJECT)
 PROGRAM, LOADER = "/bin/prog", "/lib/ld.so"
 
 
-def found(*files: tuple[str, Elf]) -> Loader | None:
+def found(*files: tuple[str, Elf], at_exec: bool = True) -> Loader | None:
     """In a process of PROGRAM with these files mapped one after the other, all told by their path."""
     with ExitStack() as undo:
         modules = [
@@ -25,7 +25,7 @@ def found(*files: tuple[str, Elf]) -> Loader | None:
             for n, (path, elf) in enumerate(files)
         ]
         process: Any = SimpleNamespace(exe=PROGRAM)
-        return loader_of(process, modules)
+        return loader_of(process, modules, at_exec=at_exec)
 
 
 def test_the_loader_that_is_mapped_tells():
@@ -46,6 +46,19 @@ def test_without_its_variable_it_is_believed_at_its_word():
 
 def test_a_program_linked_statically_has_the_function_and_no_loader():
     assert found((PROGRAM, Elf([TELLS, STATE], interpreter=False))) is None
+
+
+def test_a_program_linked_statically_tells_of_what_it_loads_later():
+    loader = found((PROGRAM, Elf([TELLS, STATE], interpreter=False)), at_exec=False)
+    assert loader is not None
+    assert loader.module.name == PROGRAM
+
+
+def test_what_is_named_like_a_loader_is_asked_before_other_libraries():
+    files = ((PROGRAM, Elf()), ("/lib/liba.so", Elf([TELLS])), ("/lib/ld-musl.so.1", Elf([TELLS])))
+    loader = found(*files, at_exec=False)
+    assert loader is not None
+    assert loader.module.name == "/lib/ld-musl.so.1"
 
 
 def test_a_loader_that_is_started_as_the_program_tells():

@@ -63,10 +63,47 @@ def test_functions_that_share_their_code_are_probed_once(bench):
 
 
 def test_all_the_code_of_a_library_that_frees_is_its_own(bench):
-    module = bench.module(Elf(STANDARD, CODE), path="/usr/lib/libc.so.6")
+    markers = [Sym("malloc_info", 48), Sym("__libc_pvalloc", 64)]
+    module = bench.module(Elf([*STANDARD, *markers], CODE), path="/usr/lib/libc.so.6")
     made = bench.plan()
-    assert list(made.libraries) == [(m.start, m.end) for m in module.mappings if m.executable]
-    assert made.code_ranges != made.libraries
+    assert list(made.libraries()) == [(m.start, m.end) for m in module.mappings if m.executable]
+    assert made.code_ranges() != made.libraries()
+
+
+def test_all_of_a_library_that_is_an_allocator_is_its_own_for_whoever_watches(bench):
+    module = bench.module(Elf(STANDARD, CODE), path="/usr/lib/libpool.so")
+    everything = [(m.start, m.end) for m in module.mappings if m.executable]
+    assert list(bench.plan().code_ranges()) == everything
+    assert list(bench.plan().libraries()) == everything
+
+
+def test_code_of_what_is_not_loaded_is_nowhere(bench):
+    bench.module(Elf(STANDARD, CODE), path="/usr/lib/liba.so")
+    second = bench.module(Elf(STANDARD, CODE), path="/usr/lib/libb.so")
+    made = bench.plan()
+    assert len(made.code_ranges()) == 2
+    ((start, _),) = made.code_ranges([second])
+    assert start == second.mappings[0].start
+    assert made.code_ranges([]) == ()
+
+
+def test_of_two_plans_of_a_process_what_the_later_one_has_besides_comes_in_its_place(bench):
+    bench.module(Elf(STANDARD, CODE), path="/usr/lib/liba.so")
+    before = bench.plan()
+    late = bench.module(
+        Elf([*STANDARD, Sym("malloc_info", 48), Sym("__libc_pvalloc", 64)], CODE),
+        path="/usr/lib/late.so",
+    )
+    new = bench.plan().beside(before)
+    assert {probe.module for probe in new.probes} == {late}
+    assert new.families == ("glibc",)
+    both = before.extended(new)
+    assert both.families == ("c", "glibc")
+    roles = [probe.function.role for probe in both.probes]
+    assert roles == sorted(roles, key=["death", "resize", "birth"].index)
+    assert len(both.probes) == len(before.probes) + len(new.probes)
+    assert len(both.code_ranges()) == 2
+    assert not both.beside(both).probes
 
 
 def test_of_a_program_only_its_allocator_is_its_own(bench):
@@ -75,8 +112,8 @@ def test_of_a_program_only_its_allocator_is_its_own(bench):
     module = bench.module(Elf([*STANDARD, *markers, inner], CODE), path="/usr/bin/prog")
     made = bench.plan()
     (start,) = module.address_of(TEXT_OFFSET)
-    assert any(low <= start + 80 and start + 88 <= high for low, high in made.libraries)
-    assert made.libraries[-1][1] == start + 88
+    assert any(low <= start + 80 and start + 88 <= high for low, high in made.libraries())
+    assert made.libraries()[-1][1] == start + 88
 
 
 def test_every_module_that_defines_an_allocator_is_probed(bench):
@@ -162,8 +199,9 @@ def test_a_stripped_static_program_is_named_as_one(bench):
 
 
 def test_code_ranges_are_where_the_functions_are_in_the_process(bench):
-    bench.module(Elf([Sym("malloc"), Sym("free", 16), Sym("calloc", 2048)], PUSH * 200))
-    assert bench.plan().code_ranges == ((0x7000000, 0x7000020), (0x7000800, 0x7000810))
+    names = [Sym("malloc"), Sym("free", 16), Sym("calloc", 2048)]
+    bench.module(Elf(names, PUSH * 200), path="/usr/bin/prog")
+    assert bench.plan().code_ranges() == ((0x7000000, 0x7000020), (0x7000800, 0x7000810))
 
 
 def test_ranges_are_merged_until_they_fit():

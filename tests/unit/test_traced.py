@@ -30,6 +30,7 @@ def test_what_grew_while_the_probes_were_placed_is_no_growth_since_attach(monkey
         monkeypatch.setattr(process, name, value, raising=False)
     monkeypatch.setattr(traced, "open_modules", lambda _: ())
     monkeypatch.setattr(traced, "plan", lambda *_: SimpleNamespace(families=()))
+    monkeypatch.setattr(traced, "loader_of", lambda *_: None)
     monkeypatch.setattr(traced, "TargetRoot", SimpleNamespace(open=lambda _: None))
     target = traced.Traced(process)
     target.grows_from_here()
