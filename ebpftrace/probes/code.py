@@ -63,9 +63,9 @@ def parts_of(found: Found, process: Process) -> Iterator[Part]:
 
 def _inner(found: Found) -> Iterator[Part]:
     image = found.module.image
-    if image is None or not found.family.inner:
+    if image is None or found.names is None or not found.family.inner:
         return
-    for symbol in image.symbols(found.family.inner):
+    for symbol in found.names.symbols(found.family.inner):
         offset = image.file_offset(symbol.value)
         if offset is not None:
             yield Part(found.module, "library", offset, symbol.size)

@@ -5,10 +5,11 @@ Leaves the choice of an instruction to `decode`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ebpftrace.model.ids import FileOffset, ImageAddress
 from ebpftrace.probes.families import ALL_NAMES, Family, Function, family_of
+from ebpftrace.target.code_names import CodeNames
 from ebpftrace.target.elf import ElfImage
 from ebpftrace.target.elf_symbols import Symbol
 from ebpftrace.target.modules import Module
@@ -45,10 +46,13 @@ class Found:
     family: Family
     definitions: tuple[Definition, ...]
     notes: tuple[str, ...] = ()
+    names: CodeNames | None = field(default=None, compare=False)
 
 
-def find(module: Module) -> Found | None:
+def find(module: Module, names: CodeNames | None = None) -> Found | None:
     """The allocator functions that `module` defines; None where it has none (or is no ELF file).
+
+    `names`: what names its code, if that is more than the file itself.
 
     Global and weak functions count: a local one is part of another's implementation. In a static
     program one that has no global namesake counts too: the linker makes local what libc hides
@@ -57,7 +61,8 @@ def find(module: Module) -> Found | None:
     image = module.image
     if image is None:
         return None
-    every = image.symbols(ALL_NAMES)
+    names = names or CodeNames(image)
+    every = names.symbols(ALL_NAMES)
     symbols = [symbol for symbol in every if symbol.bind in ("global", "weak")]
     if symbols and not (image.interpreted or image.needed() or image.soname()):
         known = {symbol.name for symbol in symbols}
@@ -70,16 +75,18 @@ def find(module: Module) -> Found | None:
         f"{name} of {module.name} is chosen when the program starts (IFUNC) and is not probed."
         for name in sorted({symbol.name for symbol in symbols if symbol.ifunc})
     ]
-    definitions = tuple(_definitions(image, family, code))
+    definitions = tuple(_definitions(image, names, family, code))
     if len(definitions) > MOST_DEFINITIONS:
         notes.append(
             f"{module.name} defines {len(definitions)} allocator functions; only the first "
             f"{MOST_DEFINITIONS} are probed."
         )
-    return Found(module, family, definitions[:MOST_DEFINITIONS], tuple(notes))
+    return Found(module, family, definitions[:MOST_DEFINITIONS], tuple(notes), names)
 
 
-def _definitions(image: ElfImage, family: Family, symbols: list[Symbol]) -> Iterator[Definition]:
+def _definitions(
+    image: ElfImage, names: CodeNames, family: Family, symbols: list[Symbol]
+) -> Iterator[Definition]:
     """One definition for each place; functions that share one are the first's of the family."""
     seen: set[ImageAddress] = set()
     for function in family.functions:
@@ -91,10 +98,10 @@ def _definitions(image: ElfImage, family: Family, symbols: list[Symbol]) -> Iter
             if offset is None:
                 continue
             here = {other.name for other in symbols if other.value == symbol.value}
-            size = _size(image, symbol)
+            size = _size(image, names, symbol)
             stated = symbol.size > 0
-            names = tuple(_in_family_order(family, here))
-            yield Definition(function, names, symbol.value, offset, size, stated)
+            called = tuple(_in_family_order(family, here))
+            yield Definition(function, called, symbol.value, offset, size, stated)
             if len(seen) > 2 * MOST_DEFINITIONS:
                 return
 
@@ -106,12 +113,12 @@ def _in_family_order(family: Family, names: set[str]) -> Iterator[str]:
                 yield name
 
 
-def _size(image: ElfImage, symbol: Symbol) -> int:
+def _size(image: ElfImage, names: CodeNames, symbol: Symbol) -> int:
     """Bytes of the function, which end with its segment at the latest."""
     room = image.room(symbol.value)
     if symbol.size:
         return min(symbol.size, room)
-    following = image.starts_between(symbol.value, ImageAddress(symbol.value + room))
+    following = names.starts_between(symbol.value, ImageAddress(symbol.value + room))
     return following[0] - symbol.value if following else room
 
 

@@ -7,6 +7,7 @@ tables and the libraries a file needs. Leaves which allocators never let one pas
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ebpftrace.probes.definitions import Found
 from ebpftrace.probes.refusal import Refusal
@@ -90,7 +91,7 @@ def _without_callers(each: Found, throwing: Sequence[Found], refusals: list[Refu
                 f"{definition.function.calls} of {other.module.name}, which can throw C++ exceptions"
             )
         )
-    return Found(each.module, each.family, tuple(kept), each.notes)
+    return replace(each, definitions=tuple(kept))
 
 
 def _thrower(module: Module, modules: Sequence[Module]) -> Module | None:

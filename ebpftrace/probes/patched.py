@@ -5,6 +5,7 @@ patched by an inline hook, it is never hit, or its breakpoint lands inside anoth
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ebpftrace.model.ids import FileOffset
 from ebpftrace.probes.decode import Choice
@@ -40,7 +41,7 @@ def refuse(found: Found, placed: Placed, live: LiveText) -> tuple[Found, tuple[R
     left_out = [d.function for d in (*moved, *patched)]
     whole = any(function.role != "birth" or function.name == "malloc" for function in left_out)
     refusals = tuple(_sentences(found, moved, patched, rest=bool(kept) and whole))
-    return Found(found.module, found.family, () if whole else kept, found.notes), refusals
+    return replace(found, definitions=() if whole else kept), refusals
 
 
 def _is_as_in_the_file(module: Module, definition: Definition, at: Choice, live: LiveText) -> bool:

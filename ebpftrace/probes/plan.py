@@ -4,7 +4,8 @@ Owns their order and the reason why there are none. Leaves attaching them to `ke
 """
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,7 @@ from ebpftrace.probes.definitions import Definition, Found, find, lacking
 from ebpftrace.probes.families import Family, Function
 from ebpftrace.probes.ranges import Range
 from ebpftrace.probes.refusal import Refusal
+from ebpftrace.target.code_names import CodeNames, looked_for, names_of
 from ebpftrace.target.modules import Module, ModuleKey
 from ebpftrace.target.process import Process
 from ebpftrace.target.text import LiveText
@@ -113,12 +115,17 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
     is opened where it is not given.
     """
     notes = [f"{m.name} was not searched: {m.why}." for m in modules if m.image is None]
-    found, refusals = _harmless(modules)
     probes: list[Probe] = []
     code: list[Part] = []
-    with live or LiveText(process) as text:
+    with live or LiveText(process) as text, ExitStack() as opened:
+        names = {
+            id(module): opened.enter_context(names_of(process, module))
+            for module in modules
+            if _is_the_program(module, process)
+        }
+        found, refusals = _harmless(modules, names)
         for each in found:
-            placed = {d: _choose(each.module, d) for d in each.definitions}
+            placed = {d: _choose(each, d) for d in each.definitions}
             kept, patches = patched.refuse(each, placed, text)
             refusals += patches
             notes += (*kept.notes, *lacking(kept))
@@ -140,9 +147,16 @@ def _turn(probe: Probe) -> int:
     return _ATTACH_ORDER[probe.function.role]
 
 
-def _harmless(modules: Sequence[Module]) -> tuple[tuple[Found, ...], list[Refusal]]:
+def _is_the_program(module: Module, process: Process) -> bool:
+    return os.fsencode(module.name) == os.fsencode(process.exe)
+
+
+def _harmless(
+    modules: Sequence[Module], names: Mapping[int, CodeNames | None]
+) -> tuple[tuple[Found, ...], list[Refusal]]:
     """What the modules define, without what could hurt the program whatever its memory holds."""
-    everything = tuple(each for module in modules if (each := find(module)) is not None)
+    search = ((module, names.get(id(module))) for module in modules)
+    everything = tuple(each for one in search if (each := find(*one)) is not None)
     no_go, from_go = go.refuse(everything)
     kept, from_exceptions = exceptions.refuse(no_go, modules)
     return kept, [*from_go, *from_exceptions]
@@ -167,9 +181,9 @@ def _probes(found: Found, definition: Definition, choice: Choice) -> Iterator[Pr
         )
 
 
-def _choose(module: Module, definition: Definition) -> Choice:
-    image = module.image
-    if image is None:
+def _choose(found: Found, definition: Definition) -> Choice:
+    image, names = found.module.image, found.names
+    if image is None or names is None:
         return Choice(0, "", "unknown", "the file was closed")
     code = image.read(definition.offset, min(definition.size, MOST_CODE))
     if not definition.stated:
@@ -180,7 +194,7 @@ def _choose(module: Module, definition: Definition) -> Choice:
         definition.address,
         image.machine,
         definition.function.arguments,
-        image.starts_between(definition.address, size),
+        names.starts_between(definition.address, size),
         whole=definition.size <= MOST_CODE,
     )
 
@@ -196,7 +210,7 @@ def _why_none(
 
 
 def _why_nothing_is_found(process: Process, modules: Sequence[Module]) -> str:
-    executable = next((m for m in modules if os.fsencode(m.name) == os.fsencode(process.exe)), None)
+    executable = next((module for module in modules if _is_the_program(module, process)), None)
     image = executable.image if executable else None
     if image is not None and go.is_go(image):
         return (
@@ -205,8 +219,9 @@ def _why_nothing_is_found(process: Process, modules: Sequence[Module]) -> str:
         )
     if image is not None and not image.interpreted and not any(True for _ in image.functions()):
         return (
-            "it is statically linked and stripped, so nothing says where its malloc is; "
-            "run a build that keeps its symbols (strip --strip-debug is enough)."
+            "it is statically linked and stripped, so nothing says where its malloc is; run a build "
+            "that keeps its symbols (strip --strip-debug is enough), or put its debug file where "
+            f"it is looked for: {looked_for(image)}."
         )
     return (
         f"none of its {len(modules)} mapped files defines malloc or another allocator "

@@ -6,9 +6,9 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from ebpftrace.symbols.debug_files import debug_files, is_described
 from ebpftrace.symbols.source_text import SourceText
 from ebpftrace.symbols.store import key_of
+from ebpftrace.target.debug_files import debug_files, is_described
 from ebpftrace.target.elf import BadElf, ElfImage
 from ebpftrace.target.modules import Module
 from ebpftrace.target.root import TargetRoot

@@ -11,9 +11,9 @@ from contextlib import ExitStack, suppress
 from pathlib import PurePosixPath
 
 from ebpftrace.errors import UsageError
-from ebpftrace.symbols.debug_files import supplementary_link
 from ebpftrace.symbols.debug_search import Found, Search, identified
 from ebpftrace.symbols.source_text import SourceText
+from ebpftrace.target.debug_files import supplementary_link
 from ebpftrace.target.elf import BadElf, ElfImage
 from ebpftrace.target.root import TargetRoot
 from ebpftrace.text import clean

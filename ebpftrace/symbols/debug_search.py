@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from ebpftrace.symbols.debug_files import is_described
+from ebpftrace.target.debug_files import is_described
 from ebpftrace.target.elf import BadElf, ElfImage
 from ebpftrace.target.regular import NotRegular, reopen
 from ebpftrace.units import format_count

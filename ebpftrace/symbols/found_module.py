@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from ebpftrace.symbols.debug_files import is_described
 from ebpftrace.symbols.source_text import SourceText
 from ebpftrace.symbols.table import SymbolTable
+from ebpftrace.target.debug_files import is_described
 from ebpftrace.target.elf import BadElf, ElfImage
 
 

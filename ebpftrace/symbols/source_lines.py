@@ -5,7 +5,8 @@ import stat
 from collections.abc import Collection
 
 from ebpftrace.model.picture import SourceLines
-from ebpftrace.symbols.source_text import Opener, read_source
+from ebpftrace.symbols.source_text import read_source
+from ebpftrace.target.root import Opener
 from ebpftrace.text import clean
 
 MOST_AROUND = 100_000

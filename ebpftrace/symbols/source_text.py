@@ -8,9 +8,10 @@ import ctypes
 import os
 import stat
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from ebpftrace.target.root import Opener
 from ebpftrace.text import clean
 
 _MOST_BYTES = 4 << 20
@@ -18,9 +19,6 @@ _MOST_HELD = 32 << 20
 _LINE_BYTES = 48  # that a line takes beside its text
 _MOST_TEXT = 240
 _READABLE_BY_ALL = 0o004
-
-Opener = Callable[[str], int]
-"""From a path in the target's file tree to a descriptor of a regular file. OSError."""
 
 
 class SourceText:

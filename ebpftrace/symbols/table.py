@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from ebpftrace.model.ids import ImageAddress
 from ebpftrace.symbols import plt
-from ebpftrace.symbols.minidebug import mini_debug_image
 from ebpftrace.target.elf import ElfImage
 from ebpftrace.target.elf_symbols import Bind, name_at
+from ebpftrace.target.minidebug import mini_debug_image
 
 _MOST_OUTER = 16  # starts looked back over for a function that encloses the address
 _MOST_ALIASES = 64  # names for one address that are compared

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import os
 import struct
+from collections.abc import Callable
 from typing import final
 
 from ebpftrace.errors import CannotAttach
@@ -19,6 +20,10 @@ _OPENAT2 = 437
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_IN_ROOT = 0x02, 0x04, 0x10
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+
+
+Opener = Callable[[str], int]
+"""From a path in the target's file tree to a descriptor of a regular file. OSError."""
 
 
 @final

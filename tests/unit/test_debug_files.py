@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ebpftrace.symbols.debug_files import checksum_of, debug_files, linked_checksum
+from ebpftrace.target.debug_files import checksum_of, debug_files, linked_checksum
 from ebpftrace.target.elf import ElfImage
 from ebpftrace.target.root import TargetRoot
 from tests.unit.debug_builders import build, build_id, run, stripped, written

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ebpftrace.model.ids import ImageAddress
-from ebpftrace.symbols.minidebug import MOST_UNPACKED, mini_debug_image
 from ebpftrace.symbols.table import SymbolTable
 from ebpftrace.target.elf import ElfImage
+from ebpftrace.target.minidebug import MOST_UNPACKED, mini_debug_image
 from tests.unit.elf_builder import LOCAL, TEXT_ADDRESS, Elf, Part, Sym
 from tests.unit.test_elf import opened
 

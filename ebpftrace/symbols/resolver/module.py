@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import drgn
 
-from ebpftrace.symbols.debug_files import checksum_of, linked_checksum
 from ebpftrace.symbols.locations import MOST_INLINED, MOST_NAME
 from ebpftrace.symbols.resolver.linkage import Call, LinkageNames
+from ebpftrace.target.debug_files import checksum_of, linked_checksum
 from ebpftrace.target.elf import BadElf, ElfImage
 
 _ADDRESSES = (1 << 64) - 1

@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from ebpftrace.model.ids import FileOffset
-from ebpftrace.symbols.source_text import Opener
 from ebpftrace.target.elf import BadElf, ElfImage
+from ebpftrace.target.root import Opener
 
 _DEBUG_INFO = (b".debug_info", b".zdebug_info")
 _DIRECTORY = PurePosixPath("/usr/lib/debug")
@@ -27,7 +27,7 @@ def debug_files(image: ElfImage, path: str, opener: Opener) -> list[int]:
     Where binutils and elfutils look: by build id, then by the name in .gnu_debuglink.
     """
     found: list[int] = []
-    for place in _places(image, PurePosixPath(path.removesuffix(" (deleted)"))):
+    for place in places(image, PurePosixPath(path.removesuffix(" (deleted)"))):
         with suppress(OSError, ValueError):
             found.append(opener(str(place)))
             found += _supplementary(found[-1], place, opener)
@@ -66,15 +66,20 @@ def checksum_of(fd: int) -> int:
     return checksum
 
 
-def _places(image: ElfImage, path: PurePosixPath) -> Iterator[PurePosixPath]:
+def places(image: ElfImage, path: PurePosixPath | None) -> Iterator[PurePosixPath]:
+    """Where debug files of `image`, mapped from `path`, may be; without it only names of them."""
     if image.build_id:
         yield _by_build_id(image.build_id)
     link = _named(image, b".gnu_debuglink")
-    if link is not None and "/" not in link[0]:
-        for directory in (path.parent, path.parent / ".debug"):
-            yield directory / link[0]
-        if path.is_absolute():
-            yield _DIRECTORY / str(path.parent).lstrip("/") / link[0]
+    if link is None or "/" in link[0]:
+        return
+    if path is None:
+        yield PurePosixPath(link[0])
+        return
+    for directory in (path.parent, path.parent / ".debug"):
+        yield directory / link[0]
+    if path.is_absolute():
+        yield _DIRECTORY / str(path.parent).lstrip("/") / link[0]
 
 
 def _supplementary(fd: int, place: PurePosixPath, opener: Opener) -> list[int]:
