@@ -4,7 +4,7 @@ Owns the search through its symbols: which of them count, which stand for one pl
 Leaves the choice of an instruction to `decode`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ebpftrace.model.ids import FileOffset, ImageAddress
@@ -13,6 +13,9 @@ from ebpftrace.target.code_names import CodeNames
 from ebpftrace.target.elf import ElfImage
 from ebpftrace.target.elf_symbols import Symbol
 from ebpftrace.target.modules import Module
+
+Chosen = Callable[[Symbol], tuple[ImageAddress, int] | None]
+"""From an IFUNC to where the function that it stands for is, and its size."""
 
 MOST_DEFINITIONS = 64
 """Places in one module that may claim to be allocator functions; the largest family has 12."""
@@ -47,12 +50,17 @@ class Found:
     definitions: tuple[Definition, ...]
     notes: tuple[str, ...] = ()
     names: CodeNames | None = field(default=None, compare=False)
+    undecided: tuple[str, ...] = ()
+    """Those of the notes that may be true no longer in a moment."""
 
 
-def find(module: Module, names: CodeNames | None = None) -> Found | None:
+def find(
+    module: Module, names: CodeNames | None = None, chosen: Chosen = lambda _: None
+) -> Found | None:
     """The allocator functions that `module` defines; None where it has none (or is no ELF file).
 
-    `names`: what names its code, if that is more than the file itself.
+    `names`: what names its code, if that is more than the file itself. `chosen`: the code that an
+    IFUNC stands for, if that is known.
 
     Global and weak functions count: a local one is part of another's implementation. In a static
     program one that has no global namesake counts too: the linker makes local what libc hides
@@ -70,18 +78,31 @@ def find(module: Module, names: CodeNames | None = None) -> Found | None:
     family = family_of(symbols)
     if family is None:
         return None
-    code = [symbol for symbol in symbols if not symbol.ifunc]
-    notes = [
-        f"{name} of {module.name} is chosen when the program starts (IFUNC) and is not probed."
-        for name in sorted({symbol.name for symbol in symbols if symbol.ifunc})
+    code = list(_code(symbols, chosen))
+    there = {symbol.name for symbol in code}
+    undecided = [
+        f"{name} of {module.name} is chosen by the program (IFUNC), and what it has chosen is not "
+        "known: it is not probed."
+        for name in sorted({symbol.name for symbol in symbols} - there)
     ]
+    notes = undecided[:]
     definitions = tuple(_definitions(image, names, family, code))
     if len(definitions) > MOST_DEFINITIONS:
         notes.append(
             f"{module.name} defines {len(definitions)} allocator functions; only the first "
             f"{MOST_DEFINITIONS} are probed."
         )
-    return Found(module, family, definitions[:MOST_DEFINITIONS], tuple(notes), names)
+    kept = definitions[:MOST_DEFINITIONS]
+    return Found(module, family, kept, tuple(notes), names, tuple(undecided))
+
+
+def _code(symbols: list[Symbol], chosen: Chosen) -> Iterator[Symbol]:
+    """Those that stand for code, with the place of the code."""
+    for symbol in symbols:
+        if not symbol.ifunc:
+            yield symbol
+        elif (place := chosen(symbol)) is not None:
+            yield symbol._replace(value=place[0], size=place[1])
 
 
 def _definitions(

@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from ebpftrace.errors import CannotAttach
@@ -16,6 +17,7 @@ from ebpftrace.probes.code import Part, parts_of, ranges
 from ebpftrace.probes.decode import MOST_CODE, Choice, Cost, choose
 from ebpftrace.probes.definitions import Definition, Found, find, lacking
 from ebpftrace.probes.families import Family, Function
+from ebpftrace.probes.ifuncs import chosen
 from ebpftrace.probes.ranges import Range
 from ebpftrace.probes.refusal import Refusal
 from ebpftrace.target.code_names import CodeNames, looked_for, names_of
@@ -62,7 +64,7 @@ class Plan:
 
     `families`: names, each once. `code`: the allocators' own, by which a free that is called from
     inside an allocator is told from the program's. `refusals`: which of the notes say that a probe
-    could hurt the program.
+    could hurt the program; `undecided`: which may be true no longer in a moment.
     """
 
     probes: tuple[Probe, ...]
@@ -70,6 +72,7 @@ class Plan:
     notes: tuple[str, ...]
     code: tuple[Part, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    undecided: tuple[str, ...] = ()
 
     def code_ranges(self, loaded: Collection[Module] | None = None) -> tuple[Range, ...]:
         """Where it is, [start, end), in modules that are `loaded`; at most 32, ascending.
@@ -92,16 +95,19 @@ class Plan:
             tuple(note for note in self.notes if note not in before.notes),
             tuple(part for part in self.code if part not in before.code),
             tuple(each for each in self.refusals if each not in before.refusals),
+            self.undecided,
         )
 
     def extended(self, new: "Plan") -> "Plan":
         """This plan and `new`, which is beside it, in the order of attaching."""
+        decided = set(self.undecided) - set(new.undecided)
         return Plan(
             tuple(sorted((*self.probes, *new.probes), key=_turn)),
             (*self.families, *new.families),
-            (*self.notes, *new.notes),
+            (*(note for note in self.notes if note not in decided), *new.notes),
             (*self.code, *new.code),
             (*self.refusals, *new.refusals),
+            new.undecided,
         )
 
 
@@ -116,6 +122,7 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
     """
     notes = [f"{m.name} was not searched: {m.why}." for m in modules if m.image is None]
     probes: list[Probe] = []
+    undecided: list[str] = []
     code: list[Part] = []
     with live or LiveText(process) as text, ExitStack() as opened:
         names = {
@@ -123,12 +130,13 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
             for module in modules
             if _is_the_program(module, process)
         }
-        found, refusals = _harmless(modules, names)
+        found, refusals = _harmless(modules, names, text)
         for each in found:
             placed = {d: _choose(each, d) for d in each.definitions}
             kept, patches = patched.refuse(each, placed, text)
             refusals += patches
             notes += (*kept.notes, *lacking(kept))
+            undecided += kept.undecided
             for definition in kept.definitions:
                 probes += _probes(kept, definition, placed[definition])
             code += parts_of(kept, process)
@@ -140,7 +148,9 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
         raise CannotAttach(_why_none(process, modules, refusals, notes))
     families = tuple(dict.fromkeys(probe.family.name for probe in probes))
     probes.sort(key=_turn)
-    return Plan(tuple(probes), families, tuple(notes), tuple(code), tuple(refusals))
+    return Plan(
+        tuple(probes), families, tuple(notes), tuple(code), tuple(refusals), tuple(undecided)
+    )
 
 
 def _turn(probe: Probe) -> int:
@@ -152,11 +162,15 @@ def _is_the_program(module: Module, process: Process) -> bool:
 
 
 def _harmless(
-    modules: Sequence[Module], names: Mapping[int, CodeNames | None]
+    modules: Sequence[Module], names: Mapping[int, CodeNames | None], live: LiveText
 ) -> tuple[tuple[Found, ...], list[Refusal]]:
     """What the modules define, without what could hurt the program whatever its memory holds."""
-    search = ((module, names.get(id(module))) for module in modules)
-    everything = tuple(each for one in search if (each := find(*one)) is not None)
+    everything = tuple(
+        each
+        for module in modules
+        if (each := find(module, names.get(id(module)), partial(chosen, module, modules, live)))
+        is not None
+    )
     no_go, from_go = go.refuse(everything)
     kept, from_exceptions = exceptions.refuse(no_go, modules)
     return kept, [*from_go, *from_exceptions]

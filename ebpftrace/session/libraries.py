@@ -9,7 +9,7 @@ nothing was mapped.
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.kernel.tracer import Tracer
@@ -27,6 +27,8 @@ _SHARE = 0.1
 """Of the time at most that goes into looking at what one program has loaded, unless it waits for that."""
 _MOST_TRIES = 5
 _AGAIN_S = 1.0
+_UNDECIDED_S, _MOST_LOOKS = 0.05, 12
+"""At what a plan could not decide it is looked again, each time after twice as long: for 3 minutes."""
 
 
 class Libraries:
@@ -85,6 +87,8 @@ class _Program:
         self._known = {module.key for module in traced.space.loaded}
         self._changed = False
         self._failed, self._again_at = 0, 0.0
+        self._looks, self._decide_at = 0, 0.0
+        self._await_decision()
         traced.space.listen(self._on_change)
 
     def _on_change(self, _: Changes) -> None:
@@ -99,7 +103,9 @@ class _Program:
             self._look(held=held)
 
     def tick(self) -> None:
-        again = self._failed and self._clock() >= self._again_at
+        now = self._clock()
+        again = self._failed and now >= self._again_at
+        again = again or bool(self._looks and now >= self._decide_at)
         if (self._told_ns or self._changed or again) and self._pace.due():
             self._look(held=False)
 
@@ -112,7 +118,7 @@ class _Program:
         loaded = self._traced.space.loaded
         new = [module for module in loaded if module.key not in self._known]
         try:
-            probes = self._traced.extend(self._tracer, new) if new else ()
+            probes = self._traced.extend(self._tracer, new) if new or self._looks else ()
         except TargetGone:
             log.debug("it ended while a library was looked at", exc_info=True)
         except CannotAttach as error:
@@ -120,11 +126,21 @@ class _Program:
         else:
             self._failed = 0
             self._known.update(module.key for module in new)
+            if new:
+                self._looks = 0
+            self._await_decision()
             if probes:
                 self._placed(probes)
-                self._say(probes, since, held=held)
+                self._say(probes, {module.name for module in new}, since, held=held)
         self._traced.code_moved(self._tracer)
         end()
+
+    def _await_decision(self) -> None:
+        if not self._traced.plan.undecided or self._looks == _MOST_LOOKS:
+            self._looks = 0
+            return
+        self._decide_at = self._clock() + _UNDECIDED_S * 2**self._looks
+        self._looks += 1
 
     def _not_probed(self, new: Sequence[Module], error: CannotAttach) -> None:
         """Try again, but not for ever: what keeps it may be somebody else's and pass."""
@@ -136,8 +152,13 @@ class _Program:
             pid = self._traced.process.pid
             log.warning("What pid %d has loaded is not probed: %s", pid, error)
 
-    def _say(self, probes: Sequence[Probe], since_ns: int, *, held: bool) -> None:
+    def _say(
+        self, probes: Sequence[Probe], new: Collection[str], since_ns: int, *, held: bool
+    ) -> None:
         for name in dict.fromkeys(probe.module.name for probe in probes):
+            if name not in new:
+                log.info("What functions of %s are chosen is known now: they are probed", name)
+                continue
             here = {probe.family.name for probe in probes if probe.module.name == name}
             families = ", ".join(sorted(here))
             pid = self._traced.process.pid

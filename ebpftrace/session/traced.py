@@ -88,10 +88,12 @@ class Traced:
     def extend(self, tracer: Tracer, modules: Sequence[Module]) -> tuple[Probe, ...]:
         """Place probes in `modules`, mapped since the plan was made, beside those that are there.
 
+        And where functions are that the plan could not decide.
+
         Returns them; () where there is nothing to probe. All or none: CannotAttach, TargetGone.
         """
         made = self.attachment
-        if made is None or not any(find(module) for module in modules):
+        if made is None or not (self.plan.undecided or any(map(find, modules))):
             return ()
         try:
             whole = plan(self.process, self.space.loaded)

@@ -36,6 +36,7 @@ class World:
             process=SimpleNamespace(pid=42),
             space=self.space,
             loader=loader,
+            plan=SimpleNamespace(undecided=()),
             extend=self.extend,
             code_moved=self.code_moved,
         )
