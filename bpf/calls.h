@@ -52,27 +52,35 @@ static __always_inline void abandon(struct in_flight *call)
 	call->took_old = 0;
 }
 
+/* What is known of this thread's calls; NULL where there is no room. */
+static __always_inline struct in_flight *own_record(void)
+{
+	u32 thread = bpf_get_current_pid_tgid();
+	struct in_flight *call = in_flight.lookup(&thread), fresh = {};
+	int err;
+
+	if (call)
+		return call;
+	err = in_flight.insert(&thread, &fresh);
+	call = in_flight.lookup(&thread);
+	if (!call)
+		lose(err == -E2BIG ? LOSS_IN_FLIGHT_FULL : LOSS_MAP_BUSY);
+	return call;
+}
+
 /* The record to fill for a call that starts here; NULL where it does not count, or an outer call owns
  * the block. */
 static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 cookie)
 {
-	u32 thread = bpf_get_current_pid_tgid();
-	struct in_flight *call, fresh = {};
+	struct in_flight *call;
 	u64 now, sp = PT_REGS_SP(ctx);
 
 	if (!counts(cookie, CONTROL_ARMED | CONTROL_LEARNING))
 		return NULL;
 	now = bpf_ktime_get_ns();
-	call = in_flight.lookup(&thread);
-	if (!call) {
-		int err = in_flight.insert(&thread, &fresh);
-
-		call = in_flight.lookup(&thread);
-		if (!call) {
-			lose(err == -E2BIG ? LOSS_IN_FLIGHT_FULL : LOSS_MAP_BUSY);
-			return NULL;
-		}
-	}
+	call = own_record();
+	if (!call)
+		return NULL;
 	if (call->pending && may_wait_below(call, sp, now)) {
 		lose(LOSS_CALL_LOST);
 		return NULL;

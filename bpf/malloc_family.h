@@ -167,19 +167,46 @@ static __always_inline void count_unheld_free(struct pt_regs *ctx, u32 slot, u64
 	lose(LOSS_UNMATCHED_FREE);
 }
 
+#define MOST_HEADER (1ULL << 16)
+
+/* Is this another file's part of a free that was counted or not when it came to the first? A wrapper whose
+ * last act is to call the next allocator jumps there: the stack is as it was, the caller who called the
+ * wrapper, and the pointer before the block, as far as the wrapper's header is long. */
+static __always_inline int is_layer_below(struct pt_regs *ctx, u32 slot, u64 pointer)
+{
+	struct slot_state *state = slots.lookup(&slot);
+	u64 sp = PT_REGS_SP(ctx), at = PT_REGS_IP(ctx);
+	struct in_flight *call;
+
+	if (!state || !state->layered)
+		return 0;
+	call = own_record();
+	if (!call)
+		return 0;
+	if (call->free_sp == sp && call->free_at != at && call->freed - pointer < MOST_HEADER)
+		return 1;
+	call->freed = pointer;
+	call->free_sp = sp;
+	call->free_at = at;
+	return 0;
+}
+
 static __always_inline void enter_free(struct pt_regs *ctx, u32 cookie)
 {
-	u32 slot = COOKIE_SLOT(cookie);
+	u32 slot = COOKIE_SLOT(cookie), below;
 	u64 pointer = PT_REGS_PARM1(ctx);
 	struct block block;
 	int err;
 
 	if (!pointer || !counts(cookie, CONTROL_COUNTING))
 		return;
+	below = is_layer_below(ctx, slot, pointer);
 	err = take_block(slot, pointer, &block);
 	if (!err) {
 		trace_free(slot, pointer, CALLER(ctx));
 		count_death(slot, &block);
+	} else if (err == -ENOENT && below) {
+		lose(LOSS_NESTED_FREE);
 	} else if (err == -ENOENT) {
 		count_unheld_free(ctx, slot, pointer);
 	}

@@ -166,7 +166,7 @@ struct slot_state {
 	u32 live; /* its probes count: from when all are in place to its exec or end */
 	u32 ranges;
 	u32 second; /* of an attachment and the one that takes its place: which of the two counts */
-	u32 unused;
+	u32 layered; /* more than one file frees: one may do so by the other's function */
 	struct code_range code[CODE_RANGES]; /* the allocator's own functions */
 };
 
@@ -191,6 +191,9 @@ struct in_flight {
 	u16 pending;  /* the return has not come yet */
 	u16 took_old; /* `old` was tracked, and waits here for the result */
 	struct block old;
+	u64 freed;   /* of the free that this thread has called last, where files are layered */
+	u64 free_sp; /* at its entry */
+	u64 free_at; /* its function */
 };
 
 struct cohort_key {

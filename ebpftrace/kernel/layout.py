@@ -84,7 +84,7 @@ class SlotState(ctypes.Structure):
         ("live", u32),
         ("ranges", u32),
         ("second", u32),
-        ("unused", u32),
+        ("layered", u32),
         ("code", CodeRange * CODE_RANGES),
     )
 
@@ -115,6 +115,9 @@ class InFlight(ctypes.Structure):
         ("pending", u16),
         ("took_old", u16),
         ("old", Block),
+        ("freed", u64),
+        ("free_sp", u64),
+        ("free_at", u64),
     )
 
 

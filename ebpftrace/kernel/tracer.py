@@ -165,17 +165,21 @@ class Tracer:
 
     # --- slots and probes -------------------------------------------------------------------------
 
-    def prepare_slot(self, slot: Slot, code: Iterable[tuple[Address, Address]]) -> None:
-        """Make room for `slot`; `code` are the allocator's own functions, as mapped."""
+    def prepare_slot(
+        self, slot: Slot, code: Iterable[tuple[Address, Address]], *, layered: bool = False
+    ) -> None:
+        """Make room for `slot`; `code` and `layered` as for `code_is_at`."""
         self._states[slot] = layout.SlotState()
-        self.code_is_at(slot, code)
+        self.code_is_at(slot, code, layered=layered)
         # Where births go for which the cohort map has no room: it must exist before it is full.
         self.cohorts.update(layout.COHORT_KEY.pack(0, slot, 0), bytes(layout.COHORT.size))
 
-    def code_is_at(self, slot: Slot, code: Iterable[tuple[Address, Address]]) -> None:
-        """The allocator's functions are mapped elsewhere by now, or more are."""
+    def code_is_at(
+        self, slot: Slot, code: Iterable[tuple[Address, Address]], *, layered: bool
+    ) -> None:
+        """`code` is the allocators' own, as mapped by now; `layered`: of more than one file."""
         state = self._states[slot]
-        state.ranges = 0
+        state.ranges, state.layered = 0, layered
         for index, (start, end) in enumerate(list(code)[: layout.CODE_RANGES]):
             state.code[index] = layout.CodeRange(start, end)
             state.ranges = index + 1

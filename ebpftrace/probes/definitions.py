@@ -4,7 +4,7 @@ Owns the search through its symbols: which of them count, which stand for one pl
 Leaves the choice of an instruction to `decode`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ebpftrace.model.ids import FileOffset, ImageAddress
@@ -20,9 +20,16 @@ Chosen = Callable[[Symbol], tuple[ImageAddress, int] | None]
 MOST_DEFINITIONS = 64
 """Places in one module that may claim to be allocator functions; the largest family has 12."""
 
+# Where no other file has such functions, and where one has.
 _MISSING = {
-    "birth": "no function that allocates: blocks come from elsewhere",
-    "death": "no function that frees: blocks freed elsewhere stay in the picture",
+    "birth": (
+        "no function that allocates: blocks come from elsewhere",
+        "no function that allocates: what it frees comes from others, as from",
+    ),
+    "death": (
+        "no function that frees: blocks freed elsewhere stay in the picture",
+        "no function that frees: what it gives is freed by others, as by",
+    ),
 }
 
 
@@ -143,10 +150,18 @@ def _size(image: ElfImage, names: CodeNames, symbol: Symbol) -> int:
     return following[0] - symbol.value if following else room
 
 
-def lacking(found: Found) -> Iterator[str]:
-    """A note for each half of an allocator that is not there."""
-    roles = {definition.function.role for definition in found.definitions}
-    if roles:
-        for role, consequence in _MISSING.items():
-            if role not in roles:
-                yield f"{found.module.name} defines {consequence}."
+def lacking(found: Found, everything: Sequence[Found]) -> Iterator[str]:
+    """A note for each half of an allocator that is not there; `everything`: of all files."""
+    roles = _roles(found)
+    if not roles:
+        return
+    for role, (nowhere, elsewhere) in _MISSING.items():
+        if role in roles:
+            continue
+        others = [each.module.name for each in everything if role in _roles(each)]
+        missing = f"{elsewhere} {others[0]}" if others else nowhere
+        yield f"{found.module.name} defines {missing}."
+
+
+def _roles(found: Found) -> set[str]:
+    return {definition.function.role for definition in found.definitions}

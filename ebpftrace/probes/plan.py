@@ -86,6 +86,12 @@ class Plan:
         """The same with them."""
         return ranges(self.code, ("function", "allocator", "library"), loaded)
 
+    @property
+    def layered(self) -> bool:
+        """Do functions of more than one file free, so that one may do it by another's?"""
+        freeing = {id(probe.module) for probe in self.probes if probe.function.role == "death"}
+        return len(freeing) > 1
+
     def beside(self, before: "Plan") -> "Plan":
         """What this plan, made later of the same process, has and `before` has not."""
         places = {probe.place for probe in before.probes}
@@ -135,7 +141,7 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
             placed = {d: _choose(each, d) for d in each.definitions}
             kept, patches = patched.refuse(each, placed, text)
             refusals += patches
-            notes += (*kept.notes, *lacking(kept))
+            notes += (*kept.notes, *lacking(kept, found))
             undecided += kept.undecided
             for definition in kept.definitions:
                 probes += _probes(kept, definition, placed[definition])

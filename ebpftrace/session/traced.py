@@ -69,7 +69,7 @@ class Traced:
     def attach(self, tracer: Tracer, slot: Slot) -> None:
         """Place the probes, all or none, and let them count. CannotAttach, TargetGone."""
         self.slot = slot
-        tracer.prepare_slot(slot, self._code())
+        tracer.prepare_slot(slot, self._code(), layered=self.plan.layered)
         made = self._place(tracer, self._fitting(tracer.backend), second=False)
         try:
             self.process.check()  # the pid was ours the whole time
@@ -113,7 +113,7 @@ class Traced:
     def code_moved(self, tracer: Tracer) -> None:
         """Libraries have come or gone: allocator code is elsewhere."""
         if self.ended is None and self.slot:
-            tracer.code_is_at(self.slot, self._code())
+            tracer.code_is_at(self.slot, self._code(), layered=self.plan.layered)
 
     def grows_from_here(self) -> None:
         """Once allocations count: what came while the probes were made and placed is no growth of theirs."""

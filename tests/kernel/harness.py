@@ -133,7 +133,7 @@ class Workload(Program):
         command = ["setarch", "-R"] if fixed_addresses else []
         environment = dict(os.environ)
         if preload:
-            environment["LD_PRELOAD"] = str(workload(preload))
+            environment["LD_PRELOAD"] = ":".join(str(workload(name)) for name in preload.split())
         super().__init__(
             [*command, str(path), *map(str, args)], stdin=subprocess.PIPE, env=environment
         )

@@ -12,7 +12,7 @@ from ebpftrace.probes.ranges import merge
 from ebpftrace.probes.table import describe, rows
 from ebpftrace.target.modules import Module, open_modules
 from ebpftrace.target.process import Process
-from tests.unit.elf_builder import IFUNC, LOCAL, TEXT_OFFSET, WEAK, Elf, Sym
+from tests.unit.elf_builder import IFUNC, LOCAL, OBJECT, TEXT_OFFSET, WEAK, Elf, Sym
 from tests.unit.workbench import CODE, FREE, PUSH, STANDARD
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="map_files needs CAP_SYS_ADMIN")
@@ -149,6 +149,32 @@ def test_half_an_allocator_is_probed_with_a_note(bench, name, lacks):
     made = bench.plan()
     assert {p.function.name for p in made.probes} == {name}
     assert any(f"no function that {lacks}" in note for note in made.notes)
+
+
+def test_halves_in_two_files_are_said_to_belong_together(bench):
+    bench.module(Elf([Sym("malloc")], PUSH * 4), path="/usr/lib/libgives.so")
+    bench.module(Elf([Sym("free")], FREE * 4), path="/usr/lib/libtakes.so")
+    made = bench.plan()
+    assert [p.function.name for p in made.probes] == ["free", "malloc", "malloc"]
+    assert made.notes == (
+        "/usr/lib/libgives.so defines no function that frees: what it gives is freed by others, "
+        "as by /usr/lib/libtakes.so.",
+        "/usr/lib/libtakes.so defines no function that allocates: what it frees comes from others, "
+        "as from /usr/lib/libgives.so.",
+    )
+    assert not made.layered
+
+
+def test_two_files_that_free_are_layers(bench):
+    bench.module(Elf(STANDARD, CODE), path="/usr/lib/liba.so")
+    assert not bench.plan().layered
+    bench.module(Elf(STANDARD, CODE), path="/usr/lib/libb.so")
+    assert bench.plan().layered
+
+
+def test_data_of_a_function_s_name_is_no_function(bench):
+    bench.module(Elf([Sym("malloc", kind=OBJECT), Sym("free", 32), Sym("calloc", 48)], CODE))
+    assert "malloc" not in {p.function.name for p in bench.plan().probes}
 
 
 def test_code_that_is_not_mapped_from_its_file_is_left_out_with_a_note(bench):
