@@ -157,10 +157,14 @@ def test_halves_in_two_files_are_said_to_belong_together(bench):
     made = bench.plan()
     assert [p.function.name for p in made.probes] == ["free", "malloc", "malloc"]
     assert made.notes == (
-        "/usr/lib/libgives.so defines no function that frees: what it gives is freed by others, "
-        "as by /usr/lib/libtakes.so.",
-        "/usr/lib/libtakes.so defines no function that allocates: what it frees comes from others, "
-        "as from /usr/lib/libgives.so.",
+        (
+            "/usr/lib/libgives.so defines no function that frees: what it gives is freed by others, "
+            "as by /usr/lib/libtakes.so."
+        ),
+        (
+            "/usr/lib/libtakes.so defines no function that allocates: what it frees comes from others, "
+            "as from /usr/lib/libgives.so."
+        ),
     )
     assert not made.layered
 
