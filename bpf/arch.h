@@ -4,6 +4,7 @@
  */
 #if defined(EBPFTRACE_X86_64)
 #define SP_BEFORE_RETURN(ctx) (PT_REGS_SP(ctx) - 8) /* `ret` has popped the return address */
+#define WORD_OF_RETURN 8 /* bytes that a return takes off the stack */
 #define CALLER(ctx) word_at(PT_REGS_SP(ctx))
 #define HIGHEST_CODE 0x7fffffffffffULL
 /* Unwinding: `call` has pushed the return address right below the CFA. */
@@ -21,6 +22,7 @@
 #define SIGNAL_PC 6
 #elif defined(EBPFTRACE_ARM64)
 #define SP_BEFORE_RETURN(ctx) PT_REGS_SP(ctx)
+#define WORD_OF_RETURN 0
 #define CALLER(ctx) ((ctx)->regs[30])
 #define HIGHEST_CODE 0xffffffffffffULL
 /* Unwinding: most functions save the link register behind the frame pointer, leaves nowhere. */
@@ -53,8 +55,8 @@
 
 /* Where a hit comes from. Helper 174 (bpf_get_attach_cookie, 7adfc6c9b315, 5.15) by number: not
  * every BCC names it. Where it is missing the loader replaces this call by a constant, in a copy of
- * the program for each probe. */
-#define COOKIE(ctx) ((u32)((u64(*)(void *))174)(ctx))
+ * the program for each probe, and the other one by the high half; elsewhere that one is 0. */
+#define COOKIE(ctx) (((u64(*)(void *))174)(ctx) | (u64)((u32(*)(void))0x7ffe03)() << 32)
 
 /* What an entry answers: is the return wanted? Only session programs (535a3692ba72, 6.13) can decline
  * it, with 1; elsewhere 1 would remove the probe. The loader puts in the constant. */
@@ -64,6 +66,73 @@
 
 /* Frames that a walk may take: as many as the kernel lets us, which the loader finds by trying. */
 #define DEPTH_IN_USE ((u32(*)(void))0x7ffe02)()
+
+/* A load of its own in each branch: the verifier wants the offset into the context to be a constant. */
+#define REGISTER(number, name)                     \
+	case number:                               \
+		value = ctx->name;                 \
+		asm volatile("" : "+r"(value));    \
+		break;
+
+static __always_inline u64 register_of(struct pt_regs *ctx, u32 number)
+{
+	u64 value = 0;
+
+	switch (number) {
+#if defined(EBPFTRACE_X86_64)
+		REGISTER(0, ax)
+		REGISTER(1, cx)
+		REGISTER(2, dx)
+		REGISTER(3, bx)
+		REGISTER(5, bp)
+		REGISTER(6, si)
+		REGISTER(7, di)
+		REGISTER(8, r8)
+		REGISTER(9, r9)
+		REGISTER(10, r10)
+		REGISTER(11, r11)
+		REGISTER(12, r12)
+		REGISTER(13, r13)
+		REGISTER(14, r14)
+		REGISTER(15, r15)
+#else
+		REGISTER(0, regs[0])
+		REGISTER(1, regs[1])
+		REGISTER(2, regs[2])
+		REGISTER(3, regs[3])
+		REGISTER(4, regs[4])
+		REGISTER(5, regs[5])
+		REGISTER(6, regs[6])
+		REGISTER(7, regs[7])
+#endif
+	}
+	return value;
+}
+
+#if defined(EBPFTRACE_X86_64)
+/* Does the branch go where the condition of an exit says? (Intel SDM, volume 1, appendix B: 2 * test,
+ * + 1 for its opposite) */
+static __always_inline int condition_holds(struct pt_regs *ctx, u32 condition)
+{
+	u32 test = (condition - 1) >> 1;
+	u64 flags = ctx->flags, carry = flags & 1, parity = flags >> 2 & 1, zero = flags >> 6 & 1;
+	u64 sign = flags >> 7 & 1, overflow = flags >> 11 & 1, holds;
+
+	if (!condition)
+		return 1;
+	holds = test == 0   ? overflow
+		: test == 1 ? carry
+		: test == 2 ? zero
+		: test == 3 ? carry | zero
+		: test == 4 ? sign
+		: test == 5 ? parity
+		: test == 6 ? sign ^ overflow
+			    : zero | (sign ^ overflow);
+	return holds != ((condition - 1) & 1);
+}
+#else
+#define condition_holds(ctx, condition) (!(condition)) /* only x86-64 is decoded */
+#endif
 
 static __always_inline u64 word_at(u64 address)
 {

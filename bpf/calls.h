@@ -3,6 +3,10 @@
  * Matching returns to entries: one pending call a thread, the outermost. A return belongs to it only
  * if the stack pointer fits. A function entered while a call is pending is nested (ignored), its
  * tail call (the first entry keeps the record), or the pending call is stale (`call_lost`).
+ *
+ * Functions through which an exception may pass have no return probe. Probes on their last instructions see
+ * them return, and nothing tells of an exception: what is left pending then is known by its return
+ * address, which is not where it was any more.
  */
 #define NESTED_BYTES (1ULL << 20)
 #define NESTED_NS SECOND
@@ -27,10 +31,16 @@ static __always_inline int encloses(struct in_flight *call, u64 sp, u64 now)
 	       returns_to_trampoline(call->sp);
 }
 
-static __always_inline int is_tail_call(struct in_flight *call, u64 sp, u32 cookie)
+static __always_inline int is_other_function(struct in_flight *call, u32 cookie)
 {
-	return call->sp == sp && COOKIE_CALLED(call->cookie) != COOKIE_CALLED(cookie) &&
-	       returns_to_trampoline(sp);
+	return COOKIE_CALLED(call->cookie) != COOKIE_CALLED(cookie);
+}
+
+/* Has the pending call jumped here, to another function or to itself by another name? A new call has put a
+ * return address of its own there. */
+static __always_inline int is_tail_call(struct in_flight *call, u64 sp)
+{
+	return call->sp == sp && returns_to_trampoline(sp);
 }
 
 /* Has the thread left that call for a stack above it, to come back (swapcontext in malloc)? The kernel
@@ -41,6 +51,14 @@ static __always_inline int may_wait_below(struct in_flight *call, u64 sp, u64 no
 {
 	return CAN_DECLINE && call->sp < sp && now - call->entered < MAY_WAIT_NS &&
 	       returns_to_trampoline(call->sp);
+}
+
+/* As `encloses`, of a call whose exits are probed: is its return address where it was? */
+static __always_inline int encloses_by_exits(struct in_flight *call, u64 sp, u64 now)
+{
+	u64 depth = call->sp - sp;
+
+	return depth < NESTED_BYTES && now - call->entered < NESTED_NS && word_at(call->sp) == call->caller;
 }
 
 static __always_inline void abandon(struct in_flight *call)
@@ -68,6 +86,25 @@ static __always_inline struct in_flight *own_record(void)
 	return call;
 }
 
+/* Does the pending call, whose exits are probed, own what the call that starts here at `sp` gives? Else
+ * its record is free to be overwritten. */
+static __always_inline int keeps_record(struct in_flight *call, u64 sp, u64 now, u32 cookie)
+{
+	if (!encloses_by_exits(call, sp, now) || (call->sp == sp && !is_other_function(call, cookie))) {
+		if (call->took_old) /* an exception has passed it */
+			abandon(call);
+		return 0;
+	}
+	if (call->sp != sp) { /* it has called this one */
+		if (call->cookie & COOKIE_YIELDS && !call->took_old)
+			return 0;
+		lose(LOSS_NESTED);
+		return 1;
+	}
+	/* It has jumped here. Whoever has a return probe sees the return, else the exits are the same. */
+	return call->took_old || cookie & COOKIE_BY_EXITS;
+}
+
 /* The record to fill for a call that starts here; NULL where it does not count, or an outer call owns
  * the block. */
 static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 cookie)
@@ -85,8 +122,11 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 coo
 		lose(LOSS_CALL_LOST);
 		return NULL;
 	}
-	if (call->pending && COOKIE_SLOT(call->cookie) == COOKIE_SLOT(cookie)) {
-		if (is_tail_call(call, sp, cookie))
+	if (call->pending && call->cookie & COOKIE_BY_EXITS) {
+		if (COOKIE_SLOT(call->cookie) == COOKIE_SLOT(cookie) && keeps_record(call, sp, now, cookie))
+			return NULL;
+	} else if (call->pending && COOKIE_SLOT(call->cookie) == COOKIE_SLOT(cookie)) {
+		if (is_tail_call(call, sp))
 			return NULL;
 		if (encloses(call, sp, now)) {
 			lose(LOSS_NESTED);
@@ -98,14 +138,42 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 coo
 	call->entered = now;
 	call->cookie = cookie;
 	call->took_old = 0;
+	call->caller = cookie & COOKIE_BY_EXITS ? CALLER(ctx) : 0;
 	return call;
 }
 
-/* The pending call that returns here; NULL where there is none (a nested or tail call's return). */
-static __always_inline struct in_flight *returning_call(struct pt_regs *ctx)
+/* At a return probe, or at an exit: there the return is still to come. 0 where the branch that is probed
+ * does not lead to it. */
+static __always_inline int see_return(struct pt_regs *ctx, u64 cookie, struct returned *seen)
 {
-	u32 thread = bpf_get_current_pid_tgid();
+	u64 sp = PT_REGS_SP(ctx);
+
+	if (COOKIE_ROLE(cookie) != ROLE_EXIT) {
+		seen->result = PT_REGS_RC(ctx);
+		seen->pc = PT_REGS_IP(ctx);
+		seen->sp = sp;
+		seen->fp = PT_REGS_FP(ctx);
+		seen->sp_before = SP_BEFORE_RETURN(ctx);
+		return 1;
+	}
+	if (!condition_holds(ctx, COOKIE_CONDITION(cookie)))
+		return 0;
+	seen->result = register_of(ctx, COOKIE_RESULT(cookie));
+	seen->sp_before = sp + 8 * COOKIE_RETURN_AT(cookie);
+	seen->pc = word_at(seen->sp_before);
+	seen->sp = seen->sp_before + WORD_OF_RETURN;
+	seen->fp = COOKIE_FP_AT(cookie) ? word_at(sp + 8 * (COOKIE_FP_AT(cookie) - 1)) : PT_REGS_FP(ctx);
+	return 1;
+}
+
+/* The pending call that returns so; NULL where there is none (a nested or tail call's return, an exit that is
+ * shared with a function that has a return probe). */
+static __always_inline struct in_flight *returning_call(struct returned *seen, u64 cookie)
+{
+	u32 thread = bpf_get_current_pid_tgid(), by_exit = COOKIE_ROLE(cookie) == ROLE_EXIT;
 	struct in_flight *call = in_flight.lookup(&thread);
 
-	return call && call->pending && call->sp == SP_BEFORE_RETURN(ctx) ? call : NULL;
+	if (!call || !call->pending || call->sp != seen->sp_before)
+		return NULL;
+	return by_exit == !!(call->cookie & COOKIE_BY_EXITS) ? call : NULL;
 }

@@ -7,54 +7,50 @@
  */
 
 /* A product that overflows wraps: such a calloc returns NULL and is never counted. */
-static __always_inline u64 size_asked(struct pt_regs *ctx, u32 shape)
+static __always_inline u64 size_asked(struct pt_regs *ctx, u64 cookie)
 {
-	if (shape == SHAPE_MALLOC)
-		return PT_REGS_PARM1(ctx);
-	if (shape == SHAPE_CALLOC)
-		return PT_REGS_PARM1(ctx) * PT_REGS_PARM2(ctx);
-	if (shape == SHAPE_POSIX_MEMALIGN)
-		return PT_REGS_PARM3(ctx);
-	return PT_REGS_PARM2(ctx); /* memalign, realloc */
+	u64 size = register_of(ctx, COOKIE_SIZE(cookie));
+
+	return COOKIE_COUNT(cookie) == NO_REGISTER ? size : size * register_of(ctx, COOKIE_COUNT(cookie));
 }
 
-static __always_inline void enter_birth(struct pt_regs *ctx, struct in_flight *call, u32 shape)
+static __always_inline void enter_birth(struct pt_regs *ctx, struct in_flight *call, u64 cookie)
 {
-	call->size = size_asked(ctx, shape);
+	call->size = size_asked(ctx, cookie);
 	call->pointer = 0;
-	call->out = shape == SHAPE_POSIX_MEMALIGN ? PT_REGS_PARM1(ctx) : 0;
+	call->out = register_of(ctx, COOKIE_OUT(cookie));
 }
 
-/* reallocarray(old, count, size): a product that overflows fails, and must not look like size 0. */
-static __always_inline u64 array_size(u64 count, u64 size)
+/* As `size_asked` of reallocarray: a product that overflows fails, and must not look like size 0. */
+static __always_inline u64 array_size(struct pt_regs *ctx, u64 cookie)
 {
-	u64 product = count * size;
+	u64 product = size_asked(ctx, cookie);
 
-	return !product && count && size ? ~0ULL : product;
+	return !product && COOKIE_COUNT(cookie) != NO_REGISTER && register_of(ctx, COOKIE_COUNT(cookie)) &&
+			       register_of(ctx, COOKIE_SIZE(cookie))
+		       ? ~0ULL
+		       : product;
 }
 
 /* The old block is taken out here: removing it at the return would race with a thread that was given
  * the freed address. */
-static __always_inline void enter_resize(struct pt_regs *ctx, struct in_flight *call, u32 shape)
+static __always_inline void enter_resize(struct pt_regs *ctx, struct in_flight *call, u64 cookie)
 {
-	if (shape == SHAPE_REALLOCARRAY)
-		call->size = array_size(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
-	else
-		call->size = PT_REGS_PARM2(ctx);
-	call->pointer = PT_REGS_PARM1(ctx);
+	call->size = array_size(ctx, cookie);
+	call->pointer = register_of(ctx, COOKIE_POINTER(cookie));
 	call->out = 0;
 	if (call->pointer)
 		call->took_old = !take_block(COOKIE_SLOT(call->cookie), call->pointer, &call->old);
 	trace_resizing(call);
 }
 
-static __always_inline u64 result_of(struct pt_regs *ctx, struct in_flight *call)
+static __always_inline u64 result_of(u64 returned, struct in_flight *call)
 {
 	u64 address = 0;
 
 	if (!call->out)
-		return PT_REGS_RC(ctx);
-	if ((u32)PT_REGS_RC(ctx)) /* an int: an errno, not a pointer */
+		return returned;
+	if ((u32)returned) /* an int: an errno, not a pointer */
 		return 0;
 	if (bpf_probe_read_user(&address, sizeof(address), (void *)call->out))
 		lose(LOSS_OUT_PARAM_UNREADABLE);
@@ -81,10 +77,10 @@ static __always_inline void settle_old(struct in_flight *call, u32 slot, u64 res
 }
 
 /* Count what `call` has returned; without a stack where there is nothing to walk in. */
-static __always_inline void finish_call(struct pt_regs *ctx, struct in_flight *call, struct walk *walk)
+static __always_inline void finish_call(struct returned *seen, struct in_flight *call, struct walk *walk)
 {
 	u32 slot = COOKIE_SLOT(call->cookie), called = COOKIE_CALLED(call->cookie);
-	u64 result = result_of(ctx, call);
+	u64 result = result_of(seen->result, call);
 	struct birth birth = {.address = result,
 			      .now = call->entered,
 			      .slot = slot,
@@ -95,16 +91,16 @@ static __always_inline void finish_call(struct pt_regs *ctx, struct in_flight *c
 	settle_old(call, slot, result);
 	call->pending = 0;
 	if (!result) {
-		trace_return(ctx, call, 0, frees_old(call, 0) ? CALL_RESIZE_FREED : CALL_RESIZE_FAILED);
+		trace_return(seen->pc, call, 0, frees_old(call, 0) ? CALL_RESIZE_FREED : CALL_RESIZE_FAILED);
 		return;
 	}
 	if (call->size < MIN_SIZE || call->size > MAX_SIZE) {
-		trace_return(ctx, call, result, CALL_RESIZE_FREED);
+		trace_return(seen->pc, call, result, CALL_RESIZE_FREED);
 		lose(LOSS_FILTERED);
 		return;
 	}
 	if (walk)
-		block.stack = stack_in(walk, ctx, &birth);
+		block.stack = stack_in(walk, seen, &birth);
 	if (!birth.counted)
 		return;
 	if (walk)
@@ -117,16 +113,18 @@ static __always_inline void finish_call(struct pt_regs *ctx, struct in_flight *c
 	block.epoch = block.stack ? open_epoch_at(call->entered) : 0;
 	block.called = called;
 	count_birth(slot, result, &block, call->pointer && !call->took_old);
-	trace_return(ctx, call, result, CALL_RESIZED);
+	trace_return(seen->pc, call, result, CALL_RESIZED);
 }
 
 int leave(struct pt_regs *ctx)
 {
-	u32 cookie = COOKIE(ctx);
-	struct in_flight *call;
+	u64 cookie = COOKIE(ctx);
+	struct returned seen = {};
+	struct in_flight *call = NULL;
 	struct walk *walk;
 
-	call = returning_call(ctx);
+	if (see_return(ctx, cookie, &seen))
+		call = returning_call(&seen, cookie);
 	if (call && !cookie) /* where the kernel has none: one such program serves all returns */
 		cookie = call->cookie;
 	count_hit(ctx, cookie, 1);
@@ -134,7 +132,7 @@ int leave(struct pt_regs *ctx)
 	    !counts(cookie, CONTROL_ARMED | CONTROL_LEARNING))
 		return 0;
 	walk = take_scratch();
-	finish_call(ctx, call, walk);
+	finish_call(&seen, call, walk);
 	if (walk)
 		give_back(walk);
 	return 0;
@@ -169,9 +167,10 @@ static __always_inline void count_unheld_free(struct pt_regs *ctx, u32 slot, u64
 
 #define MOST_HEADER (1ULL << 16)
 
-/* Is this another file's part of a free that was counted or not when it came to the first? A wrapper whose
- * last act is to call the next allocator jumps there: the stack is as it was, the caller who called the
- * wrapper, and the pointer before the block, as far as the wrapper's header is long. */
+/* Is this another function's part of a free that was counted or not when it came to the first? The last act
+ * of operator delete, or of a wrapper, is to call the next function that frees, and it may jump there: the
+ * stack is as it was, the caller who called the first, and the pointer the same, or before the block as far
+ * as a wrapper's header is long. */
 static __always_inline int is_layer_below(struct pt_regs *ctx, u32 slot, u64 pointer)
 {
 	struct slot_state *state = slots.lookup(&slot);
@@ -191,10 +190,10 @@ static __always_inline int is_layer_below(struct pt_regs *ctx, u32 slot, u64 poi
 	return 0;
 }
 
-static __always_inline void enter_free(struct pt_regs *ctx, u32 cookie)
+static __always_inline void enter_free(struct pt_regs *ctx, u64 cookie)
 {
 	u32 slot = COOKIE_SLOT(cookie), below;
-	u64 pointer = PT_REGS_PARM1(ctx);
+	u64 pointer = register_of(ctx, COOKIE_POINTER(cookie));
 	struct block block;
 	int err;
 
@@ -214,21 +213,22 @@ static __always_inline void enter_free(struct pt_regs *ctx, u32 cookie)
 
 int enter(struct pt_regs *ctx)
 {
-	u32 cookie = COOKIE(ctx), shape = COOKIE_SHAPE(cookie);
+	u64 cookie = COOKIE(ctx);
+	u32 role = COOKIE_ROLE(cookie);
 	struct in_flight *call;
 
 	count_hit(ctx, cookie, 0);
-	if (shape == SHAPE_FREE) {
+	if (role == ROLE_DEATH) {
 		enter_free(ctx, cookie);
 		return NO_RETURN_WANTED;
 	}
 	call = begin_call(ctx, cookie);
 	if (!call)
 		return NO_RETURN_WANTED;
-	if (shape == SHAPE_REALLOC || shape == SHAPE_REALLOCARRAY)
-		enter_resize(ctx, call, shape);
+	if (role == ROLE_RESIZE)
+		enter_resize(ctx, call, cookie);
 	else
-		enter_birth(ctx, call, shape);
+		enter_birth(ctx, call, cookie);
 	call->pending = 1;
-	return RETURN_WANTED;
+	return cookie & COOKIE_BY_EXITS ? NO_RETURN_WANTED : RETURN_WANTED;
 }

@@ -17,14 +17,30 @@ typedef int16_t s16;
 typedef int8_t s8;
 #endif
 
-/* An attach cookie names where a probe sits: slot, shape, which of two attachments, function,
- * allocator family, a flag. */
-#define COOKIE_SLOT(cookie) ((u32)(cookie)&0xfff)
-#define COOKIE_SHAPE(cookie) (((u32)(cookie) >> 12) & 7)
+/* An attach cookie names where a probe sits: slot, role, which of two attachments, function, allocator
+ * family, flags. Its high half says where a value is found at that instruction. */
+#define COOKIE_SLOT(cookie) ((u32)(cookie)&0x3ff)
+#define COOKIE_ROLE(cookie) (((u32)(cookie) >> 10) & 7)
 #define COOKIE_SECOND(cookie) (((u32)(cookie) >> 15) & 1)
 #define COOKIE_FUNCTION(cookie) (((u32)(cookie) >> 16) & 0xff)
 #define COOKIE_CALLED(cookie) (((u32)(cookie) >> 16) & 0x3fff) /* function | family << 8 */
+#define COOKIE_BY_EXITS 0x2000u /* its returns are seen by probes on its last instructions */
+#define COOKIE_YIELDS 0x4000u   /* it returns what an allocator function that it calls has given, if one does */
 #define COOKIE_ZERO_FREES 0x40000000u /* realloc(p, 0) that returns NULL has freed p */
+
+/* Of an entry: registers by the number that instructions give them. */
+#define COOKIE_SIZE(cookie) ((u32)((cookie) >> 32) & 31)
+#define COOKIE_COUNT(cookie) ((u32)((cookie) >> 37) & 31) /* of elements of that size */
+#define COOKIE_POINTER(cookie) ((u32)((cookie) >> 42) & 31) /* a block to be freed or resized */
+#define COOKIE_OUT(cookie) ((u32)((cookie) >> 47) & 31) /* where the result is stored; it returns 0 or an errno */
+/* Of an exit: the register that holds the result, words from the stack pointer to the return address and to
+ * the saved frame pointer (0: it is in its register), the condition under which the branch there leads
+ * to the return (0: always; else 1 + the four bits of jcc). */
+#define COOKIE_RESULT(cookie) ((u32)((cookie) >> 32) & 31)
+#define COOKIE_RETURN_AT(cookie) ((u32)((cookie) >> 37) & 0xff)
+#define COOKIE_FP_AT(cookie) ((u32)((cookie) >> 45) & 0xff)
+#define COOKIE_CONDITION(cookie) ((u32)((cookie) >> 53) & 31)
+#define NO_REGISTER 31u
 
 /* `control.flags`; one store switches all of them. */
 #define CONTROL_ARMED 1u    /* births are recorded */
@@ -33,7 +49,7 @@ typedef int8_t s8;
 
 #define SLOTS 1024u
 #define CODE_RANGES 32u
-#define FUNCTIONS 64u
+#define FUNCTIONS 256u
 
 #define ADDRESS_MASK 0x0000ffffffffffffULL
 /* An address in one address space: of a block, or of code. */
@@ -65,16 +81,13 @@ enum loss {
 	LOSSES
 };
 
-/* What the arguments of a function are. */
-enum shape {
-	SHAPE_NONE,
-	SHAPE_MALLOC,         /* (size) -> block */
-	SHAPE_CALLOC,         /* (count, size) -> block */
-	SHAPE_MEMALIGN,       /* (alignment, size) -> block */
-	SHAPE_POSIX_MEMALIGN, /* (where to store the block, alignment, size) -> 0, or an error number */
-	SHAPE_REALLOC,        /* (old block, size) -> block */
-	SHAPE_REALLOCARRAY,   /* (old block, count, size) -> block */
-	SHAPE_FREE,           /* (block) */
+/* What a hit of a probe is. */
+enum role {
+	ROLE_NONE,
+	ROLE_BIRTH,  /* the call of a function that gives a block */
+	ROLE_RESIZE, /* of one that may give another block for one */
+	ROLE_DEATH,  /* of one that takes a block back */
+	ROLE_EXIT,   /* the last instructions of a function that gets no return probe */
 };
 
 enum event_kind {
@@ -187,7 +200,8 @@ struct in_flight {
 	u64 size;
 	u64 pointer; /* what realloc was given */
 	u64 out;     /* where posix_memalign stores its result */
-	u32 cookie;
+	u64 caller;  /* where it returns to, of one whose exits are probed */
+	u32 cookie;  /* its low half */
 	u16 pending;  /* the return has not come yet */
 	u16 took_old; /* `old` was tracked, and waits here for the result */
 	struct block old;

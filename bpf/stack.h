@@ -163,16 +163,16 @@ static __always_inline void lose_frames(struct walk *walk)
 }
 
 /* What the block is counted under: the hash of its stack, or a ticket; 0: without a stack. */
-static __always_inline u64 stack_in(struct walk *walk, struct pt_regs *ctx, struct birth *birth)
+static __always_inline u64 stack_in(struct walk *walk, struct returned *seen, struct birth *birth)
 {
-	u64 sp = PT_REGS_SP(ctx), hash, ticket;
+	u64 hash, ticket;
 
-	KEPT(walk->pc) = PT_REGS_IP(ctx);
-	KEPT(walk->sp) = sp;
-	KEPT(walk->fp) = PT_REGS_FP(ctx);
+	KEPT(walk->pc) = seen->pc;
+	KEPT(walk->sp) = seen->sp;
+	KEPT(walk->fp) = seen->fp;
 	KEPT(walk->fp_at) = KEPT(walk->instance) = 0;
 	KEPT(walk->lr) = UNKNOWN_LR;
-	read_stack(walk, sp & ~7ULL, FIRST_BYTES);
+	read_stack(walk, seen->sp & ~7ULL, FIRST_BYTES);
 	hash = walk_stack(walk, birth->slot, birth->called, DEPTH_IN_USE);
 	if (!stacks_seen.lookup(&hash)) {
 		hash = send_stack(walk, birth, hash);

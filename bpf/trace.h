@@ -58,9 +58,9 @@ static __always_inline void trace_lost(struct in_flight *call)
 
 /* What `call` has returned. `old_is` says what became of a resized block; CALL_RESIZE_FREED with a result:
  * what came in its place is not tracked. */
-static __always_inline void trace_return(struct pt_regs *ctx, struct in_flight *call, u64 result, u32 old_is)
+static __always_inline void trace_return(u64 caller, struct in_flight *call, u64 result, u32 old_is)
 {
-	struct call record = {.address = result, .size = call->size, .caller = PT_REGS_IP(ctx)};
+	struct call record = {.address = result, .size = call->size, .caller = caller};
 	u32 kind = CALL_ALLOCATED;
 
 	if (!is_armed())
@@ -79,5 +79,5 @@ static __always_inline void trace_return(struct pt_regs *ctx, struct in_flight *
 #define trace_unheld_free(slot, address, caller)
 #define trace_resizing(call)
 #define trace_lost(call)
-#define trace_return(ctx, call, result, old_is)
+#define trace_return(caller, call, result, old_is)
 #endif

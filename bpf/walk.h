@@ -9,6 +9,13 @@
 #define KEPT(place) (*(volatile typeof(place) *)&(place))
 #endif
 
+/* A return, as its caller sees it. */
+struct returned {
+	u64 result;
+	u64 pc, sp, fp; /* where it returns to, and the registers there */
+	u64 sp_before;  /* the stack pointer at the entry */
+};
+
 /* Laid out as the event that carries it. */
 struct walk {
 	u64 users; /* of this scratch, see stack.h */

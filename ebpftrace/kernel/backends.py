@@ -14,7 +14,6 @@ from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import layout
 from ebpftrace.kernel.syscalls import ATTACH_TYPE_UPROBE_MULTI, ATTACH_TYPE_UPROBE_SESSION
 from ebpftrace.model.ids import FileOffset, Slot
-from ebpftrace.probes.families import FAMILIES
 from ebpftrace.probes.plan import Kind, Probe
 
 Backend = Literal["session", "multi", "perf"]
@@ -43,10 +42,7 @@ class Placement:
     offsets: tuple[FileOffset, ...]
     cookies: tuple[int, ...]
     names: str
-
-    @property
-    def returns(self) -> bool:
-        return self.program == "leave"
+    returns: bool = False
 
 
 def first_usable(wanted: Backend | None, refused: Mapping[str, str]) -> Backend:
@@ -63,18 +59,16 @@ def placements(
 ) -> list[Placement]:
     """Everything to place for `probes`, in their order; `second` as in `layout.cookie`."""
     if backend == "perf":
-        return [_placement(backend, _program(p.kind), [p], slot, second) for p in probes]
+        return [_placement(backend, [probe], slot, second) for probe in probes]
     found = []
     for module in dict.fromkeys(id(probe.module) for probe in probes):
-        here = [probe for probe in probes if id(probe.module) == module]
-        entries = [probe for probe in here if probe.kind == "entry"]
-        if backend == "session":
-            found.append(_placement(backend, "session", entries, slot, second))
-            continue
-        returns = [probe for probe in here if probe.kind == "return"]
-        if returns:
-            found.append(_placement(backend, "leave", returns, slot, second))
-        found.append(_placement(backend, "enter", entries, slot, second))
+        of_kind: dict[Kind, list[Probe]] = {"exit": [], "return": [], "entry": []}
+        for probe in probes:
+            if id(probe.module) == module:
+                of_kind[probe.kind].append(probe)
+        if backend == "session":  # it sees returns as well, and entries and exits are two things
+            of_kind["return"] = []
+        found += [_placement(backend, those, slot, second) for those in of_kind.values() if those]
     return found
 
 
@@ -85,32 +79,42 @@ def of_loader(file: int, offset: FileOffset, name: str, backend: Backend) -> Pla
     return Placement(held, "on_loaded", file, (offset,), (0,), f"the loader {name}")
 
 
-def _program(kind: Kind) -> ProgramName:
-    return "leave" if kind == "return" else "enter"
-
-
-def _placement(
-    backend: Backend, program: ProgramName, probes: Sequence[Probe], slot: Slot, second: bool
-) -> Placement:
+def _placement(backend: Backend, probes: Sequence[Probe], slot: Slot, second: bool) -> Placement:
+    """Of probes of one kind, in one file."""
+    kind = probes[0].kind
+    program: ProgramName = "session" if backend == "session" else "enter"
     return Placement(
-        backend=backend,
-        program=program,
+        # A session would be called at the return of an exit as well; where there are sessions there are links.
+        backend="multi" if backend == "session" and kind == "exit" else backend,
+        program=program if kind == "entry" else "leave",
         file=probes[0].module.fd,
         offsets=tuple(probe.offset for probe in probes),
         cookies=tuple(_cookie(probe, slot, second) for probe in probes),
         names=f"{_listed(probe.function.name for probe in probes)} in {probes[0].module.name}",
+        returns=kind == "return",
     )
 
 
 def _cookie(probe: Probe, slot: Slot, second: bool) -> int:
-    return layout.cookie(
+    function, leaves = probe.function, probe.leaves
+    low = layout.cookie(
         slot,
-        probe.function.shape.value,
-        probe.function.id,
-        FAMILIES.index(probe.family),
+        "exit" if leaves else function.role,
+        function.id,
+        probe.family.id,
         zero_frees=probe.family.zero_realloc_frees,
         second=second,
+        by_exits=probe.by_exits,
+        yields=function.yields and probe.by_exits,
     )
+    if leaves:
+        return low | layout.exit_cookie(
+            leaves.result, leaves.return_at, leaves.fp_at, leaves.condition
+        )
+    register, shape = dict(probe.registers), function.shape
+    wanted = shape.size, shape.count, shape.pointer, shape.out
+    found = (layout.NO_REGISTER if number is None else register[number] for number in wanted)
+    return low | layout.entry_cookie(*found)
 
 
 def _listed(names: Iterable[str]) -> str:

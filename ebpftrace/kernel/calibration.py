@@ -20,7 +20,7 @@ from ebpftrace.kernel.rules import RuleTable
 from ebpftrace.kernel.testbed import function
 from ebpftrace.kernel.worker import Channel
 from ebpftrace.model.ids import Address, FileOffset, Slot
-from ebpftrace.probes.families import Role, Shape
+from ebpftrace.probes.functions import Role
 from ebpftrace.unwind.rules import FROM_FP, OUTERMOST, STEP, Rule
 
 log = logging.getLogger(__name__)
@@ -33,10 +33,11 @@ _LESSONS = 16
 _FRAME = Rule(STEP | FROM_FP, 16, -16)  # our code keeps frame pointers, and has no tables
 _BASE = 0x10000000  # where the blocks are said to be
 _FUNCTIONS: dict[Role, int] = {"birth": 1, "resize": 2, "death": 3}
-_SHAPES: dict[Role, Shape] = {
-    "birth": Shape.MEMALIGN,  # its second argument is the size
-    "resize": Shape.REALLOC,
-    "death": Shape.FREE,
+_RDI, _RSI = 7, 6  # the first argument and the second, or x7 and x6
+_ARGUMENTS: dict[Role, int] = {
+    "birth": layout.entry_cookie(_RSI),
+    "resize": layout.entry_cookie(_RSI, pointer=_RDI),
+    "death": layout.entry_cookie(_RSI, pointer=_RDI),
 }
 
 
@@ -138,8 +139,9 @@ def _placements(backend: Backend) -> list[Placement]:
             place.program,
             -1,
             (FileOffset(function(_FUNCTIONS[place.role])),),
-            (layout.cookie(SLOT, _SHAPES[place.role].value, 0, 0),),
+            (layout.cookie(SLOT, place.role, 0, 0) | _ARGUMENTS[place.role],),
             place.role,
+            returns=place.program == "leave",
         )
         for place in places
     ]

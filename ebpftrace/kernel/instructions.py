@@ -15,7 +15,8 @@ _KERNEL_FUNCTION, _MAP_DESCRIPTOR = 2, 1  # what a source register of 2 or 1 mak
 _MOST_JUMP = 0x7FFF
 IS_RETURN = "bpf_session_is_return"
 """The function of the kernel that `session` calls (535a3692ba72, 6.13)."""
-_COOKIE_HELPER, _NO_RETURN_WANTED, _DEPTH_IN_USE = 174, 0x7FFE01, 0x7FFE02  # bpf/arch.h
+# See bpf/arch.h.
+_COOKIE_HELPER, _NO_RETURN_WANTED, _DEPTH_IN_USE, _COOKIE_HIGH = 174, 0x7FFE01, 0x7FFE02, 0x7FFE03
 
 
 def instruction(code: int, registers: int = 0, offset: int = 0, immediate: int = 0) -> bytes:
@@ -48,8 +49,14 @@ def with_maps(code: bytes, descriptors: Mapping[int, int]) -> bytes:
 
 
 def with_constant_cookie(code: bytes, cookie: int) -> bytes:
-    """`code` with every call of bpf_get_attach_cookie replaced by `cookie`, 32 bits."""
-    return _with_constant(code, _COOKIE_HELPER, cookie)
+    """`code` with every call of bpf_get_attach_cookie replaced by `cookie`, 64 bits."""
+    low = _with_constant(code, _COOKIE_HELPER, cookie & 0xFFFFFFFF)
+    return _with_constant(low, _COOKIE_HIGH, cookie >> 32)
+
+
+def with_own_cookie(code: bytes) -> bytes:
+    """`code` with all of the cookie from bpf_get_attach_cookie."""
+    return _with_constant(code, _COOKIE_HIGH, 0)
 
 
 def with_answer(code: bytes, no_return_wanted: int) -> bytes:

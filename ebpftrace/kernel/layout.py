@@ -9,10 +9,12 @@ u64, u32, u16, u8 = ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint16, ctypes.c_
 
 SLOTS = 1024
 CODE_RANGES = 32
-FUNCTIONS = 64
+FUNCTIONS = 256
+ROLES = {"birth": 1, "resize": 2, "death": 3, "exit": 4}
+NO_REGISTER = 31
 CONTROL_ARMED, CONTROL_COUNTING, CONTROL_LEARNING = 1, 2, 4
 EXIT_CODE, EXIT_TOLD, EXIT_OOM = 0xFFFF, 0x10000, 0x20000
-COOKIE_ZERO_FREES = 0x40000000
+COOKIE_BY_EXITS, COOKIE_YIELDS, COOKIE_ZERO_FREES = 0x2000, 0x4000, 0x40000000
 EVENT_STACK, EVENT_MISS, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK, EVENT_LOADED = range(1, 7)
 WATCH_HELD = 0x80000000
 MISS_COUNTED, MISS_HELD = 1, 2
@@ -111,6 +113,7 @@ class InFlight(ctypes.Structure):
         ("size", u64),
         ("pointer", u64),
         ("out", u64),
+        ("caller", u64),
         ("cookie", u32),
         ("pending", u16),
         ("took_old", u16),
@@ -208,25 +211,41 @@ MISS = struct.Struct("<HBBIIIQQQQQ8Q")
 
 def cookie(
     slot: int,
-    shape: int,
+    role: str,
     function: int,
     family: int,
     *,
     zero_frees: bool = False,
     second: bool = False,
+    by_exits: bool = False,
+    yields: bool = False,
 ) -> int:
-    """The attach cookie of one probe: 12 bits of slot, 3 of shape, 8 of function, 6 of family.
+    """The low half of a probe's attach cookie: slot, role, 8 bits of function, 6 of family, flags.
 
     `second`: of two attachments that follow each other, the one that counts while the slot says so.
     """
     return (
         slot
-        | shape << 12
+        | ROLES[role] << 10
+        | (COOKIE_BY_EXITS if by_exits else 0)
+        | (COOKIE_YIELDS if yields else 0)
         | second << 15
         | function << 16
         | family << 24
         | (COOKIE_ZERO_FREES if zero_frees else 0)
     )
+
+
+def entry_cookie(
+    size: int, count: int = NO_REGISTER, pointer: int = NO_REGISTER, out: int = NO_REGISTER
+) -> int:
+    """The high half at an entry: in which registers its arguments are."""
+    return size << 32 | count << 37 | pointer << 42 | out << 47
+
+
+def exit_cookie(result: int, return_at: int, fp_at: int, condition: int) -> int:
+    """The high half at an exit: see `probes.exits.Exit`."""
+    return result << 32 | return_at << 37 | fp_at << 45 | condition << 53
 
 
 def stack_hash(pcs: tuple[int, ...], called: int, end: int, *, guessed: bool) -> int:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ebpftrace.probes.families import FUNCTIONS, Role
+from ebpftrace.probes.families import FUNCTIONS
+from ebpftrace.probes.functions import Role
 from ebpftrace.probes.plan import Probe
 
 STACK_DEPTH = 10
@@ -29,8 +30,10 @@ class Prices:
         return {"birth": self.birth_ns, "resize": self.resize_ns, "death": self.death_ns}[role]
 
     def of_probe(self, probe: Probe) -> float:
-        """A call of the function that `probe` belongs to."""
+        """A call of the function that `probe` belongs to; of an exit its own hit."""
         stepped = self.stepped_ns if _is_stepped(probe) else 0.0
+        if probe.kind == "exit":
+            return self.nested_ns + stepped
         return self.of_role(probe.function.role) + stepped
 
     def of_hits(self, hits: Mapping[int, tuple[int, int]], stepped: frozenset[int]) -> float:

@@ -22,6 +22,7 @@ from ebpftrace.kernel.instructions import (
     with_constant_cookie,
     with_depth,
     with_maps,
+    with_own_cookie,
 )
 from ebpftrace.kernel.reuse import Sized, Task
 from ebpftrace.kernel.sizes import MapSizes
@@ -130,15 +131,14 @@ class Programs:
         attach_type = ATTACH_TYPES[placement.backend]
         known = self.cookies_are_known or attach_type  # links came later, with cookies
         # A return goes by the cookie of its entry: to verify the walk once for each probe takes seconds.
-        own = 0 if placement.program == "leave" else placement.cookies[0]
+        own = 0 if placement.returns else placement.cookies[0]
         cookie = None if known else own
         key = (placement.program, attach_type, cookie)
         if key not in self._loaded:
             code = with_maps(self._code(placement.program), self._maps_for(attach_type))
             if placement.program == "on_loaded":
                 return self._load_plain(key, code)
-            if cookie is not None:
-                code = with_constant_cookie(code, cookie)
+            code = with_own_cookie(code) if cookie is None else with_constant_cookie(code, cookie)
             self._loaded[key] = self._load_walk(placement.program, code, attach_type)
         return self._loaded[key]
 

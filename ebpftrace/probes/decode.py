@@ -5,15 +5,19 @@ the rest, at 18 times the price (arch/x86/kernel/uprobes.c: push_setup_xol_ops,
 branch_setup_xol_ops). Pure: bytes in, a choice out. Leaves reading the bytes to `plan`.
 """
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from ebpftrace.model.ids import ImageAddress
-
-if TYPE_CHECKING:
-    import capstone
+from ebpftrace.probes.instructions import (
+    NUMBERS,
+    copied,
+    disassembled,
+    disassembler,
+    is_emulated,
+    written,
+)
 
 MOST_CODE = 64 << 10
 """Bytes of a function that are decoded; glibc's largest of the family has 1.3 KiB."""
@@ -21,25 +25,11 @@ _MOST_PROLOGUE = 64  # a candidate this far in has never been seen
 
 Cost = Literal["emulated", "single-stepped", "unknown"]
 
-# Names of a register's parts as capstone writes them: writing any of them changes the argument.
-_ARGUMENTS: Final = (
-    frozenset({"rdi", "edi", "di", "dil"}),
-    frozenset({"rsi", "esi", "si", "sil"}),
-    frozenset({"rdx", "edx", "dx", "dl", "dh"}),
-    frozenset({"rcx", "ecx", "cx", "cl", "ch"}),
-    frozenset({"r8", "r8d", "r8w", "r8b"}),
-    frozenset({"r9", "r9d", "r9w", "r9b"}),
-)
-_STACK_POINTER: Final = frozenset({"rsp", "esp", "sp", "spl"})
+# Where the caller puts arguments (System V ABI for x86-64, 3.2.3).
+_ARGUMENTS: Final = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
 # capstone 5 puts these in no group (ud2) or knows no register that they write (enter).
 _ENDS: Final = frozenset({"ud2", "ud1", "ud0", "hlt", "int3", "enter"})
 _ENDING_GROUPS: Final = frozenset({"jump", "call", "ret", "iret", "int", "branch_relative"})
-# One-byte push of a register, with REX.B alone; nop and xchg %ax,%ax; call, jmp, jcc by an offset.
-# A 66 or segment prefix makes the kernel refuse a branch, another REX makes it single-step a push.
-_EMULATED: Final = re.compile(
-    rb"(?:\x41?[\x50-\x57]|\x66?\x90|[\xe8\xe9].{4}|[\xeb\x70-\x7f].|\x0f[\x80-\x8f].{4})",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +37,8 @@ class Choice:
     """The instruction `offset` bytes into a function, its text, its price, and why that one.
 
     `starts`: where the instructions up to and with it start; `end`: where it ends, 0 if not known.
+    `registers`: by the number of an argument that of the register in which it is there, if that is
+    known; else it is where the caller has put it.
     """
 
     offset: int
@@ -55,6 +47,7 @@ class Choice:
     reason: str
     starts: tuple[int, ...] = (0,)
     end: int = 0
+    registers: tuple[tuple[int, int], ...] = ()
 
     @property
     def emulated(self) -> bool:
@@ -63,17 +56,21 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One instruction of the entry block and the registers it writes."""
+    """One instruction of the entry block, and the registers it writes, by their whole names.
+
+    `copies`: of a plain move the registers (to, from).
+    """
 
     offset: int
     code: bytes
     text: str
     writes: frozenset[str]
     ends: bool
+    copies: tuple[str, str] | None = None
 
     @property
     def emulated(self) -> bool:
-        return _EMULATED.fullmatch(self.code) is not None
+        return is_emulated(self.code)
 
 
 def choose(
@@ -91,41 +88,65 @@ def choose(
     The first byte where nothing better is safe. Never raises on any bytes.
     """
     if machine != "x86_64":
-        return Choice(0, "", "unknown", f"not decoded on {machine}")
+        numbers = tuple((number, number) for number in arguments)  # x0 to x7 (AAPCS64, 6.8.2)
+        return Choice(0, "", "unknown", f"not decoded on {machine}", registers=numbers)
     steps = list(_entry_block(code, address))
     if not steps:
-        return Choice(0, "", "single-stepped", "the first instruction cannot be decoded")
-    first = steps[0]
+        why = "the first instruction cannot be decoded"
+        return Choice(0, "", "single-stepped", why, registers=_passed(arguments))
+    first, passed = steps[0], _passed(arguments)
     if first.emulated:
-        return _choice(steps, first, "emulated", "first instruction is emulated")
-    step, obstacle = _first_emulated(steps, arguments)
+        return _choice(steps, first, "emulated", "first instruction is emulated", passed)
+    step, obstacle, registers = _first_emulated(steps, arguments)
     if step is not None:
         obstacle = _entered_before(step.offset, code, address, targets, whole)
         if not obstacle:
             skipped = ", ".join(f"`{s.text.split()[0]}`" for s in steps[: steps.index(step)][:3])
             reason = f"moved {step.offset} bytes: {skipped} would be single-stepped"
-            return _choice(steps, step, "emulated", reason)
-    return _choice(steps, first, "single-stepped", f"single-stepped: {obstacle}")
+            return _choice(steps, step, "emulated", reason, registers)
+    return _choice(steps, first, "single-stepped", f"single-stepped: {obstacle}", passed)
 
 
-def _choice(steps: list[_Step], step: _Step, cost: Cost, reason: str) -> Choice:
+_Registers = tuple[tuple[int, int], ...]
+
+
+def _choice(
+    steps: list[_Step], step: _Step, cost: Cost, reason: str, registers: _Registers
+) -> Choice:
     starts = tuple(before.offset for before in steps[: steps.index(step) + 1])
-    return Choice(step.offset, step.text, cost, reason, starts, step.offset + len(step.code))
+    end = step.offset + len(step.code)
+    return Choice(step.offset, step.text, cost, reason, starts, end, registers)
 
 
-def _first_emulated(steps: list[_Step], arguments: Collection[int]) -> tuple[_Step | None, str]:
-    """The first emulated step that sees the registers as the caller left them, or why none."""
-    kept = frozenset().union(*(_ARGUMENTS[number] for number in arguments))
+def _passed(arguments: Collection[int]) -> _Registers:
+    """Where the caller has put them."""
+    return tuple((number, NUMBERS[_ARGUMENTS[number]]) for number in arguments)
+
+
+def _first_emulated(
+    steps: list[_Step], arguments: Collection[int]
+) -> tuple[_Step | None, str, _Registers]:
+    """The first emulated step up to which the arguments are in registers, or why there is none."""
+    held = {number: {_ARGUMENTS[number]} for number in arguments}
     for step in steps:
         if step.emulated:
-            return step, ""
+            return step, "", tuple((n, NUMBERS[_first(n, held[n])]) for n in arguments)
         if step.ends:
             break
-        if step.writes & _STACK_POINTER:
-            return None, "the stack pointer moves before the first emulated instruction"
-        if step.writes & kept:
-            return None, "an argument is overwritten before the first emulated instruction"
-    return None, "no emulated instruction up to the first branch"
+        if "rsp" in step.writes:
+            return None, "the stack pointer moves before the first emulated instruction", ()
+        for number, names in held.items():
+            held[number] = names - step.writes
+            if step.copies is not None and step.copies[1] in names:
+                held[number].add(step.copies[0])
+        if not all(held.values()):
+            return None, "an argument is overwritten before the first emulated instruction", ()
+    return None, "no emulated instruction up to the first branch", ()
+
+
+def _first(number: int, names: set[str]) -> str:
+    """Where the caller has put the argument, if it is still there."""
+    return _ARGUMENTS[number] if _ARGUMENTS[number] in names else min(names)
 
 
 def _entered_before(
@@ -141,7 +162,7 @@ def _entered_before(
     if not whole:
         return "the function is too long to look for branches back to its start"
     decoded = 0
-    for start, size, mnemonic, operand in _disassembler(detail=False).disasm_lite(code, address):
+    for start, size, mnemonic, operand in disassembler(detail=False).disasm_lite(code, address):
         decoded = start + size - address
         if not _is_branch(mnemonic):
             continue
@@ -163,25 +184,14 @@ def _is_branch(mnemonic: str) -> bool:
 
 def _entry_block(code: bytes, address: ImageAddress) -> Iterator[_Step]:
     """The instructions up to and with the first that can go elsewhere, at most 64 bytes."""
-    import capstone
-
-    for insn in _disassembler(detail=True).disasm(code[:_MOST_PROLOGUE], address):
-        try:
-            writes = frozenset(insn.reg_name(register) for register in insn.regs_access()[1])
-        except capstone.CsError:
+    for insn in disassembled(code[:_MOST_PROLOGUE], address):
+        writes = written(insn)
+        if writes is None:
             return
         groups = {insn.group_name(group) for group in insn.groups}
         ends = bool(groups & _ENDING_GROUPS) or insn.mnemonic.split()[-1] in _ENDS
         text = f"{insn.mnemonic} {insn.op_str}".strip()
-        yield _Step(insn.address - address, bytes(insn.bytes), text, writes, ends)
+        offset = insn.address - address
+        yield _Step(offset, bytes(insn.bytes), text, writes, ends, copied(insn))
         if ends:
             return
-
-
-def _disassembler(detail: bool) -> "capstone.Cs":
-    # Not at the top: importing capstone takes 50-90 ms, and reading a snapshot never needs it.
-    import capstone
-
-    disassembler = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-    disassembler.detail = detail
-    return disassembler

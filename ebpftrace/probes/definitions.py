@@ -4,11 +4,13 @@ Owns the search through its symbols: which of them count, which stand for one pl
 Leaves the choice of an instruction to `decode`.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ebpftrace.model.ids import FileOffset, ImageAddress
-from ebpftrace.probes.families import ALL_NAMES, Family, Function, family_of
+from ebpftrace.probes.families import ALL_NAMES, PREFIXED, Family, family_of
+from ebpftrace.probes.functions import Function
 from ebpftrace.target.code_names import CodeNames
 from ebpftrace.target.elf import ElfImage
 from ebpftrace.target.elf_symbols import Symbol
@@ -17,8 +19,10 @@ from ebpftrace.target.modules import Module
 Chosen = Callable[[Symbol], tuple[ImageAddress, int] | None]
 """From an IFUNC to where the function that it stands for is, and its size."""
 
-MOST_DEFINITIONS = 64
-"""Places in one module that may claim to be allocator functions; the largest family has 12."""
+MOST_DEFINITIONS = 128
+"""Places in one module that may claim to be allocator functions; mimalloc has 82."""
+_MOST_PREFIXES = 4
+_PREFIX = re.compile(rb"[A-Za-z_][A-Za-z0-9_]{0,30}")
 
 # Where no other file has such functions, and where one has.
 _MISSING = {
@@ -63,34 +67,64 @@ class Found:
 
 def find(
     module: Module, names: CodeNames | None = None, chosen: Chosen = lambda _: None
-) -> Found | None:
-    """The allocator functions that `module` defines; None where it has none (or is no ELF file).
+) -> tuple[Found, ...]:
+    """The allocators that `module` defines; none where it has none (or is no ELF file).
 
     `names`: what names its code, if that is more than the file itself. `chosen`: the code that an
     IFUNC stands for, if that is known.
 
     Global and weak functions count: a local one is part of another's implementation. In a static
     program one that has no global namesake counts too: the linker makes local what libc hides
-    (malloc of glibc 2.36 in a static-pie).
+    (malloc of glibc 2.36 in a static-pie). An allocator that was built with a prefix (je_malloc) may
+    be there beside the one that has the plain names.
     """
     image = module.image
     if image is None:
-        return None
+        return ()
     names = names or CodeNames(image)
-    every = names.symbols(ALL_NAMES)
+    prefixes = _prefixes(names)
+    every = names.symbols(ALL_NAMES.union(*(family.names for family in prefixes)))
     symbols = [symbol for symbol in every if symbol.bind in ("global", "weak")]
-    if symbols and not (image.interpreted or image.needed() or image.soname()):
+    if (symbols or prefixes) and not (image.interpreted or image.needed() or image.soname()):
         known = {symbol.name for symbol in symbols}
         symbols += [symbol for symbol in every if symbol.name not in known]
-    family = family_of(symbols)
-    if family is None:
-        return None
-    code = list(_code(symbols, chosen))
+    families = [family_of(symbols), *prefixes]
+    found = (
+        _found(module, image, names, family, symbols, chosen)
+        for family in families
+        if family is not None
+    )
+    return tuple(each for each in found if each.definitions or each.notes)
+
+
+def _prefixes(names: CodeNames) -> list[Family]:
+    """The families that may be there under names with a prefix of their own."""
+    return [
+        family.with_prefix(prefix.decode())
+        for family in PREFIXED
+        for prefix in names.beginnings(family.prefixed.encode(), _MOST_PREFIXES)
+        if _PREFIX.fullmatch(prefix)
+    ]
+
+
+def _found(
+    module: Module,
+    image: ElfImage,
+    names: CodeNames,
+    family: Family,
+    symbols: list[Symbol],
+    chosen: Chosen,
+) -> Found:
+    wanted = family.names
+    own = [symbol for symbol in symbols if symbol.name in wanted]
+    if not {symbol.name for symbol in own}.issuperset(family.markers):
+        return Found(module, family, ())
+    code = list(_code(own, chosen))
     there = {symbol.name for symbol in code}
     undecided = [
         f"{name} of {module.name} is chosen by the program (IFUNC), and what it has chosen is not "
         "known: it is not probed."
-        for name in sorted({symbol.name for symbol in symbols} - there)
+        for name in sorted({symbol.name for symbol in own} - there)
     ]
     notes = undecided[:]
     definitions = tuple(_definitions(image, names, family, code))
@@ -101,6 +135,21 @@ def find(
         )
     kept = definitions[:MOST_DEFINITIONS]
     return Found(module, family, kept, tuple(notes), names, tuple(undecided))
+
+
+def unseen(found: Found, modules: Sequence[Module]) -> Iterator[str]:
+    """A note where another module may use what the family has and no probe can see."""
+    used = {
+        name
+        for module in modules
+        for name in found.family.unseen
+        if module is not found.module and module.image and module.image.mentions(name.encode())
+    }
+    if used and found.definitions:
+        yield (
+            f"Blocks that {', '.join(sorted(used))} of {found.module.name} gives, takes or resizes are not "
+            "seen: the frees of some may be unmatched, others stay in the picture or keep their size."
+        )
 
 
 def _code(symbols: list[Symbol], chosen: Chosen) -> Iterator[Symbol]:

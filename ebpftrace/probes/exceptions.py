@@ -6,13 +6,18 @@ tables and the libraries a file needs. Leaves which allocators never let one pas
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from ebpftrace.probes.definitions import Found
+from ebpftrace.model.ids import ImageAddress
+from ebpftrace.probes.definitions import Definition, Found
+from ebpftrace.probes.exits import Exit
+from ebpftrace.probes.patched import is_as_in_the_file
 from ebpftrace.probes.refusal import Refusal
+from ebpftrace.probes.returns import exits_of
 from ebpftrace.target.elf import ElfImage
 from ebpftrace.target.modules import Module
+from ebpftrace.target.text import LiveText
 
 # Imported or defined, they throw, resume or catch: the Itanium C++ ABI (level II and its unwind
 # library), the helpers by which libstdc++ throws (std::__throw_bad_alloc), operator new. A file
@@ -123,3 +128,38 @@ def _names(module: Module) -> Iterator[bytes]:
 
 def _can_throw(image: ElfImage) -> bool:
     return image.has_section(_TABLE) or image.mentions(*_SIGNS)
+
+
+def leaving(
+    found: Found, entries: Collection[ImageAddress], live: LiveText
+) -> tuple[dict[Definition, tuple[Exit, ...] | None], list[Refusal]]:
+    """How the return of each function of `found` is seen: by its exits, or None; and what is left out.
+
+    `entries`: where its entries are probed. A function that throws and whose exits cannot be found
+    is served by what it calls, if it `yields` that; else it is left out with a sentence.
+    """
+    throwing = [d for d in found.definitions if d.function.throws]
+    places, whys = exits_of(found, throwing, entries) if throwing else ({}, {})
+    if not live.why:
+        patched = [d for d, exits in places.items() if not _are_as_in_the_file(found, exits, live)]
+        whys |= dict.fromkeys(patched, "they are not as in the file, but patched by another tool")
+    kept = {d: places.get(d) for d in found.definitions if d not in whys}
+    refusals = [
+        Refusal(
+            "exceptions",
+            f"{definition.names[0]} of {found.module.name} is not probed, for C++ exceptions may pass it, "
+            f"and its exits cannot be found: {why}. Its blocks are seen if it calls another function "
+            "of the plan.",
+        )
+        for definition, why in whys.items()
+    ]
+    return kept, refusals
+
+
+def _are_as_in_the_file(found: Found, exits: Sequence[Exit], live: LiveText) -> bool:
+    image = found.module.image
+    offsets = [(image.file_offset(place.address) if image else None, place.size) for place in exits]
+    return all(
+        offset is not None and is_as_in_the_file(found.module, offset, size, (0,), live)
+        for offset, size in offsets
+    )

@@ -5,94 +5,71 @@ kernel side does with a shape to `bpf/`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
-from typing import Literal
+from dataclasses import dataclass, replace
 
+from ebpftrace.probes.functions import (
+    CXX,
+    JEMALLOC,
+    MIMALLOC,
+    STANDARD,
+    Function,
+    also,
+    prefixed,
+    that_hand_on,
+    that_throw,
+)
 from ebpftrace.target.elf_symbols import Symbol
 
-Role = Literal["birth", "resize", "death"]
-
-
-class Shape(Enum):
-    """What the arguments of a function are. The value is the shape's number in the kernel."""
-
-    MALLOC = 1
-    """(size) -> block"""
-    CALLOC = 2
-    """(count, size) -> block"""
-    MEMALIGN = 3
-    """(alignment, size) -> block"""
-    POSIX_MEMALIGN = 4
-    """(where to store the block, alignment, size) -> 0, or an error number"""
-    REALLOC = 5
-    """(old block, size) -> block"""
-    REALLOCARRAY = 6
-    """(old block, count, size) -> block"""
-    FREE = 7
-    """(block, ...) -> nothing"""
-
-    @property
-    def role(self) -> Role:
-        if self is Shape.FREE:
-            return "death"
-        return "resize" if self in (Shape.REALLOC, Shape.REALLOCARRAY) else "birth"
-
-    @property
-    def arguments(self) -> tuple[int, ...]:
-        """The numbers of the arguments that a probe reads, the first being 0."""
-        return _ARGUMENTS[self]
-
-
-_ARGUMENTS: dict[Shape, tuple[int, ...]] = {
-    Shape.MALLOC: (0,),
-    Shape.CALLOC: (0, 1),
-    Shape.MEMALIGN: (1,),
-    Shape.POSIX_MEMALIGN: (0, 2),
-    Shape.REALLOC: (0, 1),
-    Shape.REALLOCARRAY: (0, 1, 2),
-    Shape.FREE: (0,),
+_MANY = ("valloc", "pvalloc", "posix_memalign", "calloc", "realloc")
+_COPIES = ("strdup", "strndup", "realpath")
+# gperftools' own names of the standard functions (src/gperftools/tcmalloc.h.in).
+_TCMALLOC: dict[str, tuple[str, ...]] = {
+    "malloc": ("tc_malloc", "tc_malloc_skip_new_handler"),
+    **{name: (f"tc_{name}",) for name in (*_MANY, "memalign")},
+    "free": ("tc_free", "tc_cfree"),
+    "free_sized": ("tc_free_sized",),
+    "operator new": ("tc_new",),
+    "operator new[]": ("tc_newarray",),
+    "operator new(nothrow)": ("tc_new_nothrow",),
+    "operator new[](nothrow)": ("tc_newarray_nothrow",),
+    "operator new(align_val_t)": ("tc_new_aligned",),
+    "operator new[](align_val_t)": ("tc_newarray_aligned",),
+    "operator new(align_val_t, nothrow)": ("tc_new_aligned_nothrow",),
+    "operator new[](align_val_t, nothrow)": ("tc_newarray_aligned_nothrow",),
+    "operator delete": tuple(
+        f"tc_delete{array}{form}"
+        for array in ("", "array")
+        for form in ("", "_sized", "_nothrow", "_aligned", "_sized_aligned", "_aligned_nothrow")
+    ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """One function of an allocator under all its names; `id` is its number in the kernel (>= 1).
-
-    An id is never given to another function: snapshots keep it. `calls`: a function that it calls
-    by name, which the dynamic linker may bind to another module's.
-    """
-
-    id: int
-    name: str
-    shape: Shape
-    aliases: tuple[str, ...] = ()
-    calls: str = ""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (self.name, *self.aliases)
-
-    @property
-    def role(self) -> Role:
-        return self.shape.role
-
-    @property
-    def arguments(self) -> tuple[int, ...]:
-        return self.shape.arguments
+# mimalloc's (include/mimalloc.h, src/alloc-override.c).
+_MIMALLOC: dict[str, tuple[str, ...]] = {
+    "malloc": ("mi_malloc", "mi_malloc_small"),
+    **{name: (f"mi_{name}",) for name in (*_MANY, "memalign", "aligned_alloc")},
+    "reallocarray": ("mi_reallocn", "mi_reallocarray"),
+    "free": ("vfree", "mi_free"),
+    "operator new": ("mi_new",),
+    "operator new(nothrow)": ("mi_new_nothrow",),
+    "operator new(align_val_t)": ("mi_new_aligned",),
+    "operator new(align_val_t, nothrow)": ("mi_new_aligned_nothrow",),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
     """An allocator: a module that defines all `markers` and any of `functions` has it.
 
+    `id`: its number in the kernel, below 64. `prefixed`: of its names, where it is built with a prefix for
+    all of them (je_malloc), the one by which the prefix is found.
     `zero_realloc_frees`: NULL from realloc(block, 0) means that the block was freed; else that the
     call failed and the block lives. `exceptions`: whether a C++ exception can pass its functions,
     where the code that they run can throw one. `twin`: its own name for malloc, and `weak_malloc`:
     its malloc is a weak symbol; a malloc that is not is the program's own, whatever it is linked
-    with. `inner`: functions that free what no probed function gave.
+    with. `inner`: functions that free what no probed function gave. `unseen`: such as give, take or
+    resize blocks in a way that no probe sees.
     """
 
+    id: int
     name: str
     markers: tuple[str, ...]
     functions: tuple[Function, ...]
@@ -101,25 +78,25 @@ class Family:
     twin: str = ""
     weak_malloc: bool = False
     inner: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    prefixed: str = ""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that decides anything about it."""
+        every = (self.markers, (self.twin,), *(function.names for function in self.functions))
+        return frozenset(name for names in every for name in names if name)
 
-# Where two functions share their code (glibc's aligned_alloc and memalign do), the first one in
-# this order gives the site its name; the plan shows both.
-_STANDARD = (
-    Function(1, "malloc", Shape.MALLOC, ("__libc_malloc",)),
-    Function(2, "calloc", Shape.CALLOC, ("__libc_calloc",)),
-    Function(3, "realloc", Shape.REALLOC, ("__libc_realloc",)),
-    # glibc's ends in a jump to realloc through its PLT (malloc/reallocarray.c).
-    Function(4, "reallocarray", Shape.REALLOCARRAY, ("__libc_reallocarray",), calls="realloc"),
-    Function(5, "aligned_alloc", Shape.MEMALIGN, ("__libc_aligned_alloc",)),
-    Function(6, "memalign", Shape.MEMALIGN, ("__libc_memalign",)),
-    Function(7, "posix_memalign", Shape.POSIX_MEMALIGN, ("__posix_memalign",)),
-    Function(8, "valloc", Shape.MALLOC, ("__libc_valloc",)),
-    Function(9, "pvalloc", Shape.MALLOC, ("__libc_pvalloc",)),
-    Function(10, "free", Shape.FREE, ("__libc_free", "cfree", "__libc_cfree")),
-    Function(11, "free_sized", Shape.FREE),
-    Function(12, "free_aligned_sized", Shape.FREE),
-)
+    def with_prefix(self, prefix: str) -> "Family":
+        """As it is where every name has `prefix`."""
+        return replace(
+            self,
+            markers=tuple(prefix + name for name in self.markers),
+            functions=prefixed(self.functions, prefix),
+            unseen=tuple(prefix + name for name in self.unseen),
+            twin="",
+        )
+
 
 # No exception passes the C functions of an allocator that is named here: they run no code but their
 # own. What throws is operator new, and it does so when the malloc below it has returned. Hooks
@@ -129,62 +106,84 @@ FAMILIES: tuple[Family, ...] = (
     # and in static executables. Replacements define one of them at most: gperftools the second,
     # scudo the first, and neither defines both.
     Family(
+        0,
         "glibc",
         ("malloc_info", "__libc_pvalloc"),
-        _STANDARD,
+        STANDARD,
         zero_realloc_frees=True,
         twin="__libc_malloc",
         inner=("tcache_thread_shutdown", "__malloc_arena_thread_freeres"),
     ),
-    # C++ for the sake of operator new alone (src/jemalloc_cpp.cpp, which imports __throw_bad_alloc);
-    # malloc is C and knows no new handler. Built with a prefix (je_malloc) it defines no plain name.
+    # C++ for the sake of operator new alone (src/jemalloc_cpp.cpp, which imports __throw_bad_alloc), and
+    # 5.3 has the fast path of malloc in there; malloc is C and knows no new handler. Built with a prefix
+    # (je_malloc) it defines no plain name.
     # realloc(block, 0): opt.zero_realloc is "free" on Linux, and before 5.3 it always freed.
-    Family("jemalloc", ("mallctl", "mallocx"), _STANDARD, zero_realloc_frees=True),
+    Family(
+        1,
+        "jemalloc",
+        ("mallctl", "mallocx"),
+        (*STANDARD, *JEMALLOC, *CXX),
+        zero_realloc_frees=True,
+        unseen=("xallocx", "smallocx_"),
+        prefixed="mallctl",
+    ),
     # gperftools: with tc_set_new_mode(1) malloc calls the new handler. A bad_alloc of it is caught
     # below malloc (handle_oom in tcmalloc.cc); anything else meets noexcept, which ends the program
     # with or without a probe. realloc(block, 0) is do_free.
     Family(
+        2,
         "tcmalloc",
         ("tc_malloc", "tc_set_new_mode"),
-        _STANDARD,
+        (*also(STANDARD, _TCMALLOC), *also(CXX, _TCMALLOC)),
         zero_realloc_frees=True,
         twin="tc_malloc",
     ),
-    # C; the new handler is called by its mi_new alone. realloc(block, 0) returns a live block.
+    # C; the new handler is called by its mi_new and its like alone, and may throw, also where mi_new_nothrow
+    # calls it. realloc(block, 0) returns a live block.
     Family(
-        "mimalloc", ("mi_malloc", "mi_free"), _STANDARD, zero_realloc_frees=False, twin="mi_malloc"
+        3,
+        "mimalloc",
+        ("mi_malloc", "mi_free"),
+        (*also(STANDARD, _MIMALLOC), *that_throw(also(CXX, _MIMALLOC)), *MIMALLOC),
+        zero_realloc_frees=False,
+        twin="mi_malloc",
+        unseen=(
+            *(f"mi_{heap}{name}" for heap in ("", "heap_") for name in _COPIES),
+            "mi_heap_destroy",
+            "mi_expand",
+        ),
     ),
     # C; realloc(block, 0) returns a live block. In libc.so the two stages of its loader tell it,
     # in a static executable two functions of mallocng (1.2.1 and newer), of which malloc is a weak
-    # front (src/malloc/lite_malloc.c): there the program may have a malloc of its own beside them.
-    Family("musl", ("__dls2b", "__dls3"), _STANDARD, zero_realloc_frees=False),
+    # front (src/malloc/lite_malloc.c): there the program may have a malloc of its own beside them. Its
+    # free jumps to __libc_free.
+    Family(4, "musl", ("__dls2b", "__dls3"), STANDARD, zero_realloc_frees=False),
     Family(
+        5,
         "musl",
         ("__libc_malloc_impl", "__malloc_alloc_meta"),
-        _STANDARD,
+        that_hand_on(STANDARD),
         zero_realloc_frees=False,
         weak_malloc=True,
     ),
     # Whatever else takes the standard names, written in any language.
-    Family("c", (), _STANDARD, zero_realloc_frees=False, exceptions=True),
+    Family(6, "c", (), STANDARD, zero_realloc_frees=False, exceptions=True),
 )
 """In the order in which they are tried: the first whose markers a module defines names it."""
 
-FUNCTIONS: dict[int, Function] = {f.id: f for family in FAMILIES for f in family.functions}
+FAMILY_NAMES: dict[int, str] = {family.id: family.name for family in FAMILIES}
+"""Every family by its number."""
+
+FUNCTIONS: dict[int, Function] = {
+    f.id: f for family in reversed(FAMILIES) for f in family.functions
+}
 """Every function by its number."""
 
-ALL_NAMES: frozenset[str] = frozenset(
-    name
-    for family in FAMILIES
-    for names in (
-        family.markers,
-        *(function.names for function in family.functions),
-        (family.twin,),
-    )
-    for name in names
-    if name
-)
+ALL_NAMES: frozenset[str] = frozenset(name for family in FAMILIES for name in family.names)
 """Every name that decides anything: what to look for in a module."""
+
+PREFIXED: tuple[Family, ...] = tuple(family for family in FAMILIES if family.prefixed)
+"""Those that may be built with a prefix for their names."""
 
 
 def family_of(defined: Sequence[Symbol]) -> Family | None:

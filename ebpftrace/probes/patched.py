@@ -49,10 +49,20 @@ def _is_as_in_the_file(module: Module, definition: Definition, at: Choice, live:
     if image is None:
         return False
     length = min(at.end or _UNDECODED, definition.size)
-    file = image.read(definition.offset, length)
+    return is_as_in_the_file(module, definition.offset, length, at.starts, live)
+
+
+def is_as_in_the_file(
+    module: Module, offset: FileOffset, length: int, starts: Sequence[int], live: LiveText
+) -> bool:
+    """`length` bytes at `offset` of the file, wherever they are mapped, but for breakpoints at `starts`."""
+    image = module.image
+    if image is None:
+        return False
+    file = image.read(offset, length)
     return all(
-        same_code(live.read(address, length), file, at.starts, image.machine)
-        for address in module.address_of(FileOffset(definition.offset))
+        same_code(live.read(address, length), file, starts, image.machine)
+        for address in module.address_of(offset)
     )
 
 

@@ -6,7 +6,7 @@ Owns their order and the reason why there are none. Leaves attaching them to `ke
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -15,8 +15,10 @@ from ebpftrace.model.ids import FileOffset, ImageAddress
 from ebpftrace.probes import exceptions, go, patched
 from ebpftrace.probes.code import Part, parts_of, ranges
 from ebpftrace.probes.decode import MOST_CODE, Choice, Cost, choose
-from ebpftrace.probes.definitions import Definition, Found, find, lacking
-from ebpftrace.probes.families import Family, Function
+from ebpftrace.probes.definitions import Definition, Found, find, lacking, unseen
+from ebpftrace.probes.exits import Exit
+from ebpftrace.probes.families import Family
+from ebpftrace.probes.functions import Function
 from ebpftrace.probes.ifuncs import chosen
 from ebpftrace.probes.ranges import Range
 from ebpftrace.probes.refusal import Refusal
@@ -25,9 +27,10 @@ from ebpftrace.target.modules import Module, ModuleKey
 from ebpftrace.target.process import Process
 from ebpftrace.target.text import LiveText
 
-Kind = Literal["entry", "return"]
+Kind = Literal["entry", "return", "exit"]
 
 _ATTACH_ORDER = {"death": 0, "resize": 1, "birth": 2}
+EXIT_REASON = "an exception may pass it, so its exits are probed and not its return"
 _PADDING = b"\x00\x90\xcc"
 
 
@@ -37,6 +40,8 @@ class Probe:
 
     `names`: every allocator name the file gives the function. `image_address` is its first byte,
     `moved` the bytes from there to the `instruction` under the breakpoint, `symbol_size` its size.
+    `registers`: as of `Choice`. An "exit" (`leaves`) stands for the return of a function through which an
+    exception may pass; its entry says `by_exits`.
     """
 
     function: Function
@@ -51,6 +56,9 @@ class Probe:
     instruction: str
     cost: Cost
     reason: str
+    registers: tuple[tuple[int, int], ...] = ()
+    leaves: Exit | None = None
+    by_exits: bool = False
 
     @property
     def place(self) -> tuple[ModuleKey, FileOffset, Kind]:
@@ -88,9 +96,10 @@ class Plan:
 
     @property
     def layered(self) -> bool:
-        """Do functions of more than one file free, so that one may do it by another's?"""
-        freeing = {id(probe.module) for probe in self.probes if probe.function.role == "death"}
-        return len(freeing) > 1
+        """May a function that frees do it by another one: of another file, or one like operator delete?"""
+        deaths = [probe for probe in self.probes if probe.function.role == "death"]
+        several = len({id(probe.module) for probe in deaths}) > 1
+        return several or any(probe.function.yields for probe in deaths)
 
     def beside(self, before: "Plan") -> "Plan":
         """What this plan, made later of the same process, has and `before` has not."""
@@ -140,11 +149,13 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
         for each in found:
             placed = {d: _choose(each, d) for d in each.definitions}
             kept, patches = patched.refuse(each, placed, text)
-            refusals += patches
-            notes += (*kept.notes, *lacking(kept, found))
+            leaving, from_throws = exceptions.leaving(kept, _entries(kept, placed), text)
+            kept = replace(kept, definitions=tuple(leaving))
+            refusals += (*patches, *from_throws)
+            notes += (*kept.notes, *lacking(kept, found), *unseen(kept, modules))
             undecided += kept.undecided
-            for definition in kept.definitions:
-                probes += _probes(kept, definition, placed[definition])
+            for definition, exits in leaving.items():
+                probes += _probes(kept, definition, placed[definition], exits)
             code += parts_of(kept, process)
         if text.why and probes:
             why = f"The code in memory was not compared with the files: {text.why}."
@@ -174,31 +185,55 @@ def _harmless(
     everything = tuple(
         each
         for module in modules
-        if (each := find(module, names.get(id(module)), partial(chosen, module, modules, live)))
-        is not None
+        for each in find(module, names.get(id(module)), partial(chosen, module, modules, live))
     )
     no_go, from_go = go.refuse(everything)
     kept, from_exceptions = exceptions.refuse(no_go, modules)
     return kept, [*from_go, *from_exceptions]
 
 
-def _probes(found: Found, definition: Definition, choice: Choice) -> Iterator[Probe]:
-    kinds: tuple[Kind, ...] = ("return", "entry")
-    for kind in kinds[1:] if definition.function.role == "death" else kinds:
-        yield Probe(
-            function=definition.function,
-            family=found.family,
-            names=definition.names,
-            module=found.module,
-            kind=kind,
-            image_address=definition.address,
-            offset=FileOffset(definition.offset + choice.offset),
-            moved=choice.offset,
-            symbol_size=definition.size,
-            instruction=choice.instruction,
-            cost=choice.cost,
-            reason=choice.reason,
-        )
+def _entries(found: Found, placed: Mapping[Definition, Choice]) -> frozenset[ImageAddress]:
+    """The addresses of the instructions that get probes of entries."""
+    return frozenset(ImageAddress(d.address + placed[d].offset) for d in found.definitions)
+
+
+def _probes(
+    found: Found, definition: Definition, choice: Choice, exits: tuple[Exit, ...] | None
+) -> Iterator[Probe]:
+    """`exits`: None of a function whose return is probed, or does not matter."""
+    entry = Probe(
+        function=definition.function,
+        family=found.family,
+        names=definition.names,
+        module=found.module,
+        kind="entry",
+        image_address=definition.address,
+        offset=FileOffset(definition.offset + choice.offset),
+        moved=choice.offset,
+        symbol_size=definition.size,
+        instruction=choice.instruction,
+        cost=choice.cost,
+        reason=choice.reason,
+        registers=choice.registers,
+        by_exits=exits is not None,
+    )
+    image = found.module.image
+    for place in exits or ():
+        offset = image.file_offset(place.address) if image else None
+        if offset is not None:
+            yield replace(
+                entry,
+                kind="exit",
+                offset=offset,
+                moved=place.address - definition.address,
+                instruction=place.instruction,
+                cost=place.cost,
+                reason=EXIT_REASON,
+                leaves=place,
+            )
+    if exits is None and definition.function.role != "death":
+        yield replace(entry, kind="return")
+    yield entry
 
 
 def _choose(found: Found, definition: Definition) -> Choice:

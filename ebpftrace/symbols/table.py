@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from ebpftrace.model.ids import ImageAddress
-from ebpftrace.symbols import plt
+from ebpftrace.target import plt
 from ebpftrace.target.elf import ElfImage
 from ebpftrace.target.elf_symbols import Bind, name_at
 from ebpftrace.target.minidebug import mini_debug_image

@@ -28,6 +28,7 @@ _MOST_BUILD_ID = 64  # bytes; SHA-1 has 20
 _MOST_READ = 1 << 20
 _MOST_NEEDED = 1024
 _MOST_SYMBOLS = 100_000  # as objects they take 25 MB
+_MOST_BEGINNING = 256
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_NOTE = 1, 2, 3, 4
 _PT_GNU_EH_FRAME = 0x6474E550
@@ -209,6 +210,19 @@ class ElfImage:
         """Whether a name of either symbol table, defined or imported, has one of `parts` in it."""
         tables = (table.strings() for table in self.raw_symbols())
         return any(part in strings for strings in tables for part in parts)
+
+    def name_beginnings(self, end: bytes, most: int) -> tuple[bytes, ...]:
+        """What stands before `end` in names that end so, in order; at most `most`, none of them empty."""
+        found: dict[bytes, None] = {}
+        for table in self.raw_symbols():
+            strings = table.strings()
+            at = strings.find(end + b"\0")
+            while at >= 0 and len(found) < most:
+                start = strings.rfind(b"\0", max(at - _MOST_BEGINNING, 0), at) + 1
+                if start < at:
+                    found[strings[start:at]] = None
+                at = strings.find(end + b"\0", at + 1)
+        return tuple(found)
 
     def functions(self) -> Iterator[Entry]:
         """The defined functions of both tables without their names, in file order."""

@@ -113,27 +113,27 @@ VARIANTS = (
             (
                 "\tcall = begin_call(ctx, cookie);\n\tif (!call)\n\t\treturn NO_RETURN_WANTED;\n",
                 (
-                    "\tif (shape == SHAPE_MALLOC) {\n"
+                    "\tif (COOKIE_FUNCTION(cookie) == 1) {\n"
                     f"\t\tu64 *kept = ((u64 * (*)(void *)){_SESSION_COOKIE_MARK:#x})(ctx);\n\n"
                     "\t\tif (!counts(cookie, CONTROL_ARMED))\n\t\t\treturn NO_RETURN_WANTED;\n"
-                    "\t\t*kept = PT_REGS_PARM1(ctx);\n"
+                    "\t\t*kept = register_of(ctx, COOKIE_SIZE(cookie));\n"
                     "\t\treturn RETURN_WANTED;\n\t}\n"
                     "\tcall = begin_call(ctx, cookie);\n\tif (!call)\n\t\treturn NO_RETURN_WANTED;\n"
                 ),
             ),
             (
                 (
-                    "\tstruct in_flight *call;\n\tstruct walk *walk;\n\n"
-                    "\tcall = returning_call(ctx);\n\tif (call && !cookie)"
+                    "\tstruct in_flight *call = NULL;\n\tstruct walk *walk;\n\n"
+                    "\tif (see_return(ctx, cookie, &seen))\n\t\tcall = returning_call(&seen, cookie);\n"
                 ),
                 (
-                    "\tstruct in_flight *call, kept = {};\n\tstruct walk *walk;\n\n"
-                    "\tif (COOKIE_SHAPE(cookie) == SHAPE_MALLOC) {\n"
+                    "\tstruct in_flight *call = NULL, kept = {};\n\tstruct walk *walk;\n\n"
+                    "\tif (see_return(ctx, cookie, &seen) && COOKIE_FUNCTION(cookie) == 1) {\n"
                     f"\t\tkept.size = *((u64 * (*)(void *)){_SESSION_COOKIE_MARK:#x})(ctx);\n"
                     "\t\tkept.entered = bpf_ktime_get_ns();\n"
                     "\t\tkept.cookie = cookie;\n"
                     "\t\tcall = &kept;\n"
-                    "\t} else {\n\t\tcall = returning_call(ctx);\n\t}\n\tif (call && !cookie)"
+                    "\t} else {\n\t\tcall = returning_call(&seen, cookie);\n\t}\n"
                 ),
             ),
         ),
@@ -142,9 +142,10 @@ VARIANTS = (
 )
 
 _WALK = (
-    "\tread_stack(walk, sp & ~7ULL, FIRST_BYTES);\n"
+    "\tread_stack(walk, seen->sp & ~7ULL, FIRST_BYTES);\n"
     "\thash = walk_stack(walk, birth->slot, birth->called, DEPTH_IN_USE);\n"
 )
+_SP_BEFORE = "\tu64 sp_before;  /* the stack pointer at the entry */\n"
 _WHOLE = "\tKEPT(walk->event.guessed) = 0;\n\tKEPT(walk->event.end) = END_OUTERMOST;\n"
 NO_WALK = Variant(
     "no-walk",
@@ -158,9 +159,14 @@ KERNEL_WALK = Variant(
         (
             _WALK,
             (
-                "\thash = bpf_get_stack(ctx, walk->pcs, sizeof(walk->pcs), BPF_F_USER_STACK);\n"
+                "\thash = bpf_get_stack(seen->ctx, walk->pcs, sizeof(walk->pcs), BPF_F_USER_STACK);\n"
                 f"\thash >>= 3;\n\tKEPT(walk->event.count) = hash;\n{_WHOLE}"
             ),
+        ),
+        (_SP_BEFORE, f"{_SP_BEFORE}\tstruct pt_regs *ctx;\n"),
+        (
+            "\t\tseen->result = PT_REGS_RC(ctx);\n",
+            "\t\tseen->result = PT_REGS_RC(ctx), seen->ctx = ctx;\n",
         ),
     ),
 )

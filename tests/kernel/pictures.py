@@ -72,6 +72,10 @@ class Site:
     def allocator(self) -> str:
         return str(self.raw["allocator"])
 
+    @property
+    def family(self) -> str:
+        return str(self.raw["family"])
+
 
 @dataclass(frozen=True)
 class Picture:

@@ -37,6 +37,7 @@ def probe(
         instruction="push rbp",
         cost=cost,
         reason="first instruction is emulated",
+        registers=tuple((n, (7, 6, 2)[n]) for n in called.arguments),
     )
 
 

@@ -52,7 +52,10 @@ def test_session_links_are_one_a_file_with_each_place_once():
 
 def test_a_cookie_says_slot_function_and_which_attachment():
     (free,) = placements(pairs()[:1], SLOT, "perf", second=True)
-    assert free.cookies == (layout.cookie(5, 7, 10, 0, zero_frees=True, second=True),)
+    assert free.cookies == (
+        layout.cookie(5, "death", 10, 0, zero_frees=True, second=True)
+        | layout.entry_cookie(31, pointer=7),
+    )
 
 
 def test_a_placement_is_named_by_its_functions_and_file():

@@ -1,19 +1,29 @@
 import pytest
 
 from ebpftrace.model.ids import ImageAddress
-from ebpftrace.probes.families import ALL_NAMES, FAMILIES, FUNCTIONS, Shape, family_of
+from ebpftrace.probes.families import ALL_NAMES, FAMILIES, FAMILY_NAMES, FUNCTIONS, family_of
 from ebpftrace.target.elf_symbols import Symbol
 
 
 def test_a_number_belongs_to_one_function_and_starts_at_1():
     for family in FAMILIES:
         for function in family.functions:
-            assert FUNCTIONS[function.id] == function
+            known = FUNCTIONS[function.id]
+            assert (known.name, known.shape) == (function.name, function.shape)
     assert min(FUNCTIONS) == 1
+    assert max(FUNCTIONS) < 128
+
+
+def test_a_number_belongs_to_one_family():
+    assert [family.id for family in FAMILIES] == [*range(len(FAMILIES))]
+    assert (
+        dict(enumerate(["glibc", "jemalloc", "tcmalloc", "mimalloc", "musl", "musl", "c"]))
+        == FAMILY_NAMES
+    )
 
 
 def test_numbers_that_snapshots_keep_do_not_change():
-    assert {number: function.name for number, function in FUNCTIONS.items()} == {
+    assert {number: FUNCTIONS[number].name for number in range(1, 25)} == {
         1: "malloc",
         2: "calloc",
         3: "realloc",
@@ -26,6 +36,18 @@ def test_numbers_that_snapshots_keep_do_not_change():
         10: "free",
         11: "free_sized",
         12: "free_aligned_sized",
+        13: "operator new",
+        14: "operator new[]",
+        15: "operator new(nothrow)",
+        16: "operator new[](nothrow)",
+        17: "operator new(align_val_t)",
+        18: "operator new[](align_val_t)",
+        19: "operator new(align_val_t, nothrow)",
+        20: "operator new[](align_val_t, nothrow)",
+        21: "operator delete",
+        22: "mallocx",
+        23: "rallocx",
+        24: "dallocx",
     }
 
 
@@ -35,11 +57,12 @@ def test_no_name_stands_for_two_functions_of_a_family():
         assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("shape", Shape)
-def test_every_shape_has_a_role_and_reads_some_argument(shape):
-    assert shape.role in ("birth", "resize", "death")
-    assert shape.arguments
+@pytest.mark.parametrize("shape", {function.shape for function in FUNCTIONS.values()})
+def test_every_shape_reads_what_its_role_needs(shape):
     assert max(shape.arguments) < 6
+    assert len(set(shape.arguments)) == len(shape.arguments)
+    assert (shape.pointer is None) == (shape.role == "birth")
+    assert (shape.size is None) == (shape.role == "death")
 
 
 def names(*names: str, **places: int) -> list[Symbol]:

@@ -9,7 +9,6 @@ import pytest
 from ebpftrace.kernel import layout, sources
 from ebpftrace.model.calls import CallKind
 from ebpftrace.model.losses import LOSSES
-from ebpftrace.probes.families import Shape
 from ebpftrace.unwind import rules
 
 STRUCTS: dict[str, type[ctypes.Structure]] = {
@@ -35,6 +34,9 @@ NUMBERS = {
     "CONTROL_ARMED": layout.CONTROL_ARMED,
     "CONTROL_COUNTING": layout.CONTROL_COUNTING,
     "COOKIE_ZERO_FREES": layout.COOKIE_ZERO_FREES,
+    "COOKIE_BY_EXITS": layout.COOKIE_BY_EXITS,
+    "COOKIE_YIELDS": layout.COOKIE_YIELDS,
+    "NO_REGISTER": layout.NO_REGISTER,
     "CONTROL_LEARNING": layout.CONTROL_LEARNING,
     "EVENT_STACK": layout.EVENT_STACK,
     "EVENT_MISS": layout.EVENT_MISS,
@@ -55,6 +57,16 @@ NUMBERS = {
     "HASH_FACTOR": layout.HASH_FACTOR,
     "LOSSES": layout.LOSS_COUNT,
 }
+COOKIES = {
+    "entry": layout.cookie(1023, "resize", 200, 63, second=True)
+    | layout.entry_cookie(1, pointer=15, out=2),
+    "exit": layout.cookie(5, "exit", 13, 1) | layout.exit_cookie(11, 254, 22, 16),
+}
+PARTS = (
+    *("SLOT", "ROLE", "SECOND", "FUNCTION", "CALLED"),
+    *("SIZE", "COUNT", "POINTER", "OUT"),
+    *("RESULT", "RETURN_AT", "FP_AT", "CONDITION"),
+)
 HOW = ("FROM_FP", "READ", "IN_LR", "FP_BY_FP", "GUESS", "END", "SIGNAL", "UNKNOWN", "STEP")
 PCS = (0x7F0012345678, 0x401000, 0xFFFFFFFFFF600000)
 
@@ -69,11 +81,9 @@ def header(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
             lines.append(f'say("{name}.{field}", offsetof(struct {name}, {field}));')
     lines += [f'say("{name}", {name});' for name in NUMBERS]
     lines += [f'say("LOSS_{x.name.upper()}", LOSS_{x.name.upper()});' for x in LOSSES]
-    lines.append(f'say("cookie.slot", COOKIE_SLOT({layout.cookie(1023, 7, 12, 3)}u));')
-    lines.append(f'say("cookie.shape", COOKIE_SHAPE({layout.cookie(1023, 7, 12, 3)}u));')
-    lines += [f'say("SHAPE_{x.name}", SHAPE_{x.name});' for x in Shape]
-    lines.append(f'say("cookie.function", COOKIE_FUNCTION({layout.cookie(1023, 7, 12, 3)}u));')
-    lines.append(f'say("cookie.called", COOKIE_CALLED({layout.cookie(1023, 7, 12, 3)}u));')
+    for name, cookie in COOKIES.items():
+        lines += [f'say("{name}.{x}", COOKIE_{x}({cookie}ULL));' for x in PARTS]
+    lines += [f'say("ROLE_{x.upper()}", ROLE_{x.upper()});' for x in layout.ROLES]
     lines.append("u64 hash = hash_step(HASH_SEED, 1);")
     lines += [f"hash = hash_step(hash, {pc}ULL);" for pc in PCS]
     lines.append("hash = hash_step(hash, END_OUTERMOST | 1 << 8);")
@@ -122,17 +132,34 @@ def test_losses_are_named_and_ordered_as_in_the_header(header: dict[str, int]) -
     assert [header[f"LOSS_{loss.name.upper()}"] for loss in LOSSES] == list(range(len(LOSSES)))
 
 
-def test_a_cookie_is_taken_apart_as_it_was_put_together(header: dict[str, int]) -> None:
-    assert header["cookie.slot"] == 1023
-    assert header["cookie.shape"] == 7
-    assert header["cookie.function"] == 12
-    assert header["cookie.called"] == 12 | 3 << 8
+@pytest.mark.parametrize(
+    "name, part, value",
+    [
+        *(("entry", "SLOT", 1023), ("entry", "ROLE", 2), ("entry", "SECOND", 1)),
+        *(("entry", "FUNCTION", 200), ("entry", "CALLED", 200 | 63 << 8), ("entry", "SIZE", 1)),
+        *(("entry", "COUNT", 31), ("entry", "POINTER", 15), ("entry", "OUT", 2)),
+        *(("exit", "ROLE", 4), ("exit", "RESULT", 11), ("exit", "RETURN_AT", 254)),
+        *(("exit", "FP_AT", 22), ("exit", "CONDITION", 16), ("exit", "SECOND", 0)),
+    ],
+)
+def test_a_cookie_is_taken_apart_as_it_was_put_together(
+    name: str, part: str, value: int, header: dict[str, int]
+) -> None:
+    assert header[f"{name}.{part}"] == value
 
 
-def test_shapes_have_the_numbers_of_the_header(header: dict[str, int]) -> None:
-    assert {shape.name: header[f"SHAPE_{shape.name}"] for shape in Shape} == {
-        shape.name: shape.value for shape in Shape
-    }
+def test_flags_of_a_cookie_share_no_bit_with_its_numbers(header: dict[str, int]) -> None:
+    flags = layout.COOKIE_BY_EXITS, layout.COOKIE_YIELDS, layout.COOKIE_ZERO_FREES
+    plain = layout.cookie(1023, "exit", 255, 63, second=True)
+    flagged = layout.cookie(
+        1023, "exit", 255, 63, second=True, zero_frees=True, by_exits=True, yields=True
+    )
+    assert flagged ^ plain == sum(flags)
+    assert header["COOKIE_BY_EXITS"] == layout.COOKIE_BY_EXITS
+
+
+def test_roles_have_the_numbers_of_the_header(header: dict[str, int]) -> None:
+    assert {x: header[f"ROLE_{x.upper()}"] for x in layout.ROLES} == layout.ROLES
 
 
 def test_user_space_computes_the_kernel_s_stack_hash(header: dict[str, int]) -> None:

@@ -211,8 +211,8 @@ def test_a_file_full_of_mallocs_gives_a_bounded_plan(bench):
     symbols = [Sym("malloc", value) for value in range(5000)]
     bench.module(Elf(symbols, b"\x55" * 5016))
     made = bench.plan()
-    assert len(made.probes) == 2 * 64
-    assert any("only the first 64" in note for note in made.notes)
+    assert len(made.probes) == 2 * 128
+    assert any("only the first 128" in note for note in made.notes)
 
 
 def test_a_go_program_is_named_as_one(bench):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ebpftrace.model.ids import ImageAddress
-from ebpftrace.symbols.plt import _jumps_arm64, plt_entries
 from ebpftrace.symbols.table import SymbolTable
 from ebpftrace.target.elf import ElfImage
+from ebpftrace.target.plt import _jumps_arm64, plt_entries
 from tests.unit.elf_builder import TEXT_ADDRESS, Elf, Part, Sym
 from tests.unit.test_elf import opened
 
