@@ -70,10 +70,10 @@ static __always_inline void abandon(struct in_flight *call)
 	call->took_old = 0;
 }
 
-/* What is known of this thread's calls; NULL where there is no room. */
-static __always_inline struct in_flight *own_record(void)
+/* What is known of this thread's calls, those of the family mmap apart; NULL where there is no room. */
+static __always_inline struct in_flight *own_record(u32 cookie)
 {
-	u32 thread = bpf_get_current_pid_tgid();
+	u32 thread = (u32)bpf_get_current_pid_tgid() | (cookie & COOKIE_MAPPING);
 	struct in_flight *call = in_flight.lookup(&thread), fresh = {};
 	int err;
 
@@ -115,7 +115,7 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 coo
 	if (!counts(cookie, CONTROL_ARMED | CONTROL_LEARNING))
 		return NULL;
 	now = bpf_ktime_get_ns();
-	call = own_record();
+	call = own_record(cookie);
 	if (!call)
 		return NULL;
 	if (call->pending && may_wait_below(call, sp, now)) {
@@ -166,14 +166,26 @@ static __always_inline int see_return(struct pt_regs *ctx, u64 cookie, struct re
 	return 1;
 }
 
+static __always_inline struct in_flight *pending_at(u32 key, struct returned *seen, u32 by_exit)
+{
+	struct in_flight *call = in_flight.lookup(&key);
+
+	if (call && (!call->pending || call->sp != seen->sp_before))
+		call = NULL;
+	if (call && by_exit != !!(call->cookie & COOKIE_BY_EXITS))
+		call = NULL;
+	asm volatile("" : "+r"(call)); /* or clang takes the tests apart, and the verifier does not follow */
+	return call;
+}
+
 /* The pending call that returns so; NULL where there is none (a nested or tail call's return, an exit that is
  * shared with a function that has a return probe). */
 static __always_inline struct in_flight *returning_call(struct returned *seen, u64 cookie)
 {
-	u32 thread = bpf_get_current_pid_tgid(), by_exit = COOKIE_ROLE(cookie) == ROLE_EXIT;
-	struct in_flight *call = in_flight.lookup(&thread);
+	u32 thread = (u32)bpf_get_current_pid_tgid() | ((u32)cookie & COOKIE_MAPPING);
+	struct in_flight *call = pending_at(thread, seen, COOKIE_ROLE(cookie) == ROLE_EXIT);
 
-	if (!call || !call->pending || call->sp != seen->sp_before)
-		return NULL;
-	return by_exit == !!(call->cookie & COOKIE_BY_EXITS) ? call : NULL;
+	if (!call && !cookie) /* the kernel does not say which of the two */
+		call = pending_at(thread | COOKIE_MAPPING, seen, 0);
+	return call;
 }

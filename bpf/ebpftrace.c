@@ -16,5 +16,6 @@
 #include "stack.h"
 #include "accounting.h"
 #include "calls.h"
+#include "mappings.h"
 #include "malloc_family.h"
 #include "lifecycle.h"

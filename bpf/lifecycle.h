@@ -76,6 +76,8 @@ int on_thread_exit(void *ctx) /* sched_process_exit */
 			tell(EVENT_THREAD_EXIT, *owner & ~WATCH_HELD, ids.thread, told_exit(known, group));
 	}
 	in_flight.delete(&thread);
+	thread |= COOKIE_MAPPING;
+	in_flight.delete(&thread);
 	return 0;
 }
 

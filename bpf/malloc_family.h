@@ -76,29 +76,37 @@ static __always_inline void settle_old(struct in_flight *call, u32 slot, u64 res
 		put_back(slot, call->pointer, &call->old);
 }
 
-/* Count what `call` has returned; without a stack where there is nothing to walk in. */
-static __always_inline void finish_call(struct returned *seen, struct in_flight *call, struct walk *walk)
+/* The address of what `call` gives, its old block settled; 0: nothing that is counted. */
+static __always_inline u64 settle_call(struct returned *seen, struct in_flight *call)
 {
-	u32 slot = COOKIE_SLOT(call->cookie), called = COOKIE_CALLED(call->cookie);
 	u64 result = result_of(seen->result, call);
-	struct birth birth = {.address = result,
-			      .now = call->entered,
-			      .slot = slot,
-			      .called = called,
-			      .counted = is_armed()};
-	struct block block = {};
 
-	settle_old(call, slot, result);
-	call->pending = 0;
+	settle_old(call, COOKIE_SLOT(call->cookie), result);
 	if (!result) {
 		trace_return(seen->pc, call, 0, frees_old(call, 0) ? CALL_RESIZE_FREED : CALL_RESIZE_FAILED);
-		return;
+		return 0;
 	}
 	if (call->size < MIN_SIZE || call->size > MAX_SIZE) {
 		trace_return(seen->pc, call, result, CALL_RESIZE_FREED);
 		lose(LOSS_FILTERED);
-		return;
+		return 0;
 	}
+	return result;
+}
+
+/* Count what `call` has returned; without a stack where there is nothing to walk in. */
+static __always_inline void finish_call(struct returned *seen, struct in_flight *call, struct walk *walk)
+{
+	u32 slot = COOKIE_SLOT(call->cookie), called = COOKIE_CALLED(call->cookie);
+	struct birth birth = {.now = call->entered, .slot = slot, .called = called, .counted = is_armed()};
+	struct block block = {};
+
+	/* By way of memory, or the verifier follows the walk once for each of the two. */
+	KEPT(call->out) = call->cookie & COOKIE_MAPPING ? settle_mapping(seen, call) : settle_call(seen, call);
+	birth.address = KEPT(call->out);
+	call->pending = 0;
+	if (!birth.address)
+		return;
 	if (walk)
 		block.stack = stack_in(walk, seen, &birth);
 	if (!birth.counted)
@@ -107,13 +115,17 @@ static __always_inline void finish_call(struct returned *seen, struct in_flight 
 		lose_frames(walk);
 	else
 		lose(LOSS_STACK_UNREADABLE);
+	if (call->cookie & COOKIE_MAPPING) {
+		tell_mapped(call, birth.address, block.stack);
+		return;
+	}
 	block.size = call->size;
 	block.born = call->took_old ? call->old.born : call->entered;
 	block.thread = bpf_get_current_pid_tgid();
 	block.epoch = block.stack ? open_epoch_at(call->entered) : 0;
 	block.called = called;
-	count_birth(slot, result, &block, call->pointer && !call->took_old);
-	trace_return(seen->pc, call, result, CALL_RESIZED);
+	count_birth(slot, birth.address, &block, call->pointer && !call->took_old);
+	trace_return(seen->pc, call, birth.address, CALL_RESIZED);
 }
 
 int leave(struct pt_regs *ctx)
@@ -135,6 +147,8 @@ int leave(struct pt_regs *ctx)
 	finish_call(&seen, call, walk);
 	if (walk)
 		give_back(walk);
+	if (call->cookie & COOKIE_MAPPING)
+		forget_mapping_call();
 	return 0;
 }
 
@@ -179,7 +193,7 @@ static __always_inline int is_layer_below(struct pt_regs *ctx, u32 slot, u64 poi
 
 	if (!state || !state->layered)
 		return 0;
-	call = own_record();
+	call = own_record(0);
 	if (!call)
 		return 0;
 	if (call->free_sp == sp && call->free_at != at && call->freed - pointer < MOST_HEADER)
@@ -218,6 +232,8 @@ int enter(struct pt_regs *ctx)
 	struct in_flight *call;
 
 	count_hit(ctx, cookie, 0);
+	if (cookie & COOKIE_MAPPING)
+		return enter_mapping(ctx, cookie);
 	if (role == ROLE_DEATH) {
 		enter_free(ctx, cookie);
 		return NO_RETURN_WANTED;

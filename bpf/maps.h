@@ -29,10 +29,18 @@ BPF_F_TABLE("hash", struct cohort_key, struct cohort, cohorts, MAX_COHORTS, HASH
  * Full: new stacks are counted as stack 0, `stacks_full`. */
 BPF_F_TABLE("hash", u64, u8, stacks_seen, MAX_STACKS, HASH_FLAGS);
 
+/* Slot -> whose mappings are whose. Written by user space, read by the probes of the family mmap. Never full. */
+BPF_F_TABLE("hash", u32, struct mapping_code, mapping_codes, SLOTS, HASH_FLAGS);
+
+/* SLOT_KEY of thread stacks that were told: the one thing that an allocator's library unmaps and did not map
+ * for itself. Written and read by probes. Full: the oldest is forgotten, and its end only found in the
+ * process's maps, `missed_unmap`. */
+BPF_TABLE("lru_hash", u64, u8, thread_stacks, 4096);
+
 /* Threads and processes whose exit, exec or fork user space wants to hear of. Written by user space. */
 BPF_TABLE("hash", u32, u32, watched, 2 * SLOTS);
 
-/* New stacks, thread exits, execs, forks. Full: the stack is offered again at its next hit,
+/* New stacks, mappings, thread exits, execs, forks. Full: a mapping is not told, `mapping_lost`; the stack is offered again at its next hit,
  * `ringbuf_full`. */
 BPF_RINGBUF_OUTPUT(events, RING_PAGES);
 

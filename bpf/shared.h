@@ -27,6 +27,16 @@ typedef int8_t s8;
 #define COOKIE_BY_EXITS 0x2000u /* its returns are seen by probes on its last instructions */
 #define COOKIE_YIELDS 0x4000u   /* it returns what an allocator function that it calls has given, if one does */
 #define COOKIE_ZERO_FREES 0x40000000u /* realloc(p, 0) that returns NULL has freed p */
+#define COOKIE_MAPPING 0x80000000u /* of the family mmap; in a key of `in_flight`, too: no thread's number */
+#define COOKIE_FUNCTION_BITS 0x00ff0000u
+
+/* The functions of the family mmap by their numbers: what they do is told apart by nothing else. */
+#define FUNCTION_MMAP 57u
+#define FUNCTION_MUNMAP 58u
+#define FUNCTION_MREMAP 59u
+#define FUNCTION_BRK 60u
+#define FUNCTION_SBRK 61u
+#define FUNCTION_THREAD_STACK 62u /* no function: what mmap gave for one */
 
 /* Of an entry: registers by the number that instructions give them. */
 #define COOKIE_SIZE(cookie) ((u32)((cookie) >> 32) & 31)
@@ -78,6 +88,9 @@ enum loss {
 	LOSS_SHARED_VM_CHILD,
 	LOSS_FILTERED,
 	LOSS_TRACE_FULL,
+	LOSS_MAPPING_LOST,
+	LOSS_MISSED_UNMAP,
+	LOSS_UNMATCHED_UNMAP,
 	LOSSES
 };
 
@@ -97,11 +110,21 @@ enum event_kind {
 	EVENT_EXEC,
 	EVENT_FORK,
 	EVENT_LOADED, /* the loader has changed what is mapped, or is about to */
+	EVENT_MAPPING,
 };
 
 /* `end` of EVENT_MISS: is the allocation counted, is the process stopped until it gets a SIGCONT? */
 #define MISS_COUNTED 1u
 #define MISS_HELD 2u
+
+/* `end` of EVENT_MAPPING. */
+enum mapping_step {
+	MAPPING_TAKEN = 1, /* [address, +length) is there now, in the place of [old, +old_length) if that is any */
+	MAPPING_COVERED,   /* the same, and it is not counted */
+	MAPPING_GIVEN_UP,  /* [old, +old_length) is about to be unmapped or moved by this thread */
+	MAPPING_GONE,      /* it is unmapped */
+	MAPPING_KEPT,      /* it is not: the call has failed */
+};
 
 /* In a value of `watched`, beside the slot: each program of this process waits at its exec, and when its
  * loader tells of libraries, until user space lets it go on. */
@@ -193,6 +216,15 @@ struct block {
 	u16 called; /* function | family << 8 */
 };
 
+/* What tells the program's own mappings from others. */
+struct mapping_code {
+	u64 break_at; /* where the C library keeps the end of the heap; 0: not known */
+	u32 ranges;
+	u32 unused;
+	struct code_range threads; /* the function that makes threads */
+	struct code_range inner[CODE_RANGES]; /* of allocators: what they map is theirs */
+};
+
 /* A call of an allocator function between its entry and its return, one a thread. */
 struct in_flight {
 	u64 sp;      /* at the entry */
@@ -204,7 +236,13 @@ struct in_flight {
 	u32 cookie;  /* its low half */
 	u16 pending;  /* the return has not come yet */
 	u16 took_old; /* `old` was tracked, and waits here for the result */
-	struct block old;
+	union {
+		struct block old;
+		struct { /* of the family mmap, where `size` and `pointer` are those of the mapping */
+			u64 old_length;
+			u64 counted;
+		} mapping;
+	};
 	u64 freed;   /* of the free that this thread has called last, where files are layered */
 	u64 free_sp; /* at its entry */
 	u64 free_at; /* its function */
@@ -232,7 +270,7 @@ struct event {
 		    * thread or process */
 	u32 called; /* EVENT_STACK: function | family << 8; EVENT_FORK: flags of clone;
 		     * EVENT_THREAD_EXIT: with EXIT_TOLD, or 0; EVENT_EXEC, EVENT_LOADED: is it held? */
-	u64 stack;  /* EVENT_STACK: hash of the frames; EVENT_MISS: the ticket; else ktime */
+	u64 stack;  /* EVENT_STACK, EVENT_MAPPING: hash of the frames; EVENT_MISS: the ticket; else ktime */
 };
 
 #define SLICE_BYTES 8192u
@@ -254,6 +292,14 @@ struct miss {
 	u64 pc, sp, fp; /* the frame without a rule: registers in it */
 	struct replaced replaced[MOST_PENDING]; /* the innermost ones; the rest 0 */
 	u8 slice[SLICE_BYTES]; /* the stack from sp on */
+};
+
+/* EVENT_MAPPING: `stack` of the event is that of what is taken, `count` the thread. */
+struct mapping_event {
+	struct event event;
+	u64 address, length;
+	u64 old, old_length;
+	u64 moment; /* ktime of the call */
 };
 
 /* What a record of `calls` tells of. A resize is two: when it begins, for its old address may be given to

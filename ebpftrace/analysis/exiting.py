@@ -21,7 +21,8 @@ class Replaced(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AtExit:
-    """`picture` is of the last program alone. `before`: those that it has replaced, the first first.
+    """`picture` is of the heap of the last program alone. `mapped` are the sites by which it had mapped
+    memory for itself: nobody calls it a leak that these go with the process. `before`: those that it has replaced, the first first.
 
     `too_much`: what it held, but for what is suppressed, is more than the threshold. `from_start`: it
     was watched from its first allocation on.
@@ -33,6 +34,7 @@ class AtExit:
     suppressed: Suppressed
     threshold: int
     from_start: bool = True
+    mapped: tuple[Site, ...] = ()
 
     @property
     def held(self) -> Counts:
@@ -63,8 +65,8 @@ def at_exit(
     """Of a final picture with one process in it, as one or more programs one after the other."""
     last = picture.targets[-1]
     sites = _of(picture, last)
-    totals = counts_of(sites) if picture.targets[1:] else picture.totals
-    alone = replace(picture, targets=(last,), sites=sites, totals=totals)
+    totals = counts_of(sites) if picture.targets[1:] else picture.heap
+    alone = replace(picture, targets=(last,), sites=sites, totals=totals, mapped=None)
     return AtExit(
         alone,
         last,
@@ -72,8 +74,17 @@ def at_exit(
         suppressed(sites, selection.hidden(alone)),
         threshold,
         from_start,
+        _mapped_by(picture, last),
     )
 
 
 def _of(picture: Picture, target: Target) -> tuple[Site, ...]:
-    return tuple(site for site in picture.sites if site.at.slot == target.slot)
+    return tuple(
+        site for site in picture.sites if site.at.slot == target.slot and site.at.family != "mmap"
+    )
+
+
+def _mapped_by(picture: Picture, target: Target) -> tuple[Site, ...]:
+    return tuple(
+        site for site in picture.sites if site.at.slot == target.slot and site.at.family == "mmap"
+    )

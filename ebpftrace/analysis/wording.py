@@ -109,7 +109,15 @@ def tracked(picture: Picture) -> str:
     """What is outstanding, and how it grows."""
     totals = picture.totals
     grown = totals.allocated_bytes - totals.freed_bytes
-    return f"{held(totals)}, {signed(grown)} since attach, {rate(picture.growth)}"
+    said = f"{held(totals)}, {signed(grown)} since attach, {rate(picture.growth)}"
+    if picture.mapped is None or not picture.mapped.blocks:
+        return said
+    return f"{said}; {format_bytes(picture.mapped.bytes)} of it in {mappings(picture.mapped)}"
+
+
+def mappings(counts: Counts) -> str:
+    """`3 mappings`: what is held of the family mmap."""
+    return many(counts.blocks, "mapping")
 
 
 def held(counts: Counts) -> str:

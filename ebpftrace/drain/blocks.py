@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import compress, repeat
 
+from ebpftrace.drain.mappings import Mappings
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.space import Space, number_in
 from ebpftrace.kernel.layout import ADDRESS_BITS, BLOCK
@@ -34,11 +35,14 @@ class BlockMap:
     Blocks of a target that has ended stay for some seconds, see `drain.sweep`.
     """
 
-    def __init__(self, tracer: Tracer, book: SiteBook, spaces: Mapping[int, Space]) -> None:
-        """`spaces` by slot."""
+    def __init__(
+        self, tracer: Tracer, book: SiteBook, spaces: Mapping[int, Space], mappings: Mappings
+    ) -> None:
+        """`spaces` by slot; `mappings`: of the family mmap, whose blocks are not in the map."""
         self._tracer = tracer
         self._book = book
         self._spaces = spaces
+        self._mappings = mappings
 
     def of_site(self, site: Site, last: int) -> SiteBlocks | None:
         """Those of one site now; None where its slot is another program's by now."""
@@ -46,7 +50,10 @@ class BlockMap:
             return None
         slot, stack = site.at.slot, site.at.stack
         stacks = self._book.counted_as(slot, stack)
-        return read_blocks(self._tracer.blocks, slot, stacks, time.monotonic_ns(), last)
+        now = time.monotonic_ns()
+        if site.at.family == "mmap":
+            return _mapped_blocks(self._mappings, slot, stacks, now, last)
+        return read_blocks(self._tracer.blocks, slot, stacks, now, last)
 
     def columns(self, picture: Picture) -> Iterator[BlockColumns]:
         """All of them, each with the index of its site in `picture`."""
@@ -58,12 +65,39 @@ class BlockMap:
             if owner in rows.get(slot, ()):
                 # A part that was found after the picture is a site of its own there.
                 rows[slot].setdefault(part, rows[slot][owner])
-        return block_columns(self._tracer.blocks, rows, self._tracer.start_ns)
+        start_ns = self._tracer.start_ns
+        yield from block_columns(self._tracer.blocks, rows, start_ns)
+        yield from _mapped_columns(self._mappings, rows, start_ns)
 
     def _is_there(self, site: Site) -> bool:
         """Slots are used again, numbers are not."""
         space = self._spaces.get(site.at.slot)
         return space is not None and number_in(site.at.id) == space.number
+
+
+def _mapped_blocks(
+    mappings: Mappings, slot: Slot, stacks: Collection[StackId], now_ns: int, last: int
+) -> SiteBlocks:
+    """As `read_blocks`, of mappings: what was cut is a block a piece."""
+    tally = Tally(last)
+    held = list(mappings.pieces(slot, stacks))
+    if held:
+        sizes, births = [one.size for one in held], [one.born_ns for one in held]
+        tally.add([True] * len(held), sizes, births, lambda n: (held[n].address, held[n].thread))
+    return tally.result(now_ns)
+
+
+def _mapped_columns(mappings: Mappings, rows: Rows, start_ns: int) -> Iterator[BlockColumns]:
+    for slot in mappings.slots():
+        held, known = list(mappings.pieces(slot)), rows.get(slot, {})
+        if held and known:
+            yield BlockColumns(
+                site=[known.get(one.stack, _NO_SITE) for one in held],
+                address=[one.address for one in held],
+                size=[one.size for one in held],
+                born_ns=[one.born_ns - start_ns for one in held],
+                thread=[one.thread for one in held],
+            )
 
 
 def read_blocks(

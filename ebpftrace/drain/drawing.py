@@ -9,7 +9,7 @@ from ebpftrace.drain.space import Space, site_id
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import CallSite, Counts, Site
-from ebpftrace.probes.families import FAMILY_NAMES, FUNCTIONS
+from ebpftrace.probes.numbers import ALL_FAMILIES, ALL_FUNCTIONS
 from ebpftrace.unwind.rules import End
 
 MARK_SECONDS = 5.0
@@ -88,8 +88,8 @@ class Drawing:
             slot=counters.slot,
             stack=counters.stack,
             pid=space.pid,
-            family=FAMILY_NAMES[stack.called >> 8] if stack else None,
-            allocator=FUNCTIONS[stack.called & 0xFF].name if stack else None,
+            family=ALL_FAMILIES[stack.called >> 8] if stack else None,
+            allocator=ALL_FUNCTIONS[stack.called & 0xFF].name if stack else None,
             complete=stack is not None and stack.complete,
             guessed=stack.guessed if stack is not None else None,
             frames=frames,

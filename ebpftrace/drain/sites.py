@@ -231,6 +231,18 @@ class SiteBook:
                 self._empty.add(cohort)
         self._totals = (t0, t1, t2, t3, t4, t5)
 
+    def add(self, slot: Slot, stack: StackId, epoch: int, change: Sums) -> None:
+        """Count what is not in the kernel's cohorts: so much more under `stack`, of births in `epoch`."""
+        self.settle()
+        site = self._site(slot, self._owner(slot, stack))
+        s0, s1, s2, s3, s4, s5 = site.sums
+        c0, c1, c2, c3, c4, c5 = change
+        site.sums = (s0 + c0, s1 + c1, s2 + c2, s3 + c3, s4 + c4, s5 + c5)
+        t0, t1, t2, t3, t4, t5 = self._totals
+        self._totals = (t0 + c0, t1 + c1, t2 + c2, t3 + c3, t4 + c4, t5 + c5)
+        self.unsettled[site] = None
+        site.hold(epoch, c0 + c4 - c2, c1 + c5 - c3, c5, c5)
+
     def _delete_empty(self, before: int) -> None:
         """A closed cohort whose blocks are all freed can never change again: see `open_epoch`."""
         for cohort in [one for one in self._empty if one.epoch < before and one.site.stack]:

@@ -5,7 +5,8 @@ command     as it was given
 pid, comm, exe, allocators   of the last program that the process ran
 ended       exited; null: it still runs; exec, lost: it was not watched to its end
 ended_by    `status 0`, `SIGSEGV`, or null
-counts      of that program: blocks, bytes, allocated_*, freed_*, adopted_*
+counts      of the heap of that program: blocks, bytes, allocated_*, freed_*, adopted_*
+mapped      the same of what it had mapped for itself
 suppressed  as in `ebpftrace.picture/1`
 threshold_bytes, too_much    more than the threshold, but for what is suppressed?
 before      programs that were replaced by exec: pid, comm, exe, counts
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ebpftrace.analysis.exiting import AtExit
+from ebpftrace.analysis.summing import counts_of
 from ebpftrace.export import jsonl
 from ebpftrace.model.picture import Target
 
@@ -32,6 +34,7 @@ def as_object(found: AtExit, command: Sequence[str], children: int) -> dict[str,
         "ended": found.target.ended,
         "ended_by": found.target.ended_by,
         "counts": jsonl.counts_object(found.held),
+        "mapped": jsonl.counts_object(counts_of(found.mapped)),
         "suppressed": jsonl.suppressed_object(found.suppressed),
         "threshold_bytes": found.threshold,
         "too_much": found.too_much,

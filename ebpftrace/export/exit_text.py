@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.exiting import AtExit, Replaced
 from ebpftrace.analysis.selection import Selection, select
+from ebpftrace.analysis.summing import counts_of
 from ebpftrace.export.text import head, losses, stack
 from ebpftrace.model.picture import Counts, Site
 from ebpftrace.units import format_bytes, format_count
@@ -18,6 +19,9 @@ def lines(found: AtExit, selection: Selection, children: int) -> Iterator[str]:
     yield f"  {'in use at exit' if found.known else 'in use        '}  {_exactly(held)}"
     yield f"  allocated       {_amount(held.allocated_blocks, held.allocated_bytes)}"
     yield f"  freed           {_amount(held.freed_blocks, held.freed_bytes)}"
+    if mapped := counts_of(found.mapped).blocks:
+        size = format_count(counts_of(found.mapped).bytes)
+        yield f"  mapped          {size} bytes in {wording.many(mapped, 'mapping')}, which are not among these"
     if found.suppressed.sites:
         yield f"  suppressed      {wording.suppressed(found.suppressed)}"
     for one in found.before:

@@ -78,6 +78,7 @@ def _head(picture: Picture) -> dict[str, Any]:
         "filters": list(picture.filters),
         "targets": [_target(target) for target in picture.targets],
         "totals": counts_object(picture.totals),
+        "mapped": None if picture.mapped is None else counts_object(picture.mapped),
         "growth_bytes_per_s": _rounded(picture.growth, 1),
     }
 

@@ -14,6 +14,7 @@ from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import layout
 from ebpftrace.kernel.syscalls import ATTACH_TYPE_UPROBE_MULTI, ATTACH_TYPE_UPROBE_SESSION
 from ebpftrace.model.ids import FileOffset, Slot
+from ebpftrace.probes.mappings import MMAP
 from ebpftrace.probes.plan import Kind, Probe
 
 Backend = Literal["session", "multi", "perf"]
@@ -106,6 +107,7 @@ def _cookie(probe: Probe, slot: Slot, second: bool) -> int:
         second=second,
         by_exits=probe.by_exits,
         yields=function.yields and probe.by_exits,
+        mapping=probe.family is MMAP,
     )
     if leaves:
         return low | layout.exit_cookie(

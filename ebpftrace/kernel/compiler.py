@@ -43,6 +43,8 @@ MAPS = (
     "rules",
     "more_rules",
     "reported",
+    "mapping_codes",
+    "thread_stacks",
     "watched",
     "events",
     "misses",

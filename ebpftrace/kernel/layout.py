@@ -2,6 +2,7 @@
 
 import ctypes
 import struct
+from enum import IntEnum
 
 from ebpftrace.model.losses import LOSSES
 
@@ -14,8 +15,10 @@ ROLES = {"birth": 1, "resize": 2, "death": 3, "exit": 4}
 NO_REGISTER = 31
 CONTROL_ARMED, CONTROL_COUNTING, CONTROL_LEARNING = 1, 2, 4
 EXIT_CODE, EXIT_TOLD, EXIT_OOM = 0xFFFF, 0x10000, 0x20000
-COOKIE_BY_EXITS, COOKIE_YIELDS, COOKIE_ZERO_FREES = 0x2000, 0x4000, 0x40000000
+COOKIE_BY_EXITS, COOKIE_YIELDS = 0x2000, 0x4000
+COOKIE_ZERO_FREES, COOKIE_MAPPING = 0x40000000, 0x80000000
 EVENT_STACK, EVENT_MISS, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK, EVENT_LOADED = range(1, 7)
+EVENT_MAPPING = 7
 WATCH_HELD = 0x80000000
 MISS_COUNTED, MISS_HELD = 1, 2
 SLICE_BYTES, SHORT_SLICE_BYTES = 8192, 2048
@@ -27,6 +30,7 @@ _NAMES = [loss.name for loss in LOSSES]
 PROBE_MISSED, SHARED_VM_CHILD, TRACE_FULL = map(
     _NAMES.index, ("probe_missed", "shared_vm_child", "trace_full")
 )
+MISSED_UNMAP, UNMATCHED_UNMAP = map(_NAMES.index, ("missed_unmap", "unmatched_unmap"))
 
 
 class ReturnOffsets(ctypes.Structure):
@@ -88,6 +92,18 @@ class SlotState(ctypes.Structure):
         ("second", u32),
         ("layered", u32),
         ("code", CodeRange * CODE_RANGES),
+    )
+
+
+class MappingCode(ctypes.Structure):
+    """`struct mapping_code`."""
+
+    _fields_ = (
+        ("break_at", u64),
+        ("ranges", u32),
+        ("unused", u32),
+        ("threads", CodeRange),
+        ("inner", CodeRange * CODE_RANGES),
     )
 
 
@@ -163,6 +179,29 @@ class Event(ctypes.Structure):
     )
 
 
+class MappingEvent(ctypes.Structure):
+    """`struct mapping_event`; `end` of the event is a `MappingStep`."""
+
+    _fields_ = (
+        ("event", Event),
+        ("address", u64),
+        ("length", u64),
+        ("old", u64),
+        ("old_length", u64),
+        ("moment", u64),
+    )
+
+
+class MappingStep(IntEnum):
+    """`enum mapping_step`."""
+
+    TAKEN = 1
+    COVERED = 2
+    GIVEN_UP = 3
+    GONE = 4
+    KEPT = 5
+
+
 class Replaced(ctypes.Structure):
     """`struct replaced`."""
 
@@ -205,6 +244,7 @@ BLOCK_KEY = struct.Struct("<Q")
 BLOCK = struct.Struct("<QQQIHH")
 EVENT = struct.Struct("<HBBIIIQ")
 CALL = struct.Struct("<QQQQIHBx")
+MAPPING = struct.Struct("<HBBIIIQ5Q")
 MISS = struct.Struct("<HBBIIIQQQQQ8Q")
 """Up to the slice."""
 
@@ -219,10 +259,12 @@ def cookie(
     second: bool = False,
     by_exits: bool = False,
     yields: bool = False,
+    mapping: bool = False,
 ) -> int:
     """The low half of a probe's attach cookie: slot, role, 8 bits of function, 6 of family, flags.
 
     `second`: of two attachments that follow each other, the one that counts while the slot says so.
+    `mapping`: of the family mmap, whose functions are known by their numbers.
     """
     return (
         slot
@@ -233,6 +275,7 @@ def cookie(
         | function << 16
         | family << 24
         | (COOKIE_ZERO_FREES if zero_frees else 0)
+        | (COOKIE_MAPPING if mapping else 0)
     )
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ebpftrace.probes.families import FUNCTIONS
 from ebpftrace.probes.functions import Role
+from ebpftrace.probes.numbers import ALL_FUNCTIONS
 from ebpftrace.probes.plan import Probe
 
 STACK_DEPTH = 10
@@ -44,8 +44,9 @@ class Prices:
         """
         total = 0.0
         for number, (entries, returns) in hits.items():
-            role = FUNCTIONS[number].role
-            followed = entries if role == "death" else returns
+            function = ALL_FUNCTIONS[number]
+            role = function.role
+            followed = returns if function.returns else entries
             total += followed * self.of_role(role)
             total += max(entries - followed, 0) * self.nested_ns
             total += entries * self.stepped_ns if number in stepped else 0.0

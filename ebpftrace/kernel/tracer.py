@@ -22,7 +22,9 @@ from ebpftrace.kernel.sizes import MapSizes
 from ebpftrace.kernel.tables import Counters, Table, charged_bytes
 from ebpftrace.kernel.worker import Worker
 from ebpftrace.model.ids import Address, Pid, Slot, Tid
+from ebpftrace.probes.mappings import Whose
 from ebpftrace.probes.plan import Probe
+from ebpftrace.probes.ranges import merge
 from ebpftrace.target.loader import Loader
 
 _RAW_TRACEPOINTS = {
@@ -59,6 +61,7 @@ class Tracer:
         table = self._programs.map
         self._control = Table(table("control"), 4, ctypes.sizeof(layout.Control))
         self._slots = Table(table("slots"), 4, ctypes.sizeof(layout.SlotState))
+        self._mapping_codes = Table(table("mapping_codes"), 4, ctypes.sizeof(layout.MappingCode))
         self._watched = Table(table("watched"), 4, 4)
         self.blocks = Table(table("blocks"), layout.BLOCK_KEY.size, layout.BLOCK.size)
         self.cohorts = Table(table("cohorts"), layout.COHORT_KEY.size, layout.COHORT.size)
@@ -185,6 +188,23 @@ class Tracer:
             state.ranges = index + 1
         self._store_slot(slot)
 
+    def tell_mappings(
+        self, slot: Slot, whose: Whose, allocators: Iterable[tuple[Address, Address]]
+    ) -> None:
+        """From when its probes count, tell what the program in `slot` maps for itself.
+
+        `allocators`: their code, as mapped: what that maps is its own.
+        """
+        code = layout.MappingCode(break_at=whose.break_at or 0)
+        for index, (start, end) in enumerate(
+            merge([*whose.inner, *allocators], layout.CODE_RANGES)
+        ):
+            code.inner[index] = layout.CodeRange(start, end)
+            code.ranges = index + 1
+        if whose.threads is not None:
+            code.threads = layout.CodeRange(*whose.threads)
+        self._mapping_codes.update(struct.pack("<I", slot), bytes(code))
+
     def count_by(self, slot: Slot, attachment: Attachment) -> None:
         """From now on the probes of `attachment` count for `slot`, and no others, by one store.
 
@@ -199,6 +219,7 @@ class Tracer:
         """Stop counting for `slot`, whatever probes still point to it."""
         self._states[slot] = layout.SlotState()
         self._store_slot(slot)
+        self._mapping_codes.delete(struct.pack("<I", slot))
 
     def _store_slot(self, slot: Slot) -> None:
         self._slots.update(struct.pack("<I", slot), bytes(self._states[slot]))

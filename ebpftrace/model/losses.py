@@ -63,6 +63,17 @@ LOSSES: tuple[Loss, ...] = (
         "calls missing in the trace log: they came faster than it is written; log fewer with "
         "--min-size",
     ),
+    Loss("mapping_lost", "calls of mmap and munmap not seen: the ring buffer was full"),
+    Loss(
+        "missed_unmap",
+        "mappings that were unmapped unseen, by other means than the C library's functions",
+        fault=False,
+    ),
+    Loss(
+        "unmatched_unmap",
+        "unmapped ranges from before the attach, or of a kind that is not counted",
+        fault=False,
+    ),
 )
 
 # Not detected by this version: null in JSON, never 0.

@@ -39,6 +39,10 @@ class Counts(NamedTuple):
         """Outstanding bytes."""
         return self.allocated_bytes + self.adopted_bytes - self.freed_bytes
 
+    def without(self, others: "Counts") -> "Counts":
+        """What is left without the `others`, which are part of it."""
+        return Counts(*(one - other for one, other in zip(self, others, strict=True)))
+
 
 class CallSite(NamedTuple):
     """Where allocations come from: a stack, the allocator function it ended in, an address space.
@@ -163,6 +167,9 @@ class Cost:
 class Picture:
     """Everything known at one moment. `filters` are the kernel-side ones, in words.
 
+    `mapped` is the part of the totals that the program has mapped for itself (family mmap); None where
+    that was not watched.
+
     From one picture to the next, sites keep their order and new ones come last. One that became part
     of another is left out.
     """
@@ -180,6 +187,12 @@ class Picture:
     filters: tuple[str, ...] = ()
     stack_depth: int = 127
     naming: Naming = _NOTHING_NAMED
+    mapped: Counts | None = None
+
+    @property
+    def heap(self) -> Counts:
+        """The totals without mappings: what allocators gave."""
+        return self.totals if self.mapped is None else self.totals.without(self.mapped)
 
     @property
     def stacks(self) -> Stacks:

@@ -127,7 +127,7 @@ def _found(
         for name in sorted({symbol.name for symbol in own} - there)
     ]
     notes = undecided[:]
-    definitions = tuple(_definitions(image, names, family, code))
+    definitions = tuple(definitions_of(image, names, family, code))
     if len(definitions) > MOST_DEFINITIONS:
         notes.append(
             f"{module.name} defines {len(definitions)} allocator functions; only the first "
@@ -161,8 +161,8 @@ def _code(symbols: list[Symbol], chosen: Chosen) -> Iterator[Symbol]:
             yield symbol._replace(value=place[0], size=place[1])
 
 
-def _definitions(
-    image: ElfImage, names: CodeNames, family: Family, symbols: list[Symbol]
+def definitions_of(
+    image: ElfImage, names: CodeNames, family: Family, symbols: Sequence[Symbol]
 ) -> Iterator[Definition]:
     """One definition for each place; functions that share one are the first's of the family."""
     seen: set[ImageAddress] = set()

@@ -70,6 +70,11 @@ class Function:
     def arguments(self) -> tuple[int, ...]:
         return self.shape.arguments
 
+    @property
+    def returns(self) -> bool:
+        """Does its return matter?"""
+        return self.role != "death"
+
 
 # Where two functions share their code (glibc's aligned_alloc and memalign do), the first one in
 # this order gives the site its name; the plan shows both.

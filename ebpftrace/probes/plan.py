@@ -12,7 +12,7 @@ from typing import Literal
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.model.ids import FileOffset, ImageAddress
-from ebpftrace.probes import exceptions, go, patched
+from ebpftrace.probes import exceptions, go, mappings, patched
 from ebpftrace.probes.code import Part, parts_of, ranges
 from ebpftrace.probes.decode import MOST_CODE, Choice, Cost, choose
 from ebpftrace.probes.definitions import Definition, Found, find, lacking, unseen
@@ -32,6 +32,7 @@ Kind = Literal["entry", "return", "exit"]
 _ATTACH_ORDER = {"death": 0, "resize": 1, "birth": 2}
 EXIT_REASON = "an exception may pass it, so its exits are probed and not its return"
 _PADDING = b"\x00\x90\xcc"
+_NOBODYS = mappings.Whose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,10 @@ class Probe:
 class Plan:
     """What to attach, in this order; `notes` are sentences for the user about what is left out.
 
-    `families`: names, each once. `code`: the allocators' own, by which a free that is called from
-    inside an allocator is told from the program's. `refusals`: which of the notes say that a probe
-    could hurt the program; `undecided`: which may be true no longer in a moment.
+    `families`: names of allocators, each once. `code`: the allocators' own, by which a free that is
+    called from inside an allocator is told from the program's. `refusals`: which of the notes say that a
+    probe could hurt the program; `undecided`: which may be true no longer in a moment. `whose`: by what
+    mappings are told apart, but for that code.
     """
 
     probes: tuple[Probe, ...]
@@ -81,6 +83,7 @@ class Plan:
     code: tuple[Part, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     undecided: tuple[str, ...] = ()
+    whose: mappings.Whose = _NOBODYS
 
     def code_ranges(self, loaded: Collection[Module] | None = None) -> tuple[Range, ...]:
         """Where it is, [start, end), in modules that are `loaded`; at most 32, ascending.
@@ -97,7 +100,11 @@ class Plan:
     @property
     def layered(self) -> bool:
         """May a function that frees do it by another one: of another file, or one like operator delete?"""
-        deaths = [probe for probe in self.probes if probe.function.role == "death"]
+        deaths = [
+            probe
+            for probe in self.probes
+            if probe.function.role == "death" and probe.family is not mappings.MMAP
+        ]
         several = len({id(probe.module) for probe in deaths}) > 1
         return several or any(probe.function.yields for probe in deaths)
 
@@ -111,6 +118,7 @@ class Plan:
             tuple(part for part in self.code if part not in before.code),
             tuple(each for each in self.refusals if each not in before.refusals),
             self.undecided,
+            self.whose,
         )
 
     def extended(self, new: "Plan") -> "Plan":
@@ -123,6 +131,7 @@ class Plan:
             (*self.code, *new.code),
             (*self.refusals, *new.refusals),
             new.undecided,
+            self.whose,
         )
 
 
@@ -146,27 +155,36 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
             if _is_the_program(module, process)
         }
         found, refusals = _harmless(modules, names, text)
-        for each in found:
+        of_mappings = mappings.find(modules, found, names)
+        whose = mappings.whose(of_mappings)
+        for each in (*found, *of_mappings):
             placed = {d: _choose(each, d) for d in each.definitions}
             kept, patches = patched.refuse(each, placed, text)
             leaving, from_throws = exceptions.leaving(kept, _entries(kept, placed), text)
             kept = replace(kept, definitions=tuple(leaving))
             refusals += (*patches, *from_throws)
-            notes += (*kept.notes, *lacking(kept, found), *unseen(kept, modules))
-            undecided += kept.undecided
             for definition, exits in leaving.items():
                 probes += _probes(kept, definition, placed[definition], exits)
-            code += parts_of(kept, process)
+            if each in found:
+                notes += (*kept.notes, *lacking(kept, found), *unseen(kept, modules))
+                undecided += kept.undecided
+                code += parts_of(kept, process)
         if text.why and probes:
             why = f"The code in memory was not compared with the files: {text.why}."
             refusals.append(Refusal("patched code", why))
     notes += [refusal.sentence for refusal in refusals]
-    if not probes:
+    if all(probe.family is mappings.MMAP for probe in probes):
         raise CannotAttach(_why_none(process, modules, refusals, notes))
-    families = tuple(dict.fromkeys(probe.family.name for probe in probes))
+    families = tuple(dict.fromkeys(p.family.name for p in probes if p.family is not mappings.MMAP))
     probes.sort(key=_turn)
     return Plan(
-        tuple(probes), families, tuple(notes), tuple(code), tuple(refusals), tuple(undecided)
+        tuple(probes),
+        families,
+        tuple(notes),
+        tuple(code),
+        tuple(refusals),
+        tuple(undecided),
+        whose,
     )
 
 
@@ -231,7 +249,7 @@ def _probes(
                 reason=EXIT_REASON,
                 leaves=place,
             )
-    if exits is None and definition.function.role != "death":
+    if exits is None and definition.function.returns:
         yield replace(entry, kind="return")
     yield entry
 

@@ -11,6 +11,7 @@ from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
 from ebpftrace.model.picture import Naming, Picture, Target
 from ebpftrace.session.cost import CostMeter
+from ebpftrace.session.mapped import MappedMemory
 from ebpftrace.session.memory import Trimming
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.unwinding import Unwinding
@@ -34,6 +35,8 @@ class Assembly:
         upkeep: Upkeep,
         cost: CostMeter,
         lines: Lines | None,
+        *,
+        mapped: MappedMemory,
     ) -> None:
         self._tracer = tracer
         self._options = options
@@ -41,6 +44,7 @@ class Assembly:
         self._stacks = stacks
         self._drawing = drawing
         self._unwinding = unwinding
+        self._mapped = mapped
         self._upkeep = upkeep
         self._cost = cost
         self._lines = lines
@@ -51,6 +55,7 @@ class Assembly:
     ) -> Picture:
         """`since`: seconds since the attach; `losses`: the kernel's, in the order of LOSSES."""
         totals = self._book.totals()
+        heap = totals.without(self._mapped.intervals.counts())
         sites = self._drawing.draw(since, idle=not self._naming().pending)
         if final and self._lines is not None:
             # Of sites that came since the picture before, that has asked for lines only now.
@@ -63,10 +68,11 @@ class Assembly:
             since_attach_s=since,
             targets=targets,
             totals=totals,
+            mapped=self._mapped.intervals.counts(),
             growth=self._drawing.growth(totals, since),
             sites=sites,
             losses=self._losses(losses),
-            cost=self._cost.read(totals, len(self._book), len(self._stacks)),
+            cost=self._cost.read(heap, len(self._book), len(self._stacks)),
             final=final,
             filters=self._options.filters(),
             stack_depth=self._tracer.stack_depth,
@@ -78,6 +84,7 @@ class Assembly:
 
     def _losses(self, losses: list[int | None]) -> Losses:
         self._unwinding.correct(losses)
+        self._mapped.correct(losses)
         if blind := self._upkeep.blind_hits:
             losses[layout.PROBE_MISSED] = (losses[layout.PROBE_MISSED] or 0) + blind
         losses[layout.SHARED_VM_CHILD] = self._upkeep.shared_children

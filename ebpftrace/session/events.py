@@ -28,16 +28,17 @@ class Program(NamedTuple):
 
 
 class Told(NamedTuple):
-    """`stacks` and `misses` as they came. `lives` are without those of slots after their exec."""
+    """`stacks`, `misses` and `mappings` as they came. `lives` are without those of slots after their exec."""
 
     stacks: list[bytes]
     misses: list[bytes]
     lives: list[Life]
     programs: list[Program]
+    mappings: list[bytes]
 
     @classmethod
     def of(cls, events: Iterable[bytes]) -> "Told":
-        told = cls([], [], [], [])
+        told = cls([], [], [], [], [])
         gone: set[int] = set()
         for event in events:
             kind, _, _, slot, count, called, moment = layout.EVENT.unpack_from(event)
@@ -45,6 +46,8 @@ class Told(NamedTuple):
                 told.stacks.append(event)
             elif kind == layout.EVENT_MISS:
                 told.misses.append(event)
+            elif kind == layout.EVENT_MAPPING:
+                told.mappings.append(event)
             elif kind in _PROGRAM:
                 if kind == layout.EVENT_EXEC:
                     gone.add(slot)

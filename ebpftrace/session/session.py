@@ -32,6 +32,7 @@ from ebpftrace.session.events import Life, Program, Told
 from ebpftrace.session.facts import Facts
 from ebpftrace.session.following import Following
 from ebpftrace.session.libraries import Libraries
+from ebpftrace.session.mapped import MappedMemory
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.planning import plan_all
 from ebpftrace.session.preparation import Preparation
@@ -70,8 +71,9 @@ class Session:
         spaces = self._roster.spaces
         self._stacks = StackBook()
         self._drawing = Drawing(self._book, self._stacks, spaces)
+        self._mapped = MappedMemory(tracer, self._book, self._roster)
         self._unwinding = Unwinding(tracer, self._book, self._stacks, spaces)
-        self._blocks = BlockMap(tracer, self._book, spaces)
+        self._blocks = BlockMap(tracer, self._book, spaces, self._mapped.intervals)
         self._facts = Facts(
             self._since_attach, always=options.facts, environment=options.environment
         )
@@ -90,6 +92,7 @@ class Session:
             self._upkeep,
             self._cost,
             self._lines,
+            mapped=self._mapped,
         )
         self._libraries = Libraries(tracer, self._cost.also)
         self._following = Following(self._attach_to)
@@ -254,6 +257,7 @@ class Session:
         if self._options.dwarf:
             self._sources.add(number, traced.tree())
         self._unwinding.begin(traced)
+        self._mapped.begin(traced)
         self._facts.add(traced)
         self._libraries.begin(traced)
 
@@ -265,6 +269,7 @@ class Session:
         told = Told.of(events)
         for stack in told.stacks:
             self._unwinding.on_stack(stack)
+        self._mapped.on_events(told.mappings)
         for life in told.lives:
             self._on_life(life)
         if told.misses:
@@ -348,6 +353,7 @@ class Session:
         self._libraries.end(traced.slot)
         self._roster.end(traced, how)
         self._unwinding.end(traced.slot)
+        self._mapped.end(traced.slot)
 
     def _since_attach(self) -> float:
         return (time.monotonic_ns() - self._tracer.start_ns) / 1e9
@@ -377,6 +383,7 @@ class Session:
         self._on_events(self._tracer.poll_events(0))
         self._unwinding.on_idle()
         self._unwinding.look(self._since_attach(), final=final)
+        self._mapped.look()
         if not final:
             self._roster.sweep()
         targets = tuple(traced.as_target() for traced in self._roster.traced)

@@ -70,6 +70,7 @@ class Traced:
         """Place the probes, all or none, and let them count. CannotAttach, TargetGone."""
         self.slot = slot
         tracer.prepare_slot(slot, self._code(), layered=self.plan.layered)
+        self._tell_mappings(tracer)
         made = self._place(tracer, self._fitting(tracer.backend), second=False)
         try:
             self.process.check()  # the pid was ours the whole time
@@ -84,6 +85,9 @@ class Traced:
         # One that is held is watched from its first allocation on.
         loaded = self.space.loaded
         return self.plan.libraries(loaded) if self._held else self.plan.code_ranges(loaded)
+
+    def _tell_mappings(self, tracer: Tracer) -> None:
+        tracer.tell_mappings(self.slot, self.plan.whose, self.plan.libraries(self.space.loaded))
 
     def extend(self, tracer: Tracer, modules: Sequence[Module]) -> tuple[Probe, ...]:
         """Place probes in `modules`, mapped since the plan was made, beside those that are there.
@@ -114,6 +118,7 @@ class Traced:
         """Libraries have come or gone: allocator code is elsewhere."""
         if self.ended is None and self.slot:
             tracer.code_is_at(self.slot, self._code(), layered=self.plan.layered)
+            self._tell_mappings(tracer)
 
     def grows_from_here(self) -> None:
         """Once allocations count: what came while the probes were made and placed is no growth of theirs."""

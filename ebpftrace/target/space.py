@@ -5,6 +5,7 @@ no longer what it was. Leaves what is in the code to `symbols` and `unwind`.
 """
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -61,6 +62,7 @@ class AddressSpace:
         self._listeners: list[Callable[[Changes], None]] = []
         self._generation = 0
         self._read_at = float("-inf")
+        self._mapped_at: float | None = None
         self._took = 0.0
         self._frozen = False
 
@@ -83,6 +85,17 @@ class AddressSpace:
     def mappings(self) -> Sequence[Mapping]:
         """All mappings, ascending, as last read; before the first reading here those of modules."""
         return self._mappings
+
+    @property
+    def mapped_at(self) -> float | None:
+        """When that reading of all mappings began, by the clock; None before the first."""
+        return self._mapped_at
+
+    def mapping_at(self, address: Address) -> Mapping | None:
+        """What lies there, of `mappings`."""
+        at = bisect_right(self._mappings, address, key=lambda mapping: mapping.start) - 1
+        found = self._mappings[at] if at >= 0 else None
+        return found if found is not None and address < found.end else None
 
     def listen(self, listener: Callable[[Changes], None]) -> None:
         """Call `listener` after each reading by which code changed, whoever asked for it."""
@@ -174,7 +187,7 @@ class AddressSpace:
         self._modules.update((module.key, module) for module in opened)
         self._loaded = opened
         self._layout = self._layout.after(maps)
-        self._mappings = maps
+        self._mappings, self._mapped_at = maps, began
         self._took = self._clock() - began
         code = [mapping for mapping in maps if mapping.executable]
         if code == self._code:

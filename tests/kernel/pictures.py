@@ -96,23 +96,33 @@ class Picture:
     def time(self) -> datetime:
         return datetime.fromisoformat(self.raw["time"].replace("Z", "+00:00"))
 
+    def _heap(self, kind: str) -> tuple[int, int]:
+        """Of the totals, what is no mapping."""
+        totals, mapped = self.raw["totals"], self.raw["mapped"] or {}
+        blocks, size = f"{kind}blocks", f"{kind}bytes"
+        return totals[blocks] - mapped.get(blocks, 0), totals[size] - mapped.get(size, 0)
+
     @property
     def held(self) -> tuple[int, int]:
-        """Outstanding blocks and bytes of everything."""
-        return self.raw["totals"]["blocks"], self.raw["totals"]["bytes"]
+        """Outstanding blocks and bytes of all allocators, without mappings."""
+        return self._heap("")
 
     @property
     def allocated(self) -> tuple[int, int]:
-        totals = self.raw["totals"]
-        return totals["allocated_blocks"], totals["allocated_bytes"]
+        return self._heap("allocated_")
 
     @property
     def freed(self) -> tuple[int, int]:
-        return self.raw["totals"]["freed_blocks"], self.raw["totals"]["freed_bytes"]
+        return self._heap("freed_")
 
     @property
     def adopted(self) -> tuple[int, int]:
-        return self.raw["totals"]["adopted_blocks"], self.raw["totals"]["adopted_bytes"]
+        return self._heap("adopted_")
+
+    @property
+    def mapped(self) -> tuple[int, int]:
+        """Mappings that the program has made for itself, and their bytes."""
+        return self.raw["mapped"]["blocks"], self.raw["mapped"]["bytes"]
 
     def loss(self, name: str) -> int:
         return self.raw["losses"][name] or 0
@@ -128,7 +138,13 @@ class Picture:
 
     @property
     def sites(self) -> list[Site]:
-        return [Site(raw) for raw in self.raw["sites"]]
+        """Of allocators."""
+        return [Site(raw) for raw in self.raw["sites"] if raw["family"] != "mmap"]
+
+    @property
+    def mappings(self) -> list[Site]:
+        """Of the family mmap."""
+        return [Site(raw) for raw in self.raw["sites"] if raw["family"] == "mmap"]
 
     def sites_in(self, function: str, allocator: str | None = None) -> list[Site]:
         """Sites with `function` on their stack, called for `allocator` where that is given."""

@@ -76,8 +76,8 @@ def test_every_way_of_loading_gives_the_same_exact_totals(
     with Workload("threads", 4, 4000) as target, watching(target, **options) as session:
         target.phases()
         final = session.stop()
-    assert final.totals.allocated_blocks == final.totals.freed_blocks == 16_000
-    assert final.totals.bytes == 0
+    assert final.heap.allocated_blocks == final.heap.freed_blocks == 16_000
+    assert final.heap.bytes == 0
     assert final.losses.faults() == []
 
 

@@ -54,7 +54,7 @@ class Watch:
     @property
     def totals(self) -> Counts:
         assert self.picture is not None
-        return self.picture.totals
+        return self.picture.heap
 
     def lines(self, program: int = 1) -> list[str]:
         return (self.folder / str(program)).read_text().splitlines()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ebpftrace.drain.blocks import BlockMap, block_columns, read_blocks
+from ebpftrace.drain.mappings import Mappings
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.space import Space, site_id
 from ebpftrace.kernel.layout import BLOCK, BLOCK_KEY
@@ -162,7 +163,8 @@ def test_blocks_are_of_the_sites_of_the_picture_whatever_was_joined_since(drawn_
     sites += [site(id=site_id(1, TICKET), stack=TICKET)] if drawn_apart else []
     book.credit(SLOT, TICKET, STACK)
     tracer: Any = SimpleNamespace(blocks=table, start_ns=0)
-    blocks = BlockMap(tracer, book, {SLOT: Space(1, Pid(42), lambda _: ())})
+    mappings = Mappings(book, lambda: 0, lambda *_: False)
+    blocks = BlockMap(tracer, book, {SLOT: Space(1, Pid(42), lambda _: ())}, mappings)
     (part,) = blocks.columns(picture(*sites))
     found = dict(zip(part.address, part.site, strict=True))
     assert found == {0x1000: 0, 0x2000: 1 if drawn_apart else 0}

@@ -38,4 +38,4 @@ def test_what_a_slot_lives_through_after_its_exec_is_another_program_s():
 
 
 def test_kinds_of_none_are_empty():
-    assert Told.of([]) == Told([], [], [], [])
+    assert Told.of([]) == Told([], [], [], [], [])

@@ -56,6 +56,22 @@ def test_a_chain_whose_last_program_never_allocated_holds_nothing():
     assert not found.too_much
 
 
+MAPPED = site("arena", family="mmap", allocator="mmap", counts=counts(2, 8192))
+
+
+def test_what_the_program_has_mapped_for_itself_is_apart_and_nothing_in_use():
+    heap = site(counts=counts(1, 50))
+    found = exited(heap, MAPPED, threshold=60, mapped=MAPPED.counts)
+    assert (found.held.blocks, found.held.bytes) == (1, 50)
+    assert found.picture.sites == (heap,)
+    assert found.mapped == (MAPPED,)
+    assert not found.too_much
+    text = "\n".join(exit_text.lines(found, Selection(), 0))
+    assert "mapped          8 192 bytes in 2 mappings" in text
+    assert "arena" not in text
+    assert exit_json.as_object(found, ["a"], 0)["mapped"]["bytes"] == 8192
+
+
 @pytest.mark.parametrize("threshold, too_much", [(0, True), (99, True), (100, False), (101, False)])
 def test_as_much_as_the_threshold_is_not_too_much(threshold, too_much):
     assert exited(site(counts=counts(1, 100)), threshold=threshold).too_much is too_much
@@ -177,6 +193,7 @@ def test_as_json_it_has_every_key():
         "ended": "exited",
         "ended_by": "status 3",
         "counts": {"blocks": 2, "bytes": 20, "allocated_blocks": 2, "allocated_bytes": 20, **zero},
+        "mapped": {"blocks": 0, "bytes": 0, "allocated_blocks": 0, "allocated_bytes": 0, **zero},
         "suppressed": {**hidden, "by": [{"name": "leak:in_2", **hidden}]},
         "threshold_bytes": 5,
         "too_much": False,

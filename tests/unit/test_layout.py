@@ -9,7 +9,13 @@ import pytest
 from ebpftrace.kernel import layout, sources
 from ebpftrace.model.calls import CallKind
 from ebpftrace.model.losses import LOSSES
+from ebpftrace.probes.mappings import MAPPING_FUNCTIONS, THREAD_STACK
 from ebpftrace.unwind import rules
+
+
+def _c_name(name: str) -> str:
+    return name.upper().replace(" ", "_")
+
 
 STRUCTS: dict[str, type[ctypes.Structure]] = {
     "control": layout.Control,
@@ -24,6 +30,8 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "exit_offsets": layout.ExitOffsets,
     "rule_entry": layout.RuleEntry,
     "replaced": layout.Replaced,
+    "mapping_code": layout.MappingCode,
+    "mapping_event": layout.MappingEvent,
     "miss": layout.Miss,
     "call": layout.Call,
 }
@@ -37,6 +45,10 @@ NUMBERS = {
     "COOKIE_BY_EXITS": layout.COOKIE_BY_EXITS,
     "COOKIE_YIELDS": layout.COOKIE_YIELDS,
     "NO_REGISTER": layout.NO_REGISTER,
+    "COOKIE_MAPPING": layout.COOKIE_MAPPING,
+    "EVENT_MAPPING": layout.EVENT_MAPPING,
+    **{f"MAPPING_{step.name}": step.value for step in layout.MappingStep},
+    **{f"FUNCTION_{_c_name(one.name)}": one.id for one in (*MAPPING_FUNCTIONS, THREAD_STACK)},
     "CONTROL_LEARNING": layout.CONTROL_LEARNING,
     "EVENT_STACK": layout.EVENT_STACK,
     "EVENT_MISS": layout.EVENT_MISS,

@@ -98,7 +98,9 @@ def test_a_picture_of_it_that_is_written_again_reads_the_same(pictures):
     again = json.loads(out.getvalue())
     # Keys that are younger than the recording.
     assert again.pop("suppressed")["sites"] == 0
-    assert again["losses"].pop("trace_full") is None
+    younger = ("trace_full", "mapping_lost", "missed_unmap", "unmatched_unmap")
+    assert [again["losses"].pop(name) for name in younger] == [None] * 4
+    assert again.pop("mapped") is None
     assert [target.pop("ended_by") for target in again["targets"]] == [None]
     for one in (original, again):
         del one["others"]["sites"]  # what was left out is nobody's picture

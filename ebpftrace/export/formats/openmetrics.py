@@ -13,7 +13,7 @@ from ebpftrace.analysis.selection import matches, rank
 from ebpftrace.analysis.summing import counts_of
 from ebpftrace.analysis.wording import caller, leading
 from ebpftrace.export.formats.metric_families import FamilyWriter, Labels, label_set
-from ebpftrace.export.formats.subject import Subject, less, measured
+from ebpftrace.export.formats.subject import Subject, measured
 from ebpftrace.model.ids import Pid, Slot
 from ebpftrace.model.losses import LOSSES
 from ebpftrace.model.picture import Counts, Picture, Site, Target
@@ -175,7 +175,7 @@ def _by_site(subject: Subject) -> _Summed:
         (label_set(_located(site, processes.get(site.at.slot, {}), subject)), site.counts)
         for site in shown
     ]
-    others = less(subject.counts, counts_of(shown))
+    others = subject.counts.without(counts_of(shown))
     return _summed([*rows, (label_set({"id": "others"}), others)])
 
 

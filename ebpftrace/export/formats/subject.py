@@ -55,7 +55,7 @@ class Subject:
         picture = snapshot.picture
         hidden = selection.hidden(picture)
         sites = tuple(site for index, site in enumerate(picture.sites) if index not in hidden)
-        rest = less(picture.totals, counts_of(picture.sites))
+        rest = picture.totals.without(counts_of(picture.sites))
         kept = counts_of(sites)
         return cls(
             snapshot,
@@ -73,11 +73,6 @@ class Subject:
     def older(self) -> "Subject | None":
         """What it is compared with, by the same selection."""
         return None if self.base is None else Subject.of(self.base, "", self.selection)
-
-
-def less(counts: Counts, others: Counts) -> Counts:
-    """What is left without the `others`."""
-    return Counts(*(one - other for one, other in zip(counts, others, strict=True)))
 
 
 def measured(counts: Counts, measure: Measure) -> int:

@@ -60,6 +60,7 @@ def name(value: object, key: str) -> str:
 
 def facts_of(said: Object) -> Facts:
     growth, host = said.get("growth_bytes_per_s"), said.get("host")
+    mapped = said.get("mapped")
     trigger = _part(said, "trigger")
     picture = Picture(
         time=moment(needed(said, "time"), "time"),
@@ -75,6 +76,7 @@ def facts_of(said: Object) -> Facts:
         filters=names(needed(said, "filters"), "filters", name),
         stack_depth=whole(needed(said, "stack_depth"), "stack_depth"),
         naming=naming_of(_part(said, "naming"), name),
+        mapped=None if mapped is None else counts_of(object_of(mapped, "mapped")),
     )
     return Facts(
         picture=picture,

@@ -33,6 +33,7 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "filters": list(picture.filters),
         "targets": [_target(one) for one in picture.targets],
         "totals": picture.totals._asdict(),
+        "mapped": None if picture.mapped is None else picture.mapped._asdict(),
         "growth_bytes_per_s": _finite(picture.growth),
         "stack_depth": picture.stack_depth,
         "naming": {**picture.naming._asdict(), "notes": list(picture.naming.notes)},

@@ -83,7 +83,7 @@ class Reader:
             sites.append(self._sites.site(one, now, slots))
         if len({site.at.id for site in sites}) < len(sites):
             raise Unfit("two of its sites have the same id")
-        growth = said.get("growth_bytes_per_s")
+        growth, mapped = said.get("growth_bytes_per_s"), said.get("mapped")
         others = object_of(said.get("others", {}), "others")
         stacks = object_of(said.get("stacks", {}), "stacks")
         picture = Picture(
@@ -100,6 +100,7 @@ class Reader:
             filters=names(said.get("filters", []), "filters", self._sites.name),
             stack_depth=whole(stacks.get("depth", 127), "depth"),
             naming=naming_of(object_of(said.get("naming", {}), "naming"), self._sites.name),
+            mapped=None if mapped is None else counts_of(object_of(mapped, "mapped")),
         )
         return Recorded(picture, whole(others.get("sites", 0), "others"))
 

@@ -1,0 +1,14 @@
+"""The numbers by which the kernel side knows families and functions, those of mappings among them."""
+
+from ebpftrace.probes.families import FAMILY_NAMES, FUNCTIONS
+from ebpftrace.probes.functions import Function
+from ebpftrace.probes.mappings import MAPPING_FUNCTIONS, MMAP, THREAD_STACK
+
+ALL_FAMILIES: dict[int, str] = {**FAMILY_NAMES, MMAP.id: MMAP.name}
+"""The name of every family by its number."""
+
+ALL_FUNCTIONS: dict[int, Function] = {
+    **FUNCTIONS,
+    **{one.id: one for one in (*MAPPING_FUNCTIONS, THREAD_STACK)},
+}
+"""Every function by its number."""
