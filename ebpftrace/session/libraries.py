@@ -165,12 +165,11 @@ class _Program:
             said = f"Process {pid} has loaded the allocator {clean(name)} ({families})"
             if held:
                 log.info("%s: probed before any of its code has run", said)
-            elif since_ns:
+                continue
+            since = "some time later"
+            if since_ns:
                 late_ms = (time.monotonic_ns() - since_ns) / 1e6
-                log.warning(
-                    "%s. It is probed since %.0f ms after that; what it gave before is not seen.",
-                    said,
-                    late_ms,
-                )
-            else:
-                log.warning("%s, some time ago; what it gave before now is not seen.", said)
+                since = f"since {late_ms:.0f} ms after that"
+            sentence = f"{said}. It is probed {since}; what it gave before is not seen."
+            log.warning("%s", sentence)
+            self._traced.note(sentence)

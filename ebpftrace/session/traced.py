@@ -3,6 +3,7 @@
 import functools
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ebpftrace.drain.space import Space
 from ebpftrace.errors import CannotAttach, HostRefuses, TargetGone
@@ -30,6 +31,8 @@ from ebpftrace.target.root import TargetRoot
 from ebpftrace.target.space import AddressSpace
 
 log = logging.getLogger(__name__)
+
+_MOST_NOTES = 50
 
 
 class Traced:
@@ -113,6 +116,11 @@ class Traced:
             made.take_in(more)
         self.plan = self.plan.extended(new)
         return new.probes
+
+    def note(self, sentence: str) -> None:
+        """Say this of it, too, beside what its plan says; at most 50 of them."""
+        if len(self.plan.notes) < _MOST_NOTES:
+            self.plan = replace(self.plan, notes=(*self.plan.notes, sentence))
 
     def code_moved(self, tracer: Tracer) -> None:
         """Libraries have come or gone: allocator code is elsewhere."""

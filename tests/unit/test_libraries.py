@@ -25,6 +25,7 @@ class World:
         self.moved = 0
         self.refreshed = 0
         self.placed: list[Any] = []
+        self.notes: list[str] = []
         self.consistent = True
         self.failure: Exception | None = None
         self.listener: Any = None
@@ -39,6 +40,7 @@ class World:
             plan=SimpleNamespace(undecided=()),
             extend=self.extend,
             code_moved=self.code_moved,
+            note=self.notes.append,
         )
         self.libraries = Libraries(None, self.placed.extend, lambda: self.now)  # type: ignore[arg-type]
         self.libraries.begin(self.traced)  # type: ignore[arg-type]
@@ -85,6 +87,7 @@ def test_of_a_program_that_waits_nothing_is_missed_and_nothing_said(world, caplo
     world.told(held=True)
     assert world.extended == [[LATE]]
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert world.notes == []
 
 
 def test_a_loader_that_has_only_begun_is_not_gone_after(world):
@@ -105,12 +108,12 @@ def test_a_library_is_looked_at_once(world):
     assert world.moved == 2
 
 
-def test_one_that_comes_by_a_reading_of_the_maps_is_probed_at_the_next_tick(world, caplog):
+def test_one_that_comes_by_a_reading_of_the_maps_is_probed_at_the_next_tick(world):
     world.appearing = [LATE]
     world.refresh()
     world.libraries.tick()
     assert world.extended == [[LATE]]
-    assert "what it gave before now is not seen" in caplog.text
+    assert "It is probed some time later; what it gave before is not seen." in world.notes[0]
 
 
 def test_nothing_changed_is_nothing_to_do(world):
