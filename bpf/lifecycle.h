@@ -99,13 +99,32 @@ int on_exec(void *ctx) /* sched_process_exec */
 	return 0;
 }
 
+#define LOADS_NS (SECOND / 10)
+#define MOST_LOADS 32 /* in that time */
+
+/* A program may call that function as often as it likes, and the ring buffer is there for all. User space
+ * looks once more some time after it was told, at what was not. */
+static __always_inline int may_tell_load(u32 slot)
+{
+	struct slot_state *state = slots.lookup(&slot);
+	u64 now = bpf_ktime_get_ns();
+
+	if (!state)
+		return 0;
+	if (now - state->loads_since > LOADS_NS) {
+		state->loads_since = now;
+		state->loads = 0;
+	}
+	return __sync_fetch_and_add(&state->loads, 1) < MOST_LOADS;
+}
+
 /* At the function that a loader calls for debuggers, before and after it maps or unmaps libraries. */
 int on_loaded(struct pt_regs *ctx)
 {
 	struct own_ids ids = own_ids();
 	u32 *slot = watched.lookup(&ids.process);
 
-	if (slot)
+	if (slot && (*slot & WATCH_HELD || may_tell_load(*slot)))
 		tell_program(EVENT_LOADED, *slot, ids.process);
 	return 0;
 }

@@ -204,6 +204,8 @@ struct slot_state {
 	u32 second; /* of an attachment and the one that takes its place: which of the two counts */
 	u32 layered; /* more than one file frees: one may do so by the other's function */
 	struct code_range code[CODE_RANGES]; /* the allocator's own functions */
+	u64 loads_since; /* EVENT_LOADED: when this stretch of time began, */
+	u64 loads;       /* and how often it was told in it */
 };
 
 /* One outstanding allocation. `stack` and `epoch` say which cohort counts it. */

@@ -17,6 +17,7 @@ from ebpftrace.cli.log import start_logging
 
 if TYPE_CHECKING:
     from ebpftrace.session.pricing import Offer
+    from ebpftrace.target.loader import Loader
 
 
 class Probes(Command):
@@ -39,19 +40,31 @@ class Probes(Command):
         from ebpftrace.probes.plan import plan
         from ebpftrace.probes.table import describe
         from ebpftrace.session import pricing
+        from ebpftrace.target.loader import loader_of
         from ebpftrace.target.modules import open_modules
 
         processes = open_processes(pids)
         prepared = pricing.start(chosen_backend(self.given))
-        plans = [(process, plan(process, open_modules(process))) for process in processes]
+        mapped = [(process, open_modules(process)) for process in processes]
+        plans = [(each, plan(each, modules), loader_of(each, modules)) for each, modules in mapped]
         offer = pricing.offer(prepared)  # compiled meanwhile
-        for process, made in plans:
+        for process, made, loader in plans:
             sys.stdout.write(f"{process.comm} (pid {process.pid})  {process.exe}\n")
             price = offer.prices.of_probe if offer.prices else None
             sys.stdout.write("\n".join(describe(made, price)) + "\n")
+            sys.stdout.write(f"{_later(loader)}\n")
         sys.stdout.write(f"{_terms(offer)}\n")
         sys.stdout.flush()
         return Exit.OK
+
+
+def _later(loader: "Loader | None") -> str:
+    """How an allocator in a library that it loads later would be found."""
+    if loader is None:
+        return (
+            "note: nothing tells of libraries that it loads later: attach reads its maps every 5 s."
+        )
+    return f"Of libraries that it loads later {loader.module.name} tells, by _dl_debug_state."
 
 
 def _terms(offer: "Offer") -> str:

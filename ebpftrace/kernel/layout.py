@@ -92,6 +92,8 @@ class SlotState(ctypes.Structure):
         ("second", u32),
         ("layered", u32),
         ("code", CodeRange * CODE_RANGES),
+        ("loads_since", u64),
+        ("loads", u64),
     )
 
 

@@ -55,9 +55,11 @@ def parts_of(found: Found, process: Process) -> Iterator[Part]:
     if os.fsencode(module.name) == os.fsencode(process.exe):
         yield from _inner(found)
         return
-    roles = {each.function.role for each in found.definitions}
-    if "death" in roles:
-        whole = "birth" in roles and found.family.name not in _C_LIBRARIES
+    names = {name for each in found.definitions for name in each.names}
+    if (
+        "free" in names
+    ):  # and not operator delete alone, or what somebody keeps for himself by a prefix
+        whole = "malloc" in names and found.family.name not in _C_LIBRARIES
         yield Part(module, "allocator" if whole else "library")
 
 

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _SHARE = 0.1
 """Of the time at most that goes into looking at what one program has loaded, unless it waits for that."""
+_SETTLED_S = 0.2
+"""After it was told of libraries it is looked once more: not each of many calls of the loader is told."""
 _MOST_TRIES = 5
 _AGAIN_S = 1.0
 _UNDECIDED_S, _MOST_LOOKS = 0.05, 12
@@ -86,6 +88,7 @@ class _Program:
         self._told_ns = 0
         self._known = {module.key for module in traced.space.loaded}
         self._changed = False
+        self._settled_at: float | None = None
         self._failed, self._again_at = 0, 0.0
         self._looks, self._decide_at = 0, 0.0
         self._await_decision()
@@ -95,6 +98,7 @@ class _Program:
         self._changed = True
 
     def told(self, moment_ns: int, *, held: bool) -> None:
+        self._settled_at = self._clock() + _SETTLED_S
         loader = self._traced.loader
         if loader is not None and not loader.has_mapped(self._traced.process):
             return
@@ -104,6 +108,9 @@ class _Program:
 
     def tick(self) -> None:
         now = self._clock()
+        if self._settled_at is not None and now >= self._settled_at and self._pace.due():
+            self._settled_at = None
+            self._traced.space.refresh()
         again = self._failed and now >= self._again_at
         again = again or bool(self._looks and now >= self._decide_at)
         if (self._told_ns or self._changed or again) and self._pace.due():

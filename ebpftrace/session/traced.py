@@ -108,8 +108,7 @@ class Traced:
             return ()
         new = whole.beside(self.plan)
         if new.probes:
-            thread = self.process.anchor()
-            backend = made.backend
+            thread, backend = made.thread, made.backend
             more = tracer.attach(
                 new.probes, self.slot, self.process.pid, thread, backend, second=made.second
             )

@@ -57,3 +57,13 @@ def test_what_a_started_program_loads_is_counted_from_its_constructors_on(thread
     found = {name: ran.final.held_in(name) for name in both}
     assert found == {name: in_both_rounds(held) for name, held in both.items()}
     assert families(ran.final) == ["glibc", "c"]
+
+
+def test_a_program_that_calls_its_loader_s_function_all_the_time_crowds_nothing_out():
+    with Workload("latecomer", "flood") as target, Tracer(target) as tracer:
+        target.phases()
+        tracer.until(lambda picture: len(families(picture)) > 1)
+        target.phases()
+        final = tracer.finish().final
+        assert {name: final.held_in(name) for name in LATE} == LATE
+        assert final.faults == {}

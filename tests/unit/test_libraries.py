@@ -116,6 +116,22 @@ def test_one_that_comes_by_a_reading_of_the_maps_is_probed_at_the_next_tick(worl
     assert "It is probed some time later; what it gave before is not seen." in world.notes[0]
 
 
+def test_what_the_loader_was_not_heard_of_is_found_a_moment_later(world):
+    world.consistent = False
+    world.told()  # and not again: it has called too often
+    world.appearing = [LATE]
+    world.now += 0.1
+    world.libraries.tick()
+    assert world.extended == []
+    world.now += 0.2
+    world.libraries.tick()
+    assert world.extended == [[LATE]]
+    before = world.refreshed
+    world.now += 10
+    world.libraries.tick()
+    assert world.refreshed == before
+
+
 def test_nothing_changed_is_nothing_to_do(world):
     world.libraries.tick()
     assert (world.extended, world.moved) == ([], 0)

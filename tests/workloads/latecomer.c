@@ -3,6 +3,8 @@
  *
  *   latecomer            waits for a line between these
  *   latecomer at-once    does not, as `run` wants it; with `threads` two more threads use libc's meanwhile
+ *   latecomer flood      waits, and calls what its loader calls for debuggers 100,000 times before and after
+ *                        each time that it loads the library
  *
  * Known answer for each of the two rounds, by the library's own malloc (family c):
  *   in_late_constructor   2 blocks of 50 bytes (where probes are there before constructors run)
@@ -22,7 +24,7 @@
 #include "protocol.h"
 
 static char path[PATH_MAX];
-static int at_once;
+static int at_once, floods;
 static volatile int over;
 
 static NOINLINE void keep_own(void)
@@ -37,9 +39,22 @@ static void step(void)
         done();
 }
 
+static void flood(void)
+{
+    void (*tell)(void) = (void (*)(void))dlsym(RTLD_DEFAULT, "_dl_debug_state");
+    if (floods && !tell) {
+        say("wrong\n");
+        _exit(1);
+    }
+    for (int i = 0; floods && i < 100000; i++)
+        tell();
+}
+
 static void *load(void)
 {
+    flood();
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    flood();
     if (!handle) {
         say("wrong\n");
         _exit(1);
@@ -78,6 +93,7 @@ int main(int argc, char **argv)
     pthread_t threads[2];
     int several = argc > 2 && strcmp(argv[2], "threads") == 0;
     at_once = argc > 1 && strcmp(argv[1], "at-once") == 0;
+    floods = argc > 1 && strcmp(argv[1], "flood") == 0;
     if (!realpath("/proc/self/exe", path))
         return 2;
     strcat(dirname(path), "/liblate.so");
