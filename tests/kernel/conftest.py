@@ -14,6 +14,27 @@ from tests.kernel.golden import RUSTC
 
 # Left out and not skipped: no kernel test may be skipped, and few machines have this compiler.
 collect_ignore = [] if RUSTC else ["test_lines_rust.py"]
+# They look for what is left on the whole host, keep every fork of it waiting, hold every scratch of the kernel
+# side, or measure: nothing else may run beside them.
+_ALONE = frozenset(
+    {
+        "test_against_gdb",
+        "test_cost",
+        "test_killed",
+        "test_leaving",
+        "test_other_tracers",
+        "test_preempted",
+        "test_probe_trials",
+        "test_stuck",
+        "test_worker",
+    }
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem in _ALONE:
+            item.add_marker(pytest.mark.alone)
 
 
 @pytest.hookimpl(wrapper=True)
