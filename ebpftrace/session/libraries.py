@@ -86,7 +86,7 @@ class _Program:
         self._clock = clock
         self._pace = Pace(0.0, lambda: _SHARE, clock)
         self._told_ns = 0
-        self._known = {module.key for module in traced.space.loaded}
+        self._known = {module.key for module in traced.space.loaded if module.fd >= 0}
         self._changed = False
         self._settled_at: float | None = None
         self._failed, self._again_at = 0, 0.0
@@ -132,7 +132,8 @@ class _Program:
             self._not_probed(new, error)
         else:
             self._failed = 0
-            self._known.update(module.key for module in new)
+            # What was not there long enough to be opened is tried again when the maps change.
+            self._known.update(module.key for module in new if module.fd >= 0)
             if new:
                 self._looks = 0
             self._await_decision()
@@ -151,6 +152,7 @@ class _Program:
 
     def _not_probed(self, new: Sequence[Module], error: CannotAttach) -> None:
         """Try again, but not for ever: what keeps it may be somebody else's and pass."""
+        log.info("not probed yet: %s", error)
         self._failed += 1
         self._again_at = self._clock() + _AGAIN_S
         if self._failed == _MOST_TRIES:

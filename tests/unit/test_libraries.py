@@ -12,7 +12,7 @@ from ebpftrace.session.libraries import Libraries
 from ebpftrace.target.space import Changes
 from tests.unit.probe_builders import module, probe
 
-LATE = SimpleNamespace(key=("0:1", 2, "/late.so"), name="/late.so")
+LATE = SimpleNamespace(key=("0:1", 2, "/late.so"), name="/late.so", fd=9)
 CHANGED = Changes(code_changed=True, gone=())
 
 
@@ -156,7 +156,7 @@ def test_a_program_that_loads_all_the_time_is_looked_at_a_tenth_of_it(world):
 
     world.traced.extend = slow
     for number in range(50):
-        world.appearing.append(SimpleNamespace(key=number, name=str(number)))
+        world.appearing.append(SimpleNamespace(key=number, name=str(number), fd=9))
         world.told()
         world.now += 0.1
     assert len(world.extended) == 1
