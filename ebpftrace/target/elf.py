@@ -28,6 +28,7 @@ _MOST_BUILD_ID = 64  # bytes; SHA-1 has 20
 _MOST_READ = 1 << 20
 _MOST_NEEDED = 1024
 _MOST_SYMBOLS = 100_000  # as objects they take 25 MB
+_MOST_ASKED, _MOST_KEPT = 8, 1000  # sets of names whose symbols are kept, and symbols of one
 _MOST_BEGINNING = 256
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_NOTE = 1, 2, 3, 4
@@ -89,6 +90,7 @@ class ElfImage:
         self._fd = fd
         self._size = size
         self._starts: array[int] | None = None
+        self._named: dict[frozenset[str], tuple[Symbol, ...]] = {}
         ident = self._pread(0, 16)
         if len(ident) < 16 or ident[:4] != b"\x7fELF":
             raise BadElf("The file is not an ELF file.")
@@ -195,11 +197,21 @@ class ElfImage:
     def symbols(self, names: Collection[str] | None = None) -> tuple[Symbol, ...]:
         """The first 100,000 defined functions (IFUNCs too) of both tables, in file order.
 
-        With `names` only those so named, which is a hundred times quicker than all of them.
+        With `names` only those so named, which is a hundred times quicker than all of them, and at once
+        where they were asked for before.
         """
-        wanted = None if names is None else frozenset(name.encode() for name in names)
-        found = (s for table in self.raw_symbols() for s in table.functions(wanted))
-        return tuple(islice(found, _MOST_SYMBOLS))
+        if names is None:
+            found = (s for table in self.raw_symbols() for s in table.functions(None))
+            return tuple(islice(found, _MOST_SYMBOLS))
+        asked = frozenset(names)
+        if asked in self._named:
+            return self._named[asked]
+        wanted = frozenset(name.encode() for name in asked)
+        named = (s for table in self.raw_symbols() for s in table.functions(wanted))
+        symbols = tuple(islice(named, _MOST_SYMBOLS))
+        if len(symbols) <= _MOST_KEPT and len(self._named) < _MOST_ASKED:
+            self._named[asked] = symbols
+        return symbols
 
     def variable(self, name: str) -> ImageAddress | None:
         """Where the first defined variable of that name is, by either table."""

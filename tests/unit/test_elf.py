@@ -261,3 +261,18 @@ def test_the_symbols_of_libc_are_read_in_milliseconds():
             times.append(time.thread_time() - start)
     # 5 ms on a quiet machine; pyelftools takes 300.
     assert min(times) < 0.03
+
+
+def test_symbols_that_were_asked_for_before_are_the_same():
+    with opened(Elf([Sym("malloc"), Sym("free", 32), Sym("other", 64)]).build()) as image:
+        first = image.symbols({"malloc", "free"})
+        assert [symbol.name for symbol in first] == ["malloc", "free"]
+        assert image.symbols(["free", "malloc"]) is first
+        assert [symbol.name for symbol in image.symbols({"free"})] == ["free"]
+
+
+def test_what_a_file_repeats_without_end_is_not_kept():
+    with opened(Elf([Sym("malloc", 16)] * 1500).build()) as image:
+        first = image.symbols({"malloc"})
+        assert len(first) == 1500
+        assert image.symbols({"malloc"}) is not first
