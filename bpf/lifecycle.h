@@ -27,7 +27,7 @@ static __always_inline void tell_program(u32 kind, u32 watch, u32 process)
 {
 	u32 held = watch & WATCH_HELD ? hold() : 0;
 
-	if (!tell(kind, watch & ~WATCH_HELD, process, held))
+	if (!tell(kind, WATCH_SLOT(watch), process, held))
 		return;
 	lose(LOSS_PROBE_MISSED);
 	if (held)
@@ -59,26 +59,48 @@ static __always_inline u32 told_exit(struct control *known, u64 group)
 }
 
 /* Of a thread that is watched, and of the last one of a process that is: its first thread may have ended
- * before, and its probes not be with another one yet. */
+ * before, and its probes not be with another one yet. Of a process that has no slot only the last one
+ * counts; where the kernel's types do not tell which that is, the first. */
 int on_thread_exit(void *ctx) /* sched_process_exit */
 {
 	u32 thread = bpf_get_current_pid_tgid(), zero = 0;
 	struct own_ids ids = own_ids();
 	u32 *slot = watched.lookup(&ids.thread), *owner;
 	u64 group;
+	u32 last;
 	struct control *known;
 
 	owner = slot ? slot : watched.lookup(&ids.process);
 	if (owner) {
 		known = control.lookup(&zero);
 		group = own_group(known);
-		if (slot || (known && group && !kernel_half(group + known->exits.live)))
-			tell(EVENT_THREAD_EXIT, *owner & ~WATCH_HELD, ids.thread, told_exit(known, group));
+		last = known && group ? !kernel_half(group + known->exits.live)
+				      : ids.thread == ids.process;
+		if (!WATCH_SLOT(*owner)) {
+			if (last)
+				tell(EVENT_THREAD_EXIT, 0, ids.process, 0);
+		} else if (slot || (group && last)) {
+			tell(EVENT_THREAD_EXIT, WATCH_SLOT(*owner), ids.thread, told_exit(known, group));
+		}
+		if (last && *owner & WATCH_FOLLOW) /* nobody else may know of it */
+			watched.delete(&ids.process);
 	}
 	in_flight.delete(&thread);
 	thread |= COOKIE_MAPPING;
 	in_flight.delete(&thread);
 	return 0;
+}
+
+/* Of who is not watched, where a program is waited for. It is no loss where the ring is full: user space
+ * looks at all processes now and then. */
+static __always_inline void tell_exec(u32 process)
+{
+	struct event event = {.kind = EVENT_EXEC, .count = process, .stack = bpf_ktime_get_ns()};
+	u32 zero = 0;
+	struct control *known = control.lookup(&zero);
+
+	if (process && known && known->flags & CONTROL_EXECS)
+		events.ringbuf_output(&event, sizeof(event), 0);
 }
 
 /* The new program's first call may come before user space hears of it: the slot ends here. */
@@ -89,10 +111,12 @@ int on_exec(void *ctx) /* sched_process_exec */
 	struct slot_state *state;
 	u32 index;
 
-	if (!slot)
+	if (!slot) {
+		tell_exec(ids.process);
 		return 0;
-	index = *slot & ~WATCH_HELD;
-	state = slots.lookup(&index);
+	}
+	index = WATCH_SLOT(*slot);
+	state = index ? slots.lookup(&index) : 0;
 	if (state)
 		state->live = 0;
 	tell_program(EVENT_EXEC, *slot, ids.process);
@@ -129,18 +153,51 @@ int on_loaded(struct pt_regs *ctx)
 	return 0;
 }
 
+#define MOST_PID_SPACES 32 /* MAX_PID_NS_LEVEL of include/linux/pid_namespace.h */
+
+/* The process that a task is, as user space numbers it; 0 where that is not known. */
+static __always_inline u32 process_of(struct control *known, u64 task)
+{
+#ifdef PID_NAMESPACE
+	u64 pid, number;
+	u32 level, at;
+
+	if (!known->pids.pid)
+		return 0;
+	pid = kernel_word(task + known->pids.pid);
+	level = kernel_half(pid + known->pids.level);
+	for (at = 0; at <= MOST_PID_SPACES; at++) {
+		if (at > level)
+			break;
+		number = pid + known->pids.numbers + at * 16; /* sizeof(struct upid) */
+		if (kernel_half(kernel_word(number + known->pids.space) + known->pids.common +
+				known->pids.inode) == (u32)PID_NAMESPACE)
+			return kernel_half(number + known->pids.number);
+	}
+	return 0;
+#else
+	return known->exits.process ? kernel_half(task + known->exits.process) : 0;
+#endif
+}
+
 /* The task is there but does not run yet. A new thread of the process is nothing to tell. */
 int on_new_task(u64 *ctx) /* task_newtask(task, clone_flags) */
 {
 	struct own_ids ids;
+	struct control *known;
 	u32 flags = ctx[1];
-	u32 *slot;
+	u32 *slot, zero = 0, child, value = WATCH_FOLLOW;
 
 	if (flags & CLONE_THREAD)
 		return 0;
 	ids = own_ids();
 	slot = watched.lookup(&ids.process);
-	if (slot)
-		tell(EVENT_FORK, *slot & ~WATCH_HELD, ids.thread, flags);
+	if (!slot)
+		return 0;
+	known = control.lookup(&zero);
+	child = known ? process_of(known, ctx[0]) : 0;
+	if (child && *slot & WATCH_FOLLOW && watched.update(&child, &value))
+		lose(LOSS_PROCESS_MISSED);
+	tell(EVENT_FORK, WATCH_SLOT(*slot), child, flags);
 	return 0;
 }

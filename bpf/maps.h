@@ -37,8 +37,9 @@ BPF_F_TABLE("hash", u32, struct mapping_code, mapping_codes, SLOTS, HASH_FLAGS);
  * process's maps, `missed_unmap`. */
 BPF_TABLE("lru_hash", u64, u8, thread_stacks, 4096);
 
-/* Threads and processes whose exit, exec or fork user space wants to hear of. Written by user space. */
-BPF_TABLE("hash", u32, u32, watched, 2 * SLOTS);
+/* Threads and processes whose exit, exec or fork user space wants to hear of. Written by user space, and
+ * for children that are followed by fork and exit. Full: the child is not followed, `process_missed`. */
+BPF_F_TABLE("hash", u32, u32, watched, 16 * SLOTS, HASH_FLAGS);
 
 /* New stacks, mappings, thread exits, execs, forks. Full: a mapping is not told, `mapping_lost`; the stack is offered again at its next hit,
  * `ringbuf_full`. */

@@ -56,6 +56,7 @@ typedef int8_t s8;
 #define CONTROL_ARMED 1u    /* births are recorded */
 #define CONTROL_COUNTING 2u /* deaths are recorded */
 #define CONTROL_LEARNING 4u /* stacks are walked, so that misses are reported; nothing is recorded */
+#define CONTROL_EXECS 8u    /* every exec of this host is told, for who waits for a program */
 
 #define SLOTS 1024u
 #define CODE_RANGES 32u
@@ -91,6 +92,7 @@ enum loss {
 	LOSS_MAPPING_LOST,
 	LOSS_MISSED_UNMAP,
 	LOSS_UNMATCHED_UNMAP,
+	LOSS_PROCESS_MISSED,
 	LOSSES
 };
 
@@ -129,6 +131,9 @@ enum mapping_step {
 /* In a value of `watched`, beside the slot: each program of this process waits at its exec, and when its
  * loader tells of libraries, until user space lets it go on. */
 #define WATCH_HELD 0x80000000u
+/* The same: what this process forks off is watched as well, with this flag and without a slot. */
+#define WATCH_FOLLOW 0x40000000u
+#define WATCH_SLOT(value) ((value)&0xfffu) /* 0: it has none (yet) */
 
 /* Why a walk ended where it did. */
 enum stack_end {
@@ -169,12 +174,23 @@ struct exit_offsets {
 	u16 unused;
 };
 
+/* Of the number that a process has in a pid namespace. */
+struct pid_offsets {
+	u16 pid;            /* of task_struct */
+	u16 level, numbers; /* of pid */
+	u16 number, space;  /* of upid */
+	u16 common;         /* of pid_namespace */
+	u16 inode;          /* of ns_common */
+	u16 unused;
+};
+
 struct control {
 	u64 start;      /* ktime of the attach: epochs count from here */
 	u32 flags;
 	u32 open_epoch; /* cohorts of older epochs are closed: user space may delete empty ones */
 	struct return_offsets returns;
 	struct exit_offsets exits;
+	struct pid_offsets pids;
 	u32 owner; /* the process that lets go on who is held, by the kernel's number; 0: not known */
 	u32 unused;
 };
@@ -268,8 +284,8 @@ struct event {
 	u8 end;     /* EVENT_STACK: enum stack_end; EVENT_MISS: MISS_COUNTED, MISS_HELD */
 	u8 guessed; /* EVENT_STACK: a frame was found by RULE_GUESS */
 	u32 slot;
-	u32 count; /* EVENT_STACK: frames that follow; EVENT_MISS: bytes of the slice; else the
-		    * thread or process */
+	u32 count; /* EVENT_STACK: frames that follow; EVENT_MISS: bytes of the slice; EVENT_FORK: the
+		    * child, 0 where it is not known; else the thread, or the process that has no slot */
 	u32 called; /* EVENT_STACK: function | family << 8; EVENT_FORK: flags of clone;
 		     * EVENT_THREAD_EXIT: with EXIT_TOLD, or 0; EVENT_EXEC, EVENT_LOADED: is it held? */
 	u64 stack;  /* EVENT_STACK, EVENT_MAPPING: hash of the frames; EVENT_MISS: the ticket; else ktime */

@@ -120,4 +120,6 @@ def _titles(targets: Sequence[Target]) -> dict[str, str]:
 
 def _title(target: Target) -> str:
     """Two programs of one pid differ in how they ended."""
-    return named(target) if target.alive else f"{named(target)}, {trouble(target)[0]}"
+    if target.alive or target.folded:
+        return named(target)
+    return f"{named(target)}, {trouble(target)[0]}"

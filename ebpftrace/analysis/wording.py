@@ -83,13 +83,27 @@ def watched(picture: Picture) -> str:
 
 
 def named(target: Target) -> str:
+    if target.folded:
+        return f"{many(target.programs, 'program')} that came and ended"
     return f"{target.comm} (pid {target.pid})"
+
+
+def missed(target: Target) -> list[str]:
+    """For how long one that came later ran without probes."""
+    if not target.missed_s:
+        return []
+    return [f"its first {format_seconds(target.missed_s)} missed"]
+
+
+def waiting(picture: Picture) -> list[str]:
+    """For what the watch waits, which does not run now."""
+    return [f"waiting for {words}" for words in picture.waiting_for]
 
 
 def trouble(target: Target) -> list[str]:
     """What keeps the target's figures from going on, or made them miss something."""
     words = []
-    if target.ended is not None:
+    if target.ended is not None and not target.folded:
         by = f": {target.ended_by}" if target.ended_by is not None else ""
         words.append(_ENDINGS.get(target.ended, target.ended) + by)
     if target.blind_s:
@@ -145,6 +159,8 @@ def suppressed_by(one: By) -> str:
 
 def nothing_held(picture: Picture, hidden: Suppressed) -> str:
     """Where no site that is shown holds anything."""
+    if not picture.targets:
+        return "nothing that is watched has run"
     if not picture.sites:
         return "no allocation since the attach"
     return (

@@ -12,9 +12,9 @@ from ebpftrace.cli.common import (
     add_common,
     add_targets,
     check_common,
-    distinct_pids,
     listed,
     log_unused,
+    named_pids,
     note,
     read_suppressions,
     selection,
@@ -61,16 +61,17 @@ class Attach(Command):
         given = self.given
         check_common(given)
         start_logging(given)
-        pids = distinct_pids(given.pids)
+        pids = named_pids(given)
         suppressions = read_suppressions(given)
         signals = StopSignals()
         # Not at the top: `--version` and usage errors need none of the capture half.
-        from ebpftrace.cli.targets import open_processes
+        from ebpftrace.cli.targets import open_processes, wanted_of
         from ebpftrace.session.preparation import prepare
 
         first = None if given.json else min(_FIRST_REPORT_S, given.interval)
-        processes = open_processes(pids)
-        prepared = prepare(capture_options(given, first))
+        wanted = wanted_of(given)
+        processes = open_processes(pids, wanted)
+        prepared = prepare(capture_options(given, first, wanted))
         if not (given.text or given.json) and dashboard.possible():
             return self._show(processes, prepared, suppressions, signals)
         from ebpftrace.session.session import Session  # the compiler runs meanwhile
@@ -136,11 +137,15 @@ class Attach(Command):
 
 
 def _named(processes: "Sequence[Process]") -> str:
+    if not processes:
+        return "what is to come"
     if len(processes) > 1:
         return f"{len(processes)} processes"
     return f"{processes[0].comm} (pid {processes[0].pid})"
 
 
 def _worth_reading(picture: Picture) -> bool:
-    """The picture drawn at the moment of arming holds nothing yet."""
-    return bool(picture.sites) or picture.since_attach_s >= _FIRST_REPORT_S / 2
+    """The picture drawn at the moment of arming holds nothing yet, unless there is nothing to hold."""
+    return (
+        bool(picture.sites or not picture.targets) or picture.since_attach_s >= _FIRST_REPORT_S / 2
+    )

@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from ebpftrace.cli.opening import Opening
     from ebpftrace.session.options import CaptureOptions
     from ebpftrace.session.session import Session
+    from ebpftrace.session.wanted import Wanted
 
 log = logging.getLogger(__name__)
 
 
 def capture_options(
-    given: argparse.Namespace, first_interval: float | None = None
+    given: argparse.Namespace, first_interval: float | None = None, wanted: "Wanted | None" = None
 ) -> "CaptureOptions":
-    """What `add_when`, `add_tracked` and `add_naming` were given."""
+    """What `add_when`, `add_tracked` and `add_naming` were given, and what is `wanted` beside pids."""
     # Not at the top: `--version` and usage errors need none of the capture half.
     from ebpftrace.session.options import CaptureOptions
+    from ebpftrace.session.wanted import Wanted
 
     return CaptureOptions(
         interval=given.interval,
@@ -33,6 +35,7 @@ def capture_options(
         backend=chosen_backend(given),
         dwarf=not given.no_dwarf,
         debuginfod=given.debuginfod,
+        wanted=Wanted() if wanted is None else wanted,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.selection import SORT_KEYS, Selection
 from ebpftrace.analysis.suppressions import Suppressions
-from ebpftrace.cli.command import positive_time, regex, size, time, whole
+from ebpftrace.cli.command import positive_time, regex, size, time, typed, whole
 from ebpftrace.errors import UsageError
 from ebpftrace.text import clean_lines
 
@@ -21,16 +21,62 @@ log = logging.getLogger(__name__)
 _MOST_ENTRIES = 1 << 27
 _TOP_JSON, _TOP_TEXT = 50, 10
 _ANY = "auto"
-_LATER = {
-    "follow": "--follow is not in this version; name each child with -p.",
-    "name": "-n is not in this version; name the processes with -p.",
-    "cgroup": "--cgroup is not in this version; name the processes with -p.",
-}
 
 
-def add_targets(parser: argparse.ArgumentParser) -> None:
-    """How a command is told which processes."""
-    group = parser.add_argument_group("which processes")
+def add_targets(parser: argparse.ArgumentParser, *, live: bool = True) -> None:
+    """How a command is told which processes; `live`: it goes on with those that come later."""
+    group = parser.add_argument_group("which processes (all that are named in any way)")
+    _add_pids(group)
+    later = ", now or later" if live else " now"
+    group.add_argument(
+        "-n",
+        dest="names",
+        metavar="NAME",
+        action="append",
+        default=[],
+        type=_name,
+        help=f"all that are called so{later}: by the name that ps -o comm has, or by that of the "
+        "executable; may be given more than once",
+    )
+    group.add_argument(
+        "--cgroup",
+        dest="groups",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help=f"all in this control group and below{later}: a directory of it, or its path as "
+        "/proc/PID/cgroup and systemd have it; may be given more than once",
+    )
+    if live:
+        add_follow(group)
+
+
+def add_pids(parser: argparse.ArgumentParser) -> None:
+    """Only -p."""
+    _add_pids(parser.add_argument_group("which processes"))
+
+
+def add_follow(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """The children of what is watched."""
+    group.add_argument(
+        "--follow",
+        action="store_true",
+        help="also what these fork off from now on, and what that forks off",
+    )
+
+
+def _name_of_process(text: str) -> str:
+    if not text:
+        raise UsageError("'' is called nothing")
+    if "/" in text:
+        raise UsageError(f"{text!r} is a path; give the name that comes last in it")
+    return text
+
+
+_name = typed(_name_of_process)
+
+
+def _add_pids(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-p",
         dest="pids",
@@ -40,8 +86,6 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
         type=whole(1, (1 << 31) - 1),
         help="a process; may be given more than once",
     )
-    group.add_argument("-n", dest="name", metavar="NAME", help=argparse.SUPPRESS)
-    group.add_argument("--cgroup", metavar="PATH", help=argparse.SUPPRESS)
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +140,6 @@ def add_tracked(parser: argparse.ArgumentParser) -> None:
     )
     add_backend(kept)
     kept.add_argument("--budget", default="none", help=argparse.SUPPRESS)
-    kept.add_argument("--follow", action="store_true", help=argparse.SUPPRESS)
 
 
 def add_suppressions(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -173,16 +216,8 @@ def add_logging(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--debug", action="store_true", help="log every step (to stderr, or there)")
 
 
-def check_targets(given: argparse.Namespace) -> None:
-    """UsageError for what this version does not do."""
-    for name, sentence in _LATER.items():
-        if getattr(given, name, None):
-            raise UsageError(sentence)
-
-
 def check_common(given: argparse.Namespace) -> None:
     """UsageError for what this version does not do, and for what contradicts itself."""
-    check_targets(given)
     if given.mode != "full":
         raise UsageError(f"--mode {given.mode} is not in this version; only full is.")
     if given.budget != "none":
@@ -240,10 +275,15 @@ def note(sentence: str) -> None:
         log.info("%s", sentence)
 
 
+def named_pids(given: argparse.Namespace) -> list[int]:
+    """Those of -p, as `distinct_pids`. UsageError where no process is named in any way."""
+    if not (given.pids or given.names or given.groups):
+        raise UsageError("No process was named; use -p PID, -n NAME or --cgroup PATH.")
+    return distinct_pids(given.pids)
+
+
 def distinct_pids(pids: Sequence[int]) -> list[int]:
-    """Each pid once, with a note about those given twice. UsageError without any."""
-    if not pids:
-        raise UsageError("No process was named; use -p PID.")
+    """Each pid once, with a note about those given twice."""
     distinct = list(dict.fromkeys(pids))
     for pid in distinct:
         if pids.count(pid) > 1:

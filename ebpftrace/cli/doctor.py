@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from ebpftrace.cli.command import Command
 from ebpftrace.cli.common import (
     add_logging,
-    add_targets,
-    check_targets,
+    add_pids,
     distinct_pids,
 )
 from ebpftrace.cli.exits import Exit
@@ -32,7 +31,7 @@ class Doctor(Command):
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Targets if wanted, and where the result goes."""
-        add_targets(parser)
+        add_pids(parser)
         parser.add_argument("--json", action="store_true", help="one object instead of a table")
         parser.add_argument(
             "--bundle",
@@ -45,7 +44,6 @@ class Doctor(Command):
     def run(self) -> Exit:
         """Check, pack, say."""
         given = self.given
-        check_targets(given)
         start_logging(given)
         pids = distinct_pids(given.pids) if given.pids else []
         # Not at the top: `--version` and usage errors need none of the capture half.

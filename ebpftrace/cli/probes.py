@@ -10,10 +10,11 @@ from ebpftrace.cli.common import (
     add_logging,
     add_targets,
     chosen_backend,
-    distinct_pids,
+    named_pids,
 )
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
+from ebpftrace.errors import CannotAttach
 
 if TYPE_CHECKING:
     from ebpftrace.session.pricing import Offer
@@ -28,22 +29,25 @@ class Probes(Command):
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Targets, and how the probes would be held."""
-        add_targets(parser)
+        add_targets(parser, live=False)
         add_backend(parser)
         add_logging(parser)
 
     def run(self) -> Exit:
         """Plan and print."""
         start_logging(self.given)
-        pids = distinct_pids(self.given.pids)
-        from ebpftrace.cli.targets import open_processes
+        pids = named_pids(self.given)
+        from ebpftrace.cli.targets import open_processes, wanted_of
         from ebpftrace.probes.plan import plan
         from ebpftrace.probes.table import describe
         from ebpftrace.session import pricing
         from ebpftrace.target.loader import loader_of
         from ebpftrace.target.modules import open_modules
 
-        processes = open_processes(pids)
+        wanted = wanted_of(self.given)
+        processes = open_processes(pids, wanted)
+        if not processes:
+            raise CannotAttach(f"Not running now: {', '.join(wanted.missing(()))}.")
         prepared = pricing.start(chosen_backend(self.given))
         mapped = [(process, open_modules(process)) for process in processes]
         plans = [(each, plan(each, modules), loader_of(each, modules)) for each, modules in mapped]

@@ -15,7 +15,7 @@ from ebpftrace.cli.common import (
     add_tracked,
     add_when,
     check_common,
-    distinct_pids,
+    named_pids,
     note,
 )
 from ebpftrace.cli.exits import Exit
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ebpftrace.session.session import Session
     from ebpftrace.snapshot.storage.folder import Folder
 
+_MOST_NAMED = 8
 _KEEP, _KEEP_BYTES = 200, "1G"
 
 
@@ -70,7 +71,7 @@ class Record(Command):
         if given.stream and given.blocks:
             raise UsageError("A stream holds no single blocks; give --stream or --blocks.")
         start_logging(given)
-        pids = distinct_pids(given.pids)
+        pids = named_pids(given)
         from ebpftrace.snapshot.storage.folder import Folder, Keep
 
         keep = Keep(given.keep, given.keep_bytes, given.keep_age)
@@ -85,14 +86,17 @@ class Record(Command):
         return Exit.TARGETS_ENDED if outcome.ended else Exit.OK
 
     def _opened(self, pids: "Sequence[int]") -> "Session":
-        from ebpftrace.cli.targets import open_processes
+        from ebpftrace.cli.targets import open_processes, wanted_of
         from ebpftrace.recorder.survival import spare
         from ebpftrace.session.preparation import prepare
 
+        wanted = wanted_of(self.given)
         options = replace(
-            capture_options(self.given), facts=True, environment=self.given.environment
+            capture_options(self.given, wanted=wanted),
+            facts=True,
+            environment=self.given.environment,
         )
-        processes = open_processes(pids)
+        processes = open_processes(pids, wanted)
         prepared = prepare(options)
         # Not before: the compiler is a fork of ours, and memory that it needs is the target's.
         spare([os.getpid(), prepared.worker.pid])
@@ -137,10 +141,16 @@ class Record(Command):
 
     def _say(self, picture: "Picture", when: "Sequence[str]", missing: "Sequence[str]") -> None:
         """What it watches, where it writes, and what makes it write."""
-        from ebpftrace.analysis.wording import named
+        from ebpftrace.analysis.crowd import others, pick
+        from ebpftrace.analysis.wording import named, waiting
 
         given = self.given
-        note(f"watching {', '.join(map(named, picture.targets))}")
+        shown, rest = pick(picture.targets, _MOST_NAMED)
+        said = [*map(named, shown), *([others(rest)] if rest else [])]
+        if said:
+            note(f"watching {', '.join(said)}")
+        for words in waiting(picture):
+            note(words)
         age = f", {format_seconds(given.keep_age)}" if given.keep_age is not None else ""
         note(
             f"writing to {given.folder}, every {format_seconds(given.every)}; at most {given.keep} "

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from ebpftrace.cli import dashboard
 from ebpftrace.cli.captured import Captured
 from ebpftrace.cli.command import Command, size, whole
-from ebpftrace.cli.common import add_common, check_common, log_unused, read_suppressions
+from ebpftrace.cli.common import add_common, add_follow, check_common, log_unused, read_suppressions
 from ebpftrace.cli.forwarding import Forwarding
 from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.outputs import Outputs
@@ -18,7 +18,8 @@ class Run(Command):
     """Run a program and say what it still holds when it ends, by call site.
 
     It is watched from its first allocation on, those of its libraries' constructors included, and so
-    is what it executes in its place; processes that it starts are not. Its input and output stay its
+    is what it executes in its place; processes that it starts are with --follow, from some moments
+    after their start on. Its input and output stay its
     own: the report goes to stderr, or to --output. Ctrl-C and SIGTERM end the program, as without
     ebpftrace. The exit status is the program's, 128 and the signal if one ended it.
 
@@ -50,6 +51,7 @@ class Run(Command):
         )
         parser.add_argument("--user", metavar="NAME", help="run it with the rights of this user")
         _add_files(parser)
+        add_follow(parser)
         add_common(parser)
 
     def run(self) -> int:

@@ -28,6 +28,7 @@ from ebpftrace.session.preparation import Preparation, prepare
 from ebpftrace.session.session import Session
 from ebpftrace.session.taking import taken
 from ebpftrace.session.tracing import LogText, TraceLog
+from ebpftrace.session.wanted import Wanted
 from ebpftrace.target.launching import Launch
 from ebpftrace.text import clean
 from ebpftrace.units import format_bytes, format_count
@@ -60,7 +61,7 @@ class Running:
     def status(self, captured: Captured | None) -> int:
         """Watch it, `captured` in the dashboard; the exit status of the command."""
         options = replace(
-            capture_options(self._given),
+            capture_options(self._given, wanted=Wanted(follow=self._given.follow)),
             facts=self._given.save is not None,
             trace_log=self._given.trace_log is not None,
         )

@@ -1,18 +1,32 @@
-"""From the pids on the command line to open processes."""
+"""From what the command line names to open processes, and to those that are waited for."""
 
+import argparse
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 
 from ebpftrace.cli.common import note
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.host import capabilities, handles, namespaces
+from ebpftrace.session.wanted import Wanted
+from ebpftrace.target.control_group import ControlGroup
 from ebpftrace.target.process import Process
 
+log = logging.getLogger(__name__)
 
-def open_processes(pids: Sequence[int]) -> list[Process]:
-    """Every process of `pids` that can be traced, a note about each other one.
+_NOBODY = Wanted()
 
-    CannotAttach without the privileges, or where none is left.
+
+def wanted_of(given: argparse.Namespace) -> Wanted:
+    """What -n, --cgroup and --follow were given. UsageError for what is no control group."""
+    groups = dict.fromkeys(ControlGroup.named(path) for path in given.groups)
+    return Wanted(tuple(dict.fromkeys(given.names)), tuple(groups), getattr(given, "follow", False))
+
+
+def open_processes(pids: Sequence[int], wanted: Wanted = _NOBODY) -> list[Process]:
+    """Every process of `pids` that can be traced, a note about each other one; and what is wanted now.
+
+    CannotAttach without the privileges, or where none is left and none is waited for.
     """
     capabilities.require()
     handles.require()
@@ -24,10 +38,17 @@ def open_processes(pids: Sequence[int]) -> list[Process]:
                 processes.append(undo.enter_context(Process.open(pid)))
             except CannotAttach as error:
                 failures.append(error)
-        if not processes:
+        if failures and not (processes or wanted):
             raise _with_hint(failures[0])
         for failure in failures:
             note(str(failure))
+        for pid in wanted.running() if wanted else ():
+            if pid in pids:
+                continue
+            try:
+                processes.append(undo.enter_context(Process.open(pid)))
+            except CannotAttach as error:
+                log.info("%s", error)
         undo.pop_all()
     return processes
 

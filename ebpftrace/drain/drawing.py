@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from itertools import takewhile
 
+from ebpftrace.drain.folding import Folding
 from ebpftrace.drain.refining import Refining
 from ebpftrace.drain.sites import SiteBook, SiteCounters
 from ebpftrace.drain.space import Space, site_id
@@ -13,6 +14,7 @@ from ebpftrace.probes.numbers import ALL_FAMILIES, ALL_FUNCTIONS
 from ebpftrace.unwind.rules import End
 
 MARK_SECONDS = 5.0
+_FEW = 1000
 
 
 class Drawing:
@@ -24,9 +26,13 @@ class Drawing:
         self._spaces = spaces
         self._drawn: list[Site | None] = []
         """None where a site became part of another one."""
+        self._of_space: dict[int, list[int]] = {}
+        """Rows by the number of their address space."""
+        self._folding = Folding()
         self._refining = Refining(spaces)
         self._mark_at = self._older_mark_at = 0.0
         self._mark = self._older_mark = 0
+        self._none = 0
 
     def draw(self, now: float, *, idle: bool = True) -> tuple[Site, ...]:
         """All sites that ever held a block, `now` in seconds since attach.
@@ -40,10 +46,7 @@ class Drawing:
         window = max(now - self._older_mark_at, 1e-9)
         self._book.settle()
         drawn = self._drawn
-        for merged in self._book.merged:
-            if merged.row is not None:
-                drawn[merged.row] = None
-        self._book.merged.clear()
+        self._leave_out_merged()
         make = tuple.__new__  # Site(...) and Counts(...) take twice as long, for the same tuples
         unsettled: dict[SiteCounters, None] = {}
         sizes: list[int] = []
@@ -64,6 +67,7 @@ class Drawing:
             if row is None:
                 row = counters.row = len(drawn)
                 drawn.append(site)
+                self._of_space.setdefault(self._spaces[counters.slot].number, []).append(row)
             else:
                 drawn[row] = site
             sizes.append(sums.bytes)
@@ -74,6 +78,51 @@ class Drawing:
         self._refining.refine(drawn)
         self._refining.ask(drawn, zip(sizes, rows, strict=True), idle=idle)
         return tuple(filter(None, drawn))
+
+    def fold(self, number: int) -> None:
+        """The program of this address space ended long ago: its sites become part of common ones.
+
+        Nothing of it is counted any more, and its slot is another's, or will be.
+        """
+        self._leave_out_merged()
+        drawn, rows = self._drawn, self._of_space.pop(number, [])
+        gone = set(rows)
+        self._book.drop(gone)
+        self._refining.drop(gone)
+        for row in rows:
+            site, drawn[row] = drawn[row], None
+            if site is not None:
+                self._folding.fold(site, drawn)
+        self._none += len(rows)
+        if self._none > _FEW + len(drawn) // 2:
+            self._close_ranks()
+
+    def _leave_out_merged(self) -> None:
+        for merged in self._book.merged:
+            if merged.row is not None:
+                self._drawn[merged.row] = None
+        self._book.merged.clear()
+
+    def _close_ranks(self) -> None:
+        """Rows of sites that are no more take memory, and time at each picture."""
+        places = [-1] * len(self._drawn)
+        kept = [row for row, site in enumerate(self._drawn) if site is not None]
+        for place, row in enumerate(kept):
+            places[row] = place
+        self._drawn[:] = [self._drawn[row] for row in kept]
+        self._book.move({row: place for place, row in enumerate(kept)})
+        self._refining.move(places)
+        self._folding.move(places)
+        self._of_space = {
+            number: [places[row] for row in rows if places[row] >= 0]
+            for number, rows in self._of_space.items()
+        }
+        self._none = 0
+
+    @property
+    def stacks(self) -> int:
+        """How many different ones have come."""
+        return len(self._stacks)
 
     def growth(self, totals: Counts, now: float) -> float | None:
         """Growth of everything in bytes per second, over the same window as the sites'."""

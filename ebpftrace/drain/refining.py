@@ -4,7 +4,7 @@ Owns for which sites they are looked up, the largest first, and which sites have
 when some have come. Leaves the look-up to `symbols`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import nlargest
 from itertools import chain
 
@@ -63,9 +63,34 @@ class Refining:
             self._asked[row] = 0
             self._next = min(self._next, row)
 
+    def drop(self, rows: Collection[int]) -> None:
+        """What is waited for does not matter to the sites in these rows any more."""
+        for key, waiting in list(self._waiting.items()):
+            left = [row for row in waiting if row not in rows]
+            if left:
+                self._waiting[key] = left
+            else:
+                del self._waiting[key]
+        for row in rows:
+            if row < len(self._asked):
+                self._asked[row] = 1
+
+    def move(self, places: Sequence[int]) -> None:
+        """Each row has come to another place, or to none (-1)."""
+        kept = [row for row, place in enumerate(places) if place >= 0]
+        self._next = sum(row < self._next for row in kept)
+        asked = bytearray(len(kept))
+        for place, row in enumerate(kept):
+            asked[place] = self._asked[row] if row < len(self._asked) else 1
+        self._asked = asked
+        self._waiting = {
+            key: [places[row] for row in rows if places[row] >= 0]
+            for key, rows in self._waiting.items()
+        }
+
     def _ask(self, row: int, drawn: list[Site | None]) -> None:
         site = drawn[row]
-        if site is None or self._asked[row] or not site.at.frames:
+        if site is None or self._asked[row] or not site.at.frames or not site.at.slot:
             return
         self._asked[row] = 1
         space = self._spaces[site.at.slot]

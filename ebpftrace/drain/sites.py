@@ -2,7 +2,7 @@
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import add, attrgetter
 from typing import NamedTuple, cast
@@ -248,19 +248,29 @@ class SiteBook:
         for cohort in [one for one in self._empty if one.epoch < before and one.site.stack]:
             self._forget(cohort)
 
-    def forget_slot(self, slot: Slot) -> Iterator[None]:
-        """Delete the cohorts of an ended slot, one a step; its sites keep their counters.
+    def forget_slots(self, slots: Collection[Slot]) -> Iterator[None]:
+        """Delete the cohorts of ended slots, one a step; their sites keep their counters.
 
-        The slot may be given to another program then, whose sites are others.
+        The slots may be given to other programs then, whose sites are others.
         """
-        for cohort in [one for one in self._cohorts.values() if one.site.slot == slot]:
+        for cohort in [one for one in self._cohorts.values() if one.site.slot in slots]:
             self._forget(cohort)
             yield
         self.settle()
-        for key in [key for key in self.sites if key[0] == slot]:
+        for key in [key for key in self.sites if key[0] in slots]:
             del self.sites[key]
-        for key in [key for key in self._owners if key[0] == slot]:
+        for key in [key for key in self._owners if key[0] in slots]:
             del self._owners[key]
+
+    def drop(self, rows: Collection[int]) -> None:
+        """Nothing becomes of the sites in these rows any more, which are others' from now on."""
+        self.unsettled = {site: None for site in self.unsettled if site.row not in rows}
+
+    def move(self, places: Mapping[int, int]) -> None:
+        """Rows have come to other places."""
+        for site in {**dict.fromkeys(self.sites.values()), **self.unsettled}:
+            if site.row is not None:
+                site.row = places.get(site.row)
 
     def _forget(self, cohort: _Cohort) -> None:
         self._table.delete(cohort.key)

@@ -26,6 +26,10 @@ class Space(NamedTuple):
     arrived: Callable[[], Mapping[Frame, tuple[Frame, ...]]] = dict
 
 
+ENDED = 0
+"""The number of the address space that stands for those of programs that ended long ago."""
+
+
 def site_id(number: int, stack: StackId) -> str:
     """`number`: that of the address space."""
     return f"{number:x}-{stack:016x}"

@@ -20,7 +20,8 @@ class Sweeper:
     """Removes the blocks and cohorts of retired slots; a slot is free once nothing of it is left.
 
     A step belongs to a picture. What was retired before the first picture after the end is told by
-    that one, so KEPT_S count from there, however far apart pictures are.
+    that one, so KEPT_S count from there, however far apart pictures are. Slots that are due together
+    are cleared in one pass over the blocks, so that a storm of short processes finds free ones.
     """
 
     def __init__(
@@ -32,34 +33,40 @@ class Sweeper:
         self._retired: list[Slot] = []
         self._waiting: deque[tuple[Slot, float]] = deque()
         self._work: Iterator[None] | None = None
-        self._current: Slot | None = None
+        self._current: list[Slot] = []
 
     def retire(self, slot: Slot) -> None:
         """Queue a slot whose probes no longer count."""
         self._retired.append(slot)
 
-    def step(self) -> Slot | None:
-        """Do a bounded piece of the work; the slot that became free, if one did."""
+    def step(self) -> list[Slot]:
+        """Do a bounded piece of the work; the slots that became free, if some did."""
         until = self._clock() + KEPT_S
         self._waiting += ((slot, until) for slot in self._retired)
         self._retired.clear()
         if self._work is None:
-            waiting = self._waiting
-            if not waiting or (waiting[0][1] > self._clock() and len(waiting) <= _MOST_WAITING):
-                return None
-            self._current, _ = waiting.popleft()
-            self._work = self._clear(self._current)
+            self._current = self._due()
+            if not self._current:
+                return []
+            self._work = self._clear(frozenset(self._current))
         for _ in range(_STEPS):
             if next(self._work, self) is self:
-                done, self._work, self._current = self._current, None, None
+                done, self._work, self._current = self._current, None, []
                 return done
-        return None
+        return []
 
-    def _clear(self, slot: Slot) -> Iterator[None]:
+    def _due(self) -> list[Slot]:
+        waiting, now = self._waiting, self._clock()
+        due = []
+        while waiting and (waiting[0][1] <= now or len(waiting) > _MOST_WAITING):
+            due.append(waiting.popleft()[0])
+        return due
+
+    def _clear(self, slots: frozenset[Slot]) -> Iterator[None]:
         for keys, _ in self._blocks.batches(1024):
             for (key,) in BLOCK_KEY.iter_unpack(keys):
-                if key >> ADDRESS_BITS == slot:
+                if key >> ADDRESS_BITS in slots:
                     self._blocks.delete(BLOCK_KEY.pack(key))
                     yield
             yield
-        yield from self._book.forget_slot(slot)
+        yield from self._book.forget_slots(slots)

@@ -10,6 +10,7 @@ mapped      the same of what it had mapped for itself
 suppressed  as in `ebpftrace.picture/1`
 threshold_bytes, too_much    more than the threshold, but for what is suppressed?
 before      programs that were replaced by exec: pid, comm, exe, counts
+followed    processes that were started and watched: as those before, with ended, ended_by, missed_s, programs
 children    processes that were started and not watched
 """
 
@@ -42,6 +43,10 @@ def as_object(found: AtExit, command: Sequence[str], children: int) -> dict[str,
         "before": [
             {**_program(one.target), "counts": jsonl.counts_object(one.counts)}
             for one in found.before
+        ],
+        "followed": [
+            {**jsonl.target_object(one.target), "counts": jsonl.counts_object(one.counts)}
+            for one in found.followed
         ],
         "children": children,
     }

@@ -1,14 +1,16 @@
 """The report at the end of `run`, in the spirit of Valgrind's leak summary: exact, by call site."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from ebpftrace.analysis import wording
+from ebpftrace.analysis import crowd, wording
 from ebpftrace.analysis.exiting import AtExit, Replaced
 from ebpftrace.analysis.selection import Selection, select
 from ebpftrace.analysis.summing import counts_of
 from ebpftrace.export.text import head, losses, stack
 from ebpftrace.model.picture import Counts, Site
 from ebpftrace.units import format_bytes, format_count
+
+_MOST_FOLLOWED = 10
 
 
 def lines(found: AtExit, selection: Selection, children: int) -> Iterator[str]:
@@ -26,6 +28,7 @@ def lines(found: AtExit, selection: Selection, children: int) -> Iterator[str]:
         yield f"  suppressed      {wording.suppressed(found.suppressed)}"
     for one in found.before:
         yield f"  before          {_before(one)}"
+    yield from _followed(found.followed)
     if children:
         yield f"  children        {_children(children)}"
     yield f"  stacks          {wording.stacks(picture)}"
@@ -56,19 +59,37 @@ def _children(count: int) -> str:
     return f"{format_count(count)} processes were started, and not watched"
 
 
+def _followed(those: Sequence[Replaced]) -> Iterator[str]:
+    """What it has forked off, those that held most first."""
+    if not those:
+        return
+    programs = crowd.counted([one.target for one in those])
+    held = sum(one.counts.bytes for one in those)
+    names = crowd.names([one.target for one in those])
+    yield f"  followed        {programs}, with {format_bytes(held)}: {names}"
+    for one in sorted(those, key=lambda one: -one.counts.bytes)[:_MOST_FOLLOWED]:
+        words = [
+            wording.held(one.counts),
+            *wording.missed(one.target),
+            *wording.trouble(one.target),
+        ]
+        yield f"                  {wording.named(one.target)}: {', '.join(words)}"
+
+
 def _before(one: Replaced) -> str:
     """What the process was before an exec."""
     return f"{one.target.comm} ({one.target.exe}), with {wording.held(one.counts)} when it was replaced"
 
 
 def _sites(found: AtExit, selection: Selection) -> Iterator[str]:
-    chosen = select(found.picture, selection)
+    picture = found.shown or found.picture
+    chosen = select(picture, selection)
     holding = [site for site in chosen.sites if site.counts.blocks]
     if not holding:
-        yield f"  {wording.nothing_held(found.picture, chosen.suppressed)}"
+        yield f"  {wording.nothing_held(picture, chosen.suppressed)}"
     for number, site in enumerate(holding, 1):
         yield head(number, site, selection.rules)
-        yield f"      {_held(site)}"
+        yield f"      {_held(site, several=bool(found.followed))}"
         yield from stack(site, selection.rules)
     others = chosen.others
     if others.blocks:
@@ -78,10 +99,11 @@ def _sites(found: AtExit, selection: Selection) -> Iterator[str]:
         )
 
 
-def _held(site: Site) -> str:
+def _held(site: Site, *, several: bool) -> str:
     counts = site.counts
     called = site.at.allocator or "an allocator function"
     freed = (
         f", after {wording.many(counts.freed_blocks, 'other')} freed" if counts.freed_blocks else ""
     )
-    return f"{_amount(counts.blocks, counts.bytes)} by {called}{freed}"
+    owner = f"  pid {site.at.pid}" if several else ""
+    return f"{_amount(counts.blocks, counts.bytes)} by {called}{freed}{owner}"

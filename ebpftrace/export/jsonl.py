@@ -76,7 +76,8 @@ def _head(picture: Picture) -> dict[str, Any]:
         "since_attach_s": round(picture.since_attach_s, 3),
         "mode": picture.mode,
         "filters": list(picture.filters),
-        "targets": [_target(target) for target in picture.targets],
+        "waiting_for": list(picture.waiting_for),
+        "targets": [target_object(target) for target in picture.targets],
         "totals": counts_object(picture.totals),
         "mapped": None if picture.mapped is None else counts_object(picture.mapped),
         "growth_bytes_per_s": _rounded(picture.growth, 1),
@@ -124,7 +125,7 @@ def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def _target(target: Target) -> dict[str, Any]:
+def target_object(target: Target) -> dict[str, Any]:
     return {
         "pid": target.pid,
         "comm": target.comm,
@@ -138,6 +139,8 @@ def _target(target: Target) -> dict[str, Any]:
         "rss_growth_bytes": target.rss_growth_bytes,
         "backend": target.backend,
         "blind_s": round(target.blind_s, 4),
+        "missed_s": _rounded(target.missed_s, 4),
+        "programs": target.programs,
     }
 
 

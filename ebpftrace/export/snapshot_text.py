@@ -6,6 +6,7 @@ from typing import TextIO
 
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.charting import line_of
+from ebpftrace.analysis.crowd import others, pick
 from ebpftrace.analysis.selection import Selection, select
 from ebpftrace.export import text
 from ebpftrace.export.process_lines import process_lines
@@ -15,6 +16,7 @@ from ebpftrace.model.snapshot import Host, Snapshot
 from ebpftrace.units import format_bytes, format_seconds
 
 _CHART = 40
+_MOST_TARGETS = 40
 
 
 def write(snapshot: Snapshot, file: str, selection: Selection, out: TextIO) -> None:
@@ -65,13 +67,16 @@ def _processes(snapshot: Snapshot) -> Iterator[str]:
     picture = snapshot.picture
     facts = {one.slot: one for one in snapshot.processes}
     held = _held(picture)
-    for target in picture.targets:
+    shown, rest = pick(picture.targets, _MOST_TARGETS)
+    for target in shown:
         yield from text.about(target)
         known = facts.get(target.slot)
         if known is not None:
             tracked = held.get(target.slot, 0)
             for line in process_lines(known, tracked, picture.since_attach_s):
                 yield f"    {line}"
+    if rest:
+        yield f"  {others(rest)}"
 
 
 def _held(picture: Picture) -> dict[int, int]:

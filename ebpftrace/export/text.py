@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from ebpftrace.analysis import wording
+from ebpftrace.analysis.crowd import others, pick
 from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.analysis.selection import Selected, Selection, select
 from ebpftrace.analysis.suppressed import Suppressed
@@ -16,6 +17,7 @@ MOST_OF_TEXT = 160
 MOST_OF_NOTE = 600
 """The same of a sentence about a file: it may name two build ids."""
 _MOST_CALLERS = 3
+_MOST_TARGETS = 8
 _IN_ASCII = str.maketrans(
     {"▸": ">", "│": "|", "←": "<-", "→": "->", "…": "..."}
     | dict(zip("▁▂▃▄▅▆▇█", "..::||##", strict=True))
@@ -46,8 +48,12 @@ def lines(picture: Picture, selection: Selection) -> Iterator[str]:
     """The report, line by line."""
     moment = picture.time.astimezone().strftime("%H:%M:%S")
     yield f"{moment}  {watched(picture)}"
-    for target in picture.targets:
+    yield from (f"  {words}" for words in wording.waiting(picture))
+    shown, rest = pick(picture.targets, _MOST_TARGETS)
+    for target in shown:
         yield from about(target)
+    if rest:
+        yield f"  {others(rest)}"
     chosen = select(picture, selection)
     yield from summary(picture, chosen.suppressed)
     yield ""
@@ -61,9 +67,11 @@ def watched(picture: Picture) -> str:
 
 def about(target: Target) -> Iterator[str]:
     """One process."""
-    words = [wording.named(target), target.exe, "+".join(target.allocators)]
-    yield f"  {'  '.join(words + wording.trouble(target))}"
-    yield f"    {wording.resident(target)}"
+    known = [wording.named(target), target.exe, "+".join(target.allocators)]
+    words = [*filter(None, known), *wording.missed(target), *wording.trouble(target)]
+    yield f"  {'  '.join(words)}"
+    if not target.folded:
+        yield f"    {wording.resident(target)}"
 
 
 def summary(picture: Picture, hidden: Suppressed) -> Iterator[str]:

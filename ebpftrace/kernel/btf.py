@@ -46,6 +46,17 @@ EXIT_MEMBERS = (
 )
 """Where it keeps by what a process ends, and whose child it is; `oom_mm` is there since 26db62f179d1 (4.9)."""
 
+PID_MEMBERS = (
+    ("task_struct", "thread_pid"),
+    ("pid", "level"),
+    ("pid", "numbers"),
+    ("upid", "nr"),
+    ("upid", "ns"),
+    ("pid_namespace", "ns"),
+    ("ns_common", "inum"),
+)
+"""Where it keeps the number that a process has in each pid namespace."""
+
 
 @lru_cache(maxsize=8)
 def kernel_function(name: str) -> int | None:
@@ -57,13 +68,14 @@ def kernel_function(name: str) -> int | None:
 
 
 @lru_cache(maxsize=1)
-def kernel_offsets() -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The offsets in bytes of RETURN_MEMBERS and of EXIT_MEMBERS in the running kernel.
+def kernel_offsets() -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """The offsets in bytes of RETURN_MEMBERS, EXIT_MEMBERS and PID_MEMBERS in the running kernel.
 
     () where it does not tell all of those.
     """
-    returns, exits = member_offsets(_kernel_types(), RETURN_MEMBERS, EXIT_MEMBERS)
-    return returns, exits
+    groups = RETURN_MEMBERS, EXIT_MEMBERS, PID_MEMBERS
+    returns, exits, pids = member_offsets(_kernel_types(), *groups)
+    return returns, exits, pids
 
 
 def _kernel_types() -> bytes:

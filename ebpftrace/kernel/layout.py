@@ -13,13 +13,13 @@ CODE_RANGES = 32
 FUNCTIONS = 256
 ROLES = {"birth": 1, "resize": 2, "death": 3, "exit": 4}
 NO_REGISTER = 31
-CONTROL_ARMED, CONTROL_COUNTING, CONTROL_LEARNING = 1, 2, 4
+CONTROL_ARMED, CONTROL_COUNTING, CONTROL_LEARNING, CONTROL_EXECS = 1, 2, 4, 8
 EXIT_CODE, EXIT_TOLD, EXIT_OOM = 0xFFFF, 0x10000, 0x20000
 COOKIE_BY_EXITS, COOKIE_YIELDS = 0x2000, 0x4000
 COOKIE_ZERO_FREES, COOKIE_MAPPING = 0x40000000, 0x80000000
 EVENT_STACK, EVENT_MISS, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK, EVENT_LOADED = range(1, 7)
 EVENT_MAPPING = 7
-WATCH_HELD = 0x80000000
+WATCH_HELD, WATCH_FOLLOW = 0x80000000, 0x40000000
 MISS_COUNTED, MISS_HELD = 1, 2
 SLICE_BYTES, SHORT_SLICE_BYTES = 8192, 2048
 MOST_PENDING = 4
@@ -27,8 +27,8 @@ HASH_SEED, HASH_FACTOR = 0x9E3779B97F4A7C15, 0xFF51AFD7ED558CCD
 ADDRESS_BITS = 48
 LOSS_COUNT = len(LOSSES)
 _NAMES = [loss.name for loss in LOSSES]
-PROBE_MISSED, SHARED_VM_CHILD, TRACE_FULL = map(
-    _NAMES.index, ("probe_missed", "shared_vm_child", "trace_full")
+PROBE_MISSED, SHARED_VM_CHILD, TRACE_FULL, PROCESS_MISSED = map(
+    _NAMES.index, ("probe_missed", "shared_vm_child", "trace_full", "process_missed")
 )
 MISSED_UNMAP, UNMATCHED_UNMAP = map(_NAMES.index, ("missed_unmap", "unmatched_unmap"))
 
@@ -63,6 +63,21 @@ class ExitOffsets(ctypes.Structure):
     )
 
 
+class PidOffsets(ctypes.Structure):
+    """`struct pid_offsets`; its first seven in the order of `btf.PID_MEMBERS`."""
+
+    _fields_ = (
+        ("pid", u16),
+        ("level", u16),
+        ("numbers", u16),
+        ("number", u16),
+        ("space", u16),
+        ("common", u16),
+        ("inode", u16),
+        ("unused", u16),
+    )
+
+
 class Control(ctypes.Structure):
     """`struct control`."""
 
@@ -72,6 +87,7 @@ class Control(ctypes.Structure):
         ("open_epoch", u32),
         ("returns", ReturnOffsets),
         ("exits", ExitOffsets),
+        ("pids", PidOffsets),
         ("owner", u32),
         ("unused", u32),
     )

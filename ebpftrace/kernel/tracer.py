@@ -68,8 +68,16 @@ class Tracer:
         reported = Table(table("reported"), 8, 4)
         more_rules = Table(table("more_rules"), 8, 8)
         self.rules = RuleTable(table("rules"), sizes.rules, more_rules, reported)
-        returns, exits = worker.kernel_offsets()
-        self._offsets = layout.ReturnOffsets(*returns), layout.ExitOffsets(*exits)
+        returns, exits, pids = worker.kernel_offsets()
+        self.knows_children = bool(exits if namespaces.own_pid() is None else pids)
+        """Can the kernel side tell which process was forked off?"""
+        self.follows = False
+        """Is what a watched process forks off watched as well? To be set before any is."""
+        self._offsets = (
+            layout.ReturnOffsets(*returns),
+            layout.ExitOffsets(*exits),
+            layout.PidOffsets(*pids),
+        )
         self._losses = Counters(table("losses"), layout.LOSS_COUNT)
         self._hits = Counters(table("hits"), 2 * layout.FUNCTIONS)
         self._ring = RingBuffer(table("events"), sizes.ring_pages * mmap.PAGESIZE)
@@ -79,7 +87,7 @@ class Tracer:
         """Every call, where that was asked for; read by one thread, which may be another."""
         self._tracepoints = [self._open_tracepoint(*names) for names in _RAW_TRACEPOINTS.items()]
         self.start_ns = 0
-        self._flags = 0
+        self._flags = self._execs = 0
         self._open_epoch = 0
 
     def _open_tracepoint(self, program: str, tracepoint: str) -> int:
@@ -96,7 +104,8 @@ class Tracer:
     def _store_control(self) -> None:
         # In a pid namespace of its own the kernel knows it by another number.
         owner = os.getpid() if namespaces.own_pid() is None else 0
-        about = self.start_ns, self._flags, self._open_epoch, *self._offsets, owner
+        flags = self._flags | self._execs
+        about = self.start_ns, flags, self._open_epoch, *self._offsets, owner
         value = layout.Control(*about)
         self._control.update(_INDEX_0, bytes(value))
 
@@ -158,6 +167,11 @@ class Tracer:
     def disarm(self) -> None:
         """Stop both, by one store; every map stays as it is."""
         self._flags = 0
+        self._store_control()
+
+    def tell_execs(self) -> None:
+        """Ask for an event of every exec of this host, in slot 0."""
+        self._execs = layout.CONTROL_EXECS
         self._store_control()
 
     def close_epochs_before(self, epoch: int) -> None:
@@ -230,6 +244,7 @@ class Tracer:
         `held`: it is stopped at each exec until it gets a SIGCONT.
         """
         value = slot | (layout.WATCH_HELD if held else 0)
+        value |= layout.WATCH_FOLLOW if self.follows else 0
         self._watched.update(struct.pack("<I", thread), struct.pack("<I", value))
 
     def unwatch(self, thread: int) -> None:

@@ -147,10 +147,10 @@ class Worker:
         number: int | None = self._ask_once({"do": "kernel_function", "name": name})["id"]
         return number
 
-    def kernel_offsets(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def kernel_offsets(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """As in `btf`. CannotAttach."""
-        returns, exits = self._ask_once({"do": "kernel_offsets"})["offsets"]
-        return tuple(returns), tuple(exits)
+        returns, exits, pids = self._ask_once({"do": "kernel_offsets"})["offsets"]
+        return tuple(returns), tuple(exits), tuple(pids)
 
     def _ask_once(self, request: Mapping[str, object]) -> dict[str, Any]:
         channel = self.channel()

@@ -74,6 +74,7 @@ LOSSES: tuple[Loss, ...] = (
         "unmapped ranges from before the attach, or of a kind that is not counted",
         fault=False,
     ),
+    Loss("process_missed", "processes that ended before they could be attached to"),
 )
 
 # Not detected by this version: null in JSON, never 0.

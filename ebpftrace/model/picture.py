@@ -130,7 +130,9 @@ class Target:
     but its probes could not be kept). `ended_by` says by what, of one that exited: `status 0`,
     `SIGSEGV`, `SIGKILL, out of memory`. `backend` is how the kernel holds the probes: session,
     multi, perf. `blind_s` is how long no probe was in place because the thread that held them had
-    ended.
+    ended. `missed_s`: for how long it ran before its probes counted, of one that came while the watch
+    went on; None of one that ran before. `programs`: it stands for so many that ended long ago, without
+    what they do not have in common.
     """
 
     pid: Pid
@@ -144,6 +146,13 @@ class Target:
     backend: str | None = None
     blind_s: float = 0.0
     ended_by: str | None = None
+    missed_s: float | None = None
+    programs: int = 1
+
+    @property
+    def folded(self) -> bool:
+        """Does it stand for programs that ended long ago?"""
+        return not (self.pid or self.slot)
 
     @property
     def alive(self) -> bool:
@@ -165,7 +174,8 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Everything known at one moment. `filters` are the kernel-side ones, in words.
+    """Everything known at one moment. `filters` are the kernel-side ones, in words, as is what the watch
+    is `waiting_for`.
 
     `mapped` is the part of the totals that the program has mapped for itself (family mmap); None where
     that was not watched.
@@ -188,6 +198,7 @@ class Picture:
     stack_depth: int = 127
     naming: Naming = _NOTHING_NAMED
     mapped: Counts | None = None
+    waiting_for: tuple[str, ...] = ()
 
     @property
     def heap(self) -> Counts:

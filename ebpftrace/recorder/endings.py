@@ -10,13 +10,16 @@ class Endings:
     """Told of every picture, in their order."""
 
     def __init__(self) -> None:
-        self._known: set[int] = set()
+        self._known: set[tuple[int, int]] = set()
 
     def of(self, picture: Picture) -> list[Target]:
         """Those that had not ended in the pictures before."""
-        ended = {number for number, target in enumerate(picture.targets) if not target.alive}
-        new, self._known = sorted(ended - self._known), ended | self._known
-        return [picture.targets[number] for number in new]
+        ended = {
+            (one.pid, one.slot): one for one in picture.targets if not one.alive and not one.folded
+        }
+        new = [one for key, one in ended.items() if key not in self._known]
+        self._known = set(ended)
+        return new
 
 
 def ending(target: Target) -> str:

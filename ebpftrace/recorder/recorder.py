@@ -171,7 +171,10 @@ class Recorder:
 
     def _lives(self) -> bool:
         """Else the final picture is on its way, or another program in the same process."""
-        return self._latest is not None and any(target.alive for target in self._latest.targets)
+        latest = self._latest
+        return latest is not None and bool(
+            latest.waiting_for or any(target.alive for target in latest.targets)
+        )
 
     def _write_now(self, reasons: list[Trigger]) -> str | None:
         """What came before a picture is in the one that is drawn after it."""

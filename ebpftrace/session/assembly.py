@@ -5,7 +5,6 @@ from datetime import datetime, timezone
 from ebpftrace.collector import make_room
 from ebpftrace.drain.drawing import Drawing
 from ebpftrace.drain.sites import SiteBook
-from ebpftrace.drain.stacks import StackBook
 from ebpftrace.kernel import layout
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
@@ -13,6 +12,7 @@ from ebpftrace.model.picture import Naming, Picture, Target
 from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.mapped import MappedMemory
 from ebpftrace.session.memory import Trimming
+from ebpftrace.session.newcomers import Newcomers
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.unwinding import Unwinding
 from ebpftrace.session.upkeep import Upkeep
@@ -29,10 +29,10 @@ class Assembly:
         tracer: Tracer,
         options: CaptureOptions,
         book: SiteBook,
-        stacks: StackBook,
         drawing: Drawing,
         unwinding: Unwinding,
         upkeep: Upkeep,
+        newcomers: Newcomers,
         cost: CostMeter,
         lines: Lines | None,
         *,
@@ -41,17 +41,22 @@ class Assembly:
         self._tracer = tracer
         self._options = options
         self._book = book
-        self._stacks = stacks
         self._drawing = drawing
         self._unwinding = unwinding
         self._mapped = mapped
         self._upkeep = upkeep
+        self._newcomers = newcomers
         self._cost = cost
         self._lines = lines
         self._trimming = Trimming()
 
     def picture(
-        self, since: float, targets: tuple[Target, ...], losses: list[int | None], *, final: bool
+        self,
+        since: float,
+        targets: tuple[Target, ...],
+        losses: list[int | None],
+        *,
+        final: bool,
     ) -> Picture:
         """`since`: seconds since the attach; `losses`: the kernel's, in the order of LOSSES."""
         totals = self._book.totals()
@@ -72,11 +77,12 @@ class Assembly:
             growth=self._drawing.growth(totals, since),
             sites=sites,
             losses=self._losses(losses),
-            cost=self._cost.read(heap, len(self._book), len(self._stacks)),
+            cost=self._cost.read(heap, len(self._book), self._drawing.stacks),
             final=final,
             filters=self._options.filters(),
             stack_depth=self._tracer.stack_depth,
             naming=self._naming(),
+            waiting_for=self._newcomers.waiting_for(),
         )
 
     def _naming(self) -> Naming:
@@ -87,6 +93,8 @@ class Assembly:
         self._mapped.correct(losses)
         if blind := self._upkeep.blind_hits:
             losses[layout.PROBE_MISSED] = (losses[layout.PROBE_MISSED] or 0) + blind
+        missed = self._newcomers.missed
+        losses[layout.PROCESS_MISSED] = (losses[layout.PROCESS_MISSED] or 0) + missed
         losses[layout.SHARED_VM_CHILD] = self._upkeep.shared_children
         counts = zip(LOSSES, losses, strict=True)
         return Losses({loss.name: n for loss, n in counts if loss.name not in UNDETECTED})

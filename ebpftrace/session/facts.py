@@ -41,6 +41,10 @@ class Facts:
         """A target, which is attached to just now."""
         self._known.append(Known(traced, self._share, environment=self._environment))
 
+    def remove(self, traced: Traced) -> None:
+        """It is no longer a target."""
+        self._known = [known for known in self._known if not known.is_of(traced)]
+
     def _share(self) -> float:
         """Of one process that lives."""
         return SHARE / max(1, sum(known.lives for known in self._known))

@@ -53,6 +53,9 @@ class Known:
         self._builds: dict[ModuleKey, str] = {}
         self._generation = -1
 
+    def is_of(self, traced: Traced) -> bool:
+        return self._traced is traced
+
     @property
     def lives(self) -> bool:
         return self._traced.ended is None

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 from ebpftrace.kernel.backends import Backend
+from ebpftrace.session.wanted import Wanted
+
+_NOTHING_ELSE = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class CaptureOptions:
     """Are the facts of the processes read before each picture, so that the last ones are kept?"""
     environment: bool = False
     """And their environment, which often holds secrets?"""
+    wanted: Wanted = _NOTHING_ELSE
+    """What is watched beside the processes that are given."""
     trace_log: bool = False
     """Is every single call sent, for `session.tracing`?"""
 

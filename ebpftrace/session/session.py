@@ -30,9 +30,9 @@ from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.entering import Entering
 from ebpftrace.session.events import Life, Program, Told
 from ebpftrace.session.facts import Facts
-from ebpftrace.session.following import Following
 from ebpftrace.session.libraries import Libraries
 from ebpftrace.session.mapped import MappedMemory
+from ebpftrace.session.newcomers import Newcomers
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.planning import plan_all
 from ebpftrace.session.preparation import Preparation
@@ -69,33 +69,32 @@ class Session:
         self._roster = Roster(tracer, self._lines, self._removals, sweeper)
         self.calls = Calls(tracer, self._roster.traced)
         spaces = self._roster.spaces
-        self._stacks = StackBook()
-        self._drawing = Drawing(self._book, self._stacks, spaces)
+        stacks = StackBook()
+        self._drawing = Drawing(self._book, stacks, spaces)
         self._mapped = MappedMemory(tracer, self._book, self._roster)
-        self._unwinding = Unwinding(tracer, self._book, self._stacks, spaces)
+        self._unwinding = Unwinding(tracer, self._book, stacks, spaces)
         self._blocks = BlockMap(tracer, self._book, spaces, self._mapped.intervals)
         self._facts = Facts(
             self._since_attach, always=options.facts, environment=options.environment
         )
         self._sources = Sources()
         self._cost = CostMeter(tracer, self._lines)
-        self._drawn_ns = time.monotonic_ns()
         self._upkeep = Upkeep(tracer, self._removals)
+        self._newcomers = Newcomers(options.wanted, tracer, self._roster, self._attach_to)
         self._closer = EpochCloser()
         self._assembly = Assembly(
             tracer,
             options,
             self._book,
-            self._stacks,
             self._drawing,
             self._unwinding,
             self._upkeep,
+            self._newcomers,
             self._cost,
             self._lines,
             mapped=self._mapped,
         )
         self._libraries = Libraries(tracer, self._cost.also)
-        self._following = Following(self._attach_to)
         self._entering: Entering | None = None
         every = options.interval, options.first_interval or options.interval
         self._poller = Poller(
@@ -121,7 +120,7 @@ class Session:
         planned: list[Traced] = []
         try:
             planned, failures = plan_all(processes, step)
-            if not planned and launch is None:
+            if failures and not (planned or prepared.options.wanted):
                 raise failures[0]
             step("compiling")
             tracer = prepared.tracer()
@@ -161,10 +160,11 @@ class Session:
             except CannotAttach as error:
                 traced.close()
                 failures.append(error)
-        if not self._roster.traced:
+        if failures and not (self._roster.traced or self._options.wanted):
             raise failures[0]
         for failure in failures:
             warn(str(failure))
+            self._newcomers.known(str(failure))
         settle()
         step("learning to walk its stacks")
         meanwhile = self._unwinding.learn()
@@ -174,6 +174,7 @@ class Session:
         for traced in self._roster.living():
             traced.grows_from_here()
             self._replace_if_it_was(traced)
+        self._newcomers.tick()
 
     def _enter(self, launch: Launch) -> None:
         """Trace it from its first allocation on. CannotAttach, and it is held or has ended; UsageError."""
@@ -211,7 +212,8 @@ class Session:
 
     def launched(self) -> tuple[int, bool]:
         """How many processes it has forked off, not watched; was it watched from its first allocation on?"""
-        return self._upkeep.children, self._entering is None or not self._entering.late
+        children = 0 if self._options.wanted.follow else self._upkeep.children
+        return children, self._entering is None or not self._entering.late
 
     def block_columns(self, picture: Picture) -> Iterator[BlockColumns]:
         """All outstanding blocks, read now, by the sites of `picture`; until `close`."""
@@ -230,8 +232,8 @@ class Session:
 
     def slow_probes(self) -> int:
         """Probes for each of which `close` waits up to 0.1 s: those that perf events hold."""
-        slow = [t for t in self._roster.traced if t.attachment and not t.by_links]
-        return sum(len(traced.plan.probes) for traced in slow)
+        traced = self._roster.traced
+        return sum(len(t.plan.probes) for t in traced if t.attachment and not t.by_links)
 
     def close(self) -> None:
         """Remove every probe and map."""
@@ -252,24 +254,31 @@ class Session:
     # --- on the poller's thread -------------------------------------------------------------------
 
     def _attach(self, traced: Traced) -> None:
-        number = self._roster.attach(traced)
+        self._roster.attach(traced)
         self._cost.also(traced.plan.probes)
         if self._options.dwarf:
-            self._sources.add(number, traced.tree())
+            self._sources.add(traced.number, traced.tree())
         self._unwinding.begin(traced)
         self._mapped.begin(traced)
         self._facts.add(traced)
         self._libraries.begin(traced)
 
+    def _forget(self, traced: Traced) -> None:
+        self._drawing.fold(traced.number)
+        self._sources.remove(traced.number)
+        self._facts.remove(traced)
+
     def _listen(self, most_ms: int) -> list[bytes]:
-        due_ms = 1000 * self._upkeep.due_in(self._roster.living())
-        return self._tracer.poll_events(int(min(most_ms, due_ms + 1)))
+        due_s = min(self._upkeep.due_in(self._roster.living()), self._newcomers.due_in())
+        return self._tracer.poll_events(int(min(most_ms, 1000 * due_s + 1)))
 
     def _on_events(self, events: Iterable[bytes]) -> None:
         told = Told.of(events)
         for stack in told.stacks:
             self._unwinding.on_stack(stack)
         self._mapped.on_events(told.mappings)
+        for fork in told.forks:
+            self._newcomers.forked(fork)
         for life in told.lives:
             self._on_life(life)
         if told.misses:
@@ -288,11 +297,15 @@ class Session:
                 self._thread_ended(traced, life.thread, life.moment)
             elif life.kind == layout.EVENT_FORK:
                 self._upkeep.forked(traced, life.called)
+        if life.kind == layout.EVENT_THREAD_EXIT and not life.slot:
+            self._newcomers.ended(life.thread)
 
     def _on_program(self, program: Program) -> None:
         if program.kind == layout.EVENT_EXEC:
             for traced in self._roster.at(program.slot):
-                self._replace(traced)
+                self._replace(traced, program.moment)
+            if not (program.slot or program.held):
+                self._newcomers.exec(program)
         else:
             self._libraries.told(program.slot, program.moment, held=program.held)
         if self._entering is not None and program.held:
@@ -316,10 +329,12 @@ class Session:
             log.error("The process that held the probes was ended, and they with it. Start again.")
             for traced in self._roster.living():
                 self._end(traced, "lost")
-        self._following.tick()
+        self._newcomers.tick()
         if self._entering is not None:
             self._entering.tick()
-        return bool(self._roster.living() or self._following or self._entering)
+            living = any(self._entering.is_of(each.process) for each in self._roster.living())
+            return bool(living or self._entering)
+        return bool(self._roster.living() or self._newcomers)
 
     def _thread_ended(self, traced: Traced, thread: int, ended_ns: int) -> None:
         if not self._upkeep.thread_ended(traced, thread, ended_ns, self._cost.hits_per_s):
@@ -330,19 +345,19 @@ class Session:
         if traced.process.runs_another_program():
             self._replace(traced)
 
-    def _replace(self, traced: Traced) -> None:
+    def _replace(self, traced: Traced, moment: int | None = None) -> None:
         """The process runs another program now: that one gets a slot of its own."""
         if traced.ended is not None:
             return
         self._end(traced, "exec")
-        if self._entering is None:
-            self._following.add(traced.process.pid)
+        if self._entering is None or not self._entering.is_of(traced.process):
+            self._newcomers.replaced(traced.process.pid, moment)
 
-    def _attach_to(self, pid: Pid) -> None:
-        """To what `pid` runs now. CannotAttach."""
+    def _attach_to(self, pid: Pid, since: float | None = None) -> None:
+        """To what `pid` runs now, and has since then; None: it is held. CannotAttach."""
         with ExitStack() as undo:
             process = undo.enter_context(Process.open(pid))
-            traced = Traced(process, held=self._entering is not None)
+            traced = Traced(process, held=since is None, since=since)
             undo.callback(traced.close)
             self._attach(traced)
             undo.pop_all()
@@ -363,19 +378,13 @@ class Session:
         self._tracer.close_epochs_before(open_from)
         self._book.poll(settled)
 
-    def _find_ended_anchors(self) -> None:
-        """What the tracepoint does not tell where we see other pids than the kernel does."""
-        for traced in self._roster.living():
-            if traced.anchor_ended() and traced.attachment is not None:
-                self._thread_ended(traced, traced.attachment.thread, self._drawn_ns)
-        self._drawn_ns = time.monotonic_ns()
-
     def _draw(self, final: bool) -> Picture:
         if final:
             self._tracer.disarm()
             time.sleep(_PROGRAMS_END_S)
         else:
-            self._find_ended_anchors()
+            for traced in self._upkeep.look(self._roster.living(), self._cost.hits_per_s):
+                self._end(traced, "lost")
         self._facts.before_picture(final=final)
         self._read_cohorts()
         losses = self._tracer.losses()
@@ -385,6 +394,7 @@ class Session:
         self._unwinding.look(self._since_attach(), final=final)
         self._mapped.look()
         if not final:
+            self._roster.fold(self._forget)
             self._roster.sweep()
-        targets = tuple(traced.as_target() for traced in self._roster.traced)
+        targets = self._roster.targets()
         return self._assembly.picture(self._since_attach(), targets, losses, final=final)

@@ -32,6 +32,11 @@ class Sources:
             with self._lock:
                 self._trees[number] = tree
 
+    def remove(self, number: int) -> None:
+        """It is about to be closed."""
+        with self._lock:
+            self._trees.pop(number, None)
+
     def lines(self, site: Site, frame: Frame, around: int) -> SourceLines | None:
         """None without a file and a line, without the right to show it, and after `close`.
 

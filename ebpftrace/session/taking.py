@@ -36,7 +36,8 @@ def taken(
 
     With `blocks` the snapshot reads them when it is asked for them, before the session is closed.
     """
-    processes = session.facts()[: len(picture.targets)]  # others were attached to since
+    there = {(target.pid, target.slot) for target in picture.targets}  # others came since
+    processes = tuple(one for one in session.facts() if (one.pid, one.slot) in there)
     return Snapshot(
         picture,
         trigger,

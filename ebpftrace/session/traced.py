@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -38,13 +39,20 @@ _MOST_NOTES = 50
 class Traced:
     """Built in two steps, so that planning can run while the programs compile."""
 
-    def __init__(self, process: Process, *, held: bool = False) -> None:
+    def __init__(self, process: Process, *, held: bool = False, since: float | None = None) -> None:
         """Read maps and symbols and plan the probes. CannotAttach where there is nothing to.
 
-        `held`: whatever else it executes is to be stopped for us.
+        `held`: whatever else it executes is to be stopped for us. `since`: when what it runs began, by
+        the monotonic clock, if that was while the watch went on.
         """
         self.process = process
         self._held = held
+        self._since = since
+        self.missed_s: float | None = None
+        """From then to when its probes counted."""
+        self.number = 0
+        self.swept = False
+        """Has it ended, and is nothing of it left in the kernel?"""
         modules = open_modules(process)
         self.space = AddressSpace(process, modules)
         try:
@@ -82,7 +90,16 @@ class Traced:
             raise
         tracer.watch(self.process.pid, slot, held=self._held)
         self._count_by(tracer, made)
+        if self._held:
+            self.missed_s = 0.0
+        elif self._since is not None:
+            self.missed_s = max(0.0, time.monotonic() - self._since)
         self.grows_from_here()
+
+    @property
+    def came(self) -> bool:
+        """Did it come while the watch went on?"""
+        return self._since is not None
 
     def _code(self) -> tuple[Range, ...]:
         # One that is held is watched from its first allocation on.
@@ -198,7 +215,12 @@ class Traced:
             if how == "exec" and self._perf_map is not None:
                 self._perf_map.freeze()
             tracer.retire_slot(self.slot)
-            tracer.unwatch(self.process.pid)
+            if how == "exec" and tracer.follows:
+                tracer.watch(
+                    self.process.pid, Slot(0)
+                )  # what it forks off until it is traced again
+            else:
+                tracer.unwatch(self.process.pid)
 
     def take_attachment(self) -> Attachment | None:
         """The probes, which the caller removes."""
@@ -256,4 +278,5 @@ class Traced:
             backend=self.backend,
             blind_s=self.blind_s,
             ended_by=self.ended_by,
+            missed_s=self.missed_s,
         )

@@ -28,6 +28,7 @@ class Upkeep:
     def __init__(self, tracer: Tracer, removals: Removals) -> None:
         self._tracer = tracer
         self._removals = removals
+        self._looked_ns = time.monotonic_ns()
         self.children = self.shared_children = 0
         self.blind_hits = 0
 
@@ -44,6 +45,17 @@ class Upkeep:
         self.blind_hits += max(1, round(blind * hits_per_s))
         log.info("pid %d: without probes for %.4f s", traced.process.pid, blind)
         return True
+
+    def look(self, living: Iterable[Traced], hits_per_s: float) -> list[Traced]:
+        """What the tracepoint does not tell where we see other pids than the kernel; those whose probes are lost."""
+        since, self._looked_ns = self._looked_ns, time.monotonic_ns()
+        return [
+            traced
+            for traced in living
+            if traced.attachment is not None
+            and traced.anchor_ended()
+            and not self.thread_ended(traced, traced.attachment.thread, since, hits_per_s)
+        ]
 
     def forked(self, traced: Traced, flags: int) -> None:
         """A child has come, by clone with these flags."""

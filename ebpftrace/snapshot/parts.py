@@ -69,6 +69,7 @@ def target_of(given: object, name: Name) -> Target:
     ended = maybe("ended")
     if ended is None and not truth(said.get("alive", True), "alive"):
         ended = "exited"
+    missed = said.get("missed_s")
     rss, grown = said.get("rss_bytes"), said.get("rss_growth_bytes")
     return Target(
         pid=Pid(whole(needed(said, "pid"), "pid of a target")),
@@ -82,6 +83,8 @@ def target_of(given: object, name: Name) -> Target:
         backend=maybe("backend"),
         blind_s=number(said.get("blind_s", 0.0), "blind_s", most=MOST_SECONDS),
         ended_by=maybe("ended_by"),
+        missed_s=None if missed is None else number(missed, "missed_s", most=MOST_SECONDS),
+        programs=whole(said.get("programs", 1), "programs"),
     )
 
 

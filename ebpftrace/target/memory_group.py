@@ -5,17 +5,15 @@ process sees them. What is outside of our cgroup namespace or of the mount is no
 its files say to `group_figures`.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ebpftrace.kernelfiles import read
+from ebpftrace.target.group_mounts import mounts_in, own_mounts
 
 _MOST_GROUPS = 64 << 10
-_MOST_MOUNTS = 1 << 20
 _DEEPEST = 64
-_ESCAPED = re.compile(r"\\([0-7]{3})")  # of mountinfo: space, tab, newline, backslash
 
 
 class GroupPlace(NamedTuple):
@@ -25,12 +23,6 @@ class GroupPlace(NamedTuple):
     version: int
     path: str
     mount: str
-
-
-class _Mount(NamedTuple):
-    root: str
-    point: str
-    version: int
 
 
 def directory_of(pid: int) -> tuple[str, int] | None:
@@ -45,10 +37,9 @@ def place_of(pid: int) -> GroupPlace | None:
     On a host with both versions it is that of the one which has the memory controller.
     """
     groups = read(f"/proc/{pid}/cgroup", _MOST_GROUPS)
-    mounts = read("/proc/self/mountinfo", _MOST_MOUNTS)
-    if groups is None or mounts is None:
+    if groups is None:
         return None
-    charged = map(_charged, candidates(groups, mounts))
+    charged = map(_charged, candidates(groups, own_mounts()))
     return next((place for place in charged if place is not None), None)
 
 
@@ -64,41 +55,11 @@ def candidates(groups: str, mounts: str) -> Iterator[GroupPlace]:
             paths[2] = path
     version = min(paths, default=0)
     path = paths.get(version, "").removesuffix(" (deleted)")
-    for mount in _mounts(mounts):
-        directory = _below(mount, path) if mount.version == version else None
+    for mount in mounts_in(mounts):
+        charges = mount.version == version and (version == 2 or "memory" in mount.controllers)
+        directory = mount.directory_of(path) if charges else None
         if directory is not None:
             yield GroupPlace(directory, version, path, mount.point)
-
-
-def _mounts(text: str) -> Iterator[_Mount]:
-    """Those of hierarchies that may have the memory controller (proc_pid_mountinfo(5))."""
-    for line in text.split("\n"):
-        before, _, after = line.partition(" - ")
-        where, what = before.split(" "), after.split(" ")
-        if len(where) < 5 or len(what) < 3:
-            continue
-        if what[0] == "cgroup2":
-            yield _Mount(_unescaped(where[3]), _unescaped(where[4]), 2)
-        elif what[0] == "cgroup" and "memory" in what[2].split(","):
-            yield _Mount(_unescaped(where[3]), _unescaped(where[4]), 1)
-
-
-def _unescaped(name: str) -> str:
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), name)
-
-
-def _below(mount: _Mount, path: str) -> str | None:
-    """The directory of the group `path` in that mount, if it shows it.
-
-    A path with `..` in it is that of a group outside our cgroup namespace, or of none.
-    """
-    root = mount.root.rstrip("/")
-    if not path.startswith("/") or ".." in f"{path}/{root}".split("/"):
-        return None
-    if path != root and not path.startswith(f"{root}/"):
-        return None
-    inside = path[len(root) :].strip("/")
-    return f"{mount.point}/{inside}" if inside else mount.point
 
 
 def _charged(place: GroupPlace) -> GroupPlace | None:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from ebpftrace.analysis import wording
+from ebpftrace.analysis.crowd import counted, names, others, pick
 from ebpftrace.analysis.headline import Headline
 from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.trend import Trend
@@ -80,7 +81,9 @@ def target_line(target: Target) -> Line:
     """One target; its path comes last, where it may be cut."""
     spans = [Span(wording.named(target), "strong")]
     spans += [Span(f"  {words}", "alarm") for words in wording.trouble(target)]
-    spans.append(Span(f"  {wording.resident(target)}  {'+'.join(target.allocators)}  {target.exe}"))
+    known = [wording.resident(target)] if not target.folded else []
+    known += [*wording.missed(target), "+".join(target.allocators), target.exe]
+    spans.append(Span(f"  {'  '.join(known)}"))
     return tuple(spans)
 
 
@@ -97,6 +100,8 @@ def _watch(picture: Picture, state: State) -> Line:
     if state.paused_s is not None:
         spans.append(Span(f"PAUSED, {format_seconds(state.paused_s)} behind; p goes on  ", "alarm"))
     spans += _who(picture.targets)
+    gap = "  " if picture.targets else ""
+    spans += [Span(f"{gap}{words}", "alarm") for words in wording.waiting(picture)]
     spans.append(Span(f"  {wording.watched(picture)}"))
     if picture.cost.target_cpu_percent is not None:
         spans.append(Span(f"  cost {picture.cost.target_cpu_percent:.1f} %"))
@@ -110,10 +115,11 @@ def _watch(picture: Picture, state: State) -> Line:
 def _who(targets: tuple[Target, ...]) -> list[Span]:
     if len(targets) == 1:
         trouble = [Span(f"  {words}", "alarm") for words in wording.trouble(targets[0])]
-        return [Span(wording.named(targets[0]), "strong"), *trouble]
-    ended = sum(not target.alive for target in targets)
-    words = f", {ended} of them ended" if ended else ""
-    return [Span(wording.many(len(targets), "program") + words, "strong")]
+        late = [Span(f"  {words}") for words in wording.missed(targets[0])]
+        return [Span(wording.named(targets[0]), "strong"), *trouble, *late]
+    if not targets:
+        return []
+    return [Span(counted(targets), "strong"), Span(f": {names(targets)}", "label")]
 
 
 def _tracked(picture: Picture) -> Line:
@@ -141,17 +147,14 @@ def _percent(share: float) -> str:
 
 
 def _targets(targets: tuple[Target, ...], most: int) -> list[Line]:
-    """Where there are several: those that still run come first; what finds no room is counted."""
+    """Where there are several: those that run and grow come first; what finds no room is counted."""
     if len(targets) == 1:
         return []
-    ordered = sorted(targets, key=lambda target: not target.alive)
-    if len(ordered) <= most:
+    if len(targets) <= most:
         return [target_line(target) for target in targets]
     if most < 2:
         return []  # how many there are stands in the first line
-    rows = [target_line(target) for target in ordered[: most - 1]]
-    left = ordered[most - 1 :]
-    ended = sum(not target.alive for target in left)
-    words = f"{len(left)} more processes, {ended} of them ended"
-    rows.append(line(words, Span("  (? lists them)", "label")))
+    shown, rest = pick(targets, most - 1)
+    rows = [target_line(target) for target in shown]
+    rows.append(line(others(rest), Span("  (? lists them, 4 groups by them)", "label")))
     return rows

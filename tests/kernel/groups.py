@@ -1,4 +1,4 @@
-"""Memory control groups of tests."""
+"""Control groups of tests."""
 
 import os
 from collections.abc import Iterator
@@ -19,3 +19,19 @@ def memory_group(limit: int) -> Iterator[Path]:
     finally:
         wait_until(lambda: not (group / "cgroup.procs").read_text(), "an empty group")
         group.rmdir()
+
+
+@contextmanager
+def control_group() -> Iterator[Path]:
+    """An empty one without limits: of version 2 where only that is mounted."""
+    root = Path("/sys/fs/cgroup")
+    parent = root if (root / "cgroup.procs").exists() else root / "pids"
+    group = parent / f"ebpftrace-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        yield group
+    finally:
+        for inner in [*group.glob("*/"), group]:
+            if (inner / "cgroup.procs").exists():
+                wait_until(lambda: not (inner / "cgroup.procs").read_text(), "an empty group")  # noqa: B023
+                inner.rmdir()

@@ -130,7 +130,7 @@ def test_a_slot_that_ended_keeps_its_cohorts_in_the_picture():
     watch = Watch()
     watch.table.cohort(5, 1, 2, 2, 20)
     before = watch.cohorts()
-    for _ in watch.book.forget_slot(SLOT):
+    for _ in watch.book.forget_slots({SLOT}):
         pass
     assert not watch.table.entries
     assert watch.cohorts() == before

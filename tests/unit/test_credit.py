@@ -98,7 +98,7 @@ def test_a_slot_that_ended_takes_its_credits_along():
     table = FakeTable()
     book = book_of(table)
     book.credit(SLOT, TICKET, WHOLE)
-    for _ in book.forget_slot(SLOT):
+    for _ in book.forget_slots({SLOT}):
         pass
     assert book.counted_as(SLOT, WHOLE) == {WHOLE}
 
@@ -109,7 +109,7 @@ def test_what_is_credited_when_its_slot_has_ended_still_moves():
     table.cohort(TICKET, 1, 0, 1, 10)
     book.poll(0)
     book.credit(SLOT, TICKET, WHOLE)
-    for _ in book.forget_slot(SLOT):
+    for _ in book.forget_slots({SLOT}):
         pass
     (site,) = drawing.draw(1.0)
     assert (site.at.stack, site.counts.blocks) == (WHOLE, 1)

@@ -246,11 +246,11 @@ def test_a_retired_slot_is_swept_and_then_free_and_others_keep_their_entries():
     book.poll(0)
     now = [0.0]
     sweeper = Sweeper(blocks, book, lambda: now[0])  # type: ignore[arg-type]
-    assert sweeper.step() is None
+    assert sweeper.step() == []
     sweeper.retire(Slot(1))
-    assert sweeper.step() is None, "somebody may want its blocks"
+    assert sweeper.step() == [], "somebody may want its blocks"
     now[0] = KEPT_S
-    assert sweeper.step() == 1
+    assert sweeper.step() == [1]
     assert [BLOCK_KEY.unpack(key)[0] >> 48 for key in blocks.entries] == [2]
     assert [COHORT_KEY.unpack(key)[1] for key in cohorts.entries] == [2]
     assert (1, 5) not in book.sites  # its key may be another program's now
@@ -262,17 +262,17 @@ def test_a_slot_is_kept_after_the_first_picture_of_its_end_however_late_that_com
     sweeper = Sweeper(FakeTable(), book_of(FakeTable()), lambda: now[0])  # type: ignore[arg-type]
     sweeper.retire(Slot(1))
     now[0] = 3600.0
-    assert sweeper.step() is None
+    assert sweeper.step() == []
     now[0] += KEPT_S
-    assert sweeper.step() == 1
+    assert sweeper.step() == [1]
 
 
 def test_slots_are_swept_sooner_where_many_wait():
     sweeper = Sweeper(FakeTable(), book_of(FakeTable()), lambda: 0.0)  # type: ignore[arg-type]
     for slot in range(1, 300):
         sweeper.retire(Slot(slot))
-    freed = [sweeper.step() for _ in range(100)]
-    assert freed[:44] == [*range(1, 44), None]
+    assert sweeper.step() == [*range(1, 44)]
+    assert sweeper.step() == []
 
 
 def test_a_slot_that_is_used_again_starts_with_new_sites():
@@ -280,7 +280,7 @@ def test_a_slot_that_is_used_again_starts_with_new_sites():
     table.cohort(5, 1, 0, 3, 30)
     book = book_of(table)
     book.poll(0)
-    for _ in book.forget_slot(Slot(1)):
+    for _ in book.forget_slots({Slot(1)}):
         pass
     table.cohort(5, 1, 0, 2, 20)
     book.poll(0)

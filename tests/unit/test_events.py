@@ -22,12 +22,12 @@ def test_each_kind_has_its_place_and_keeps_its_order():
         Life(layout.EVENT_THREAD_EXIT, 1, 8, 9, 10),
         Life(layout.EVENT_FORK, 1, 5, 0x100, 0),
     ]
-    assert told.programs == [Program(layout.EVENT_LOADED, 1, True, 0)]
+    assert told.programs == [Program(layout.EVENT_LOADED, 1, True, 0, 0)]
 
 
 def test_one_that_could_not_be_stopped_is_not_held():
-    told = Told.of([event(layout.EVENT_EXEC, slot=3)])
-    assert told.programs == [Program(layout.EVENT_EXEC, 3, False, 0)]
+    told = Told.of([event(layout.EVENT_EXEC, slot=3, count=7, moment=9)])
+    assert told.programs == [Program(layout.EVENT_EXEC, 3, False, 7, 9)]
 
 
 def test_what_a_slot_lives_through_after_its_exec_is_another_program_s():
@@ -35,7 +35,14 @@ def test_what_a_slot_lives_through_after_its_exec_is_another_program_s():
     others = event(layout.EVENT_FORK, slot=2)
     told = Told.of([fork, event(layout.EVENT_EXEC), fork, others])
     assert [life.slot for life in told.lives] == [1, 2]
+    assert [life.slot for life in told.forks] == [1, 1, 2], "its children are to be followed"
+
+
+def test_processes_without_a_slot_are_many_and_one_s_exec_is_no_other_s():
+    ended = event(layout.EVENT_THREAD_EXIT, slot=0, count=8)
+    told = Told.of([event(layout.EVENT_EXEC, slot=0, count=7), ended])
+    assert [life.thread for life in told.lives] == [8]
 
 
 def test_kinds_of_none_are_empty():
-    assert Told.of([]) == Told([], [], [], [], [])
+    assert Told.of([]) == Told([], [], [], [], [], [])

@@ -212,6 +212,7 @@ def test_as_json_it_has_every_key():
                 },
             }
         ],
+        "followed": [],
         "children": 4,
     }
 

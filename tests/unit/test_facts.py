@@ -18,6 +18,7 @@ from ebpftrace.target.facts import Status
 from ebpftrace.target.mapped import MOST_MAPPINGS
 from ebpftrace.target.memory_group import GroupPlace
 from tests.unit.builders import picture
+from tests.unit.builders import target as a_target
 from tests.unit.space_builders import StubProcess, mapping, space
 
 PLACE = GroupPlace("/sys/fs/cgroup/app", 2, "/app\x1b", "/sys/fs/cgroup")
@@ -246,6 +247,7 @@ class Session:
 
 
 WHY = Trigger("asked", "SIGUSR1.")
+OF_IT = picture(targets=(a_target(pid=Pid(1), slot=Slot(3)),))
 
 
 def test_a_snapshot_holds_the_picture_and_what_explains_it():
@@ -266,14 +268,15 @@ def test_blocks_are_read_when_the_snapshot_is_asked_for_them():
 
 def test_a_process_that_was_attached_to_after_the_picture_is_not_in_its_snapshot(host):
     first, second = Watch(Traced(), Traced()).newest()
-    assert taken(Session(first, second), picture(), WHY, []).processes == (first,)
+    later = replace(second, slot=Slot(4))
+    assert taken(Session(first, later), OF_IT, WHY, []).processes == (first,)
 
 
 def test_mappings_that_were_too_many_are_noted(host):
     row = MappedRange(0, 1, "r", 0, "")  # type: ignore[arg-type]
     (one,) = Watch(Traced()).newest()
     many = replace(one, mappings=(row,) * MOST_MAPPINGS)
-    made = taken(Session(many), picture(), WHY, [])
+    made = taken(Session(many), OF_IT, WHY, [])
     assert made.notes == ("Of the mappings of process 1 it holds the first 65 536.",)
 
 

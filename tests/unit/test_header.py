@@ -133,9 +133,9 @@ def test_of_what_was_recorded_there_are_no_more_lines_than_room_and_its_age_is_n
 
 def test_many_targets_are_counted_and_the_living_come_first():
     said = header(targets=TEN)
-    assert said[0].startswith("10 programs, 8 of them ended  ")
+    assert said[0].startswith("10 programs, 8 of them ended: app x 10  ")
     assert ["(pid 8)" in said[3], "(pid 9)" in said[4], "(pid 0)" in said[5]] == [True] * 3
-    assert said[6] == "7 more processes, 7 of them ended  (? lists them)"
+    assert said[6] == ("and 7 programs, 7 of them ended: app x 7  (? lists them, 4 groups by them)")
     assert wanted(picture(targets=TEN)) == 8
 
 

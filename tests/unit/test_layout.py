@@ -28,6 +28,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "event": layout.Event,
     "return_offsets": layout.ReturnOffsets,
     "exit_offsets": layout.ExitOffsets,
+    "pid_offsets": layout.PidOffsets,
     "rule_entry": layout.RuleEntry,
     "replaced": layout.Replaced,
     "mapping_code": layout.MappingCode,

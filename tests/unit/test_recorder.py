@@ -1,9 +1,11 @@
 """The loop of the recorder, with a scripted source, a folder of a list, and a clock of its own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from ebpftrace.model.ids import Slot
 from ebpftrace.model.picture import Picture
 from ebpftrace.model.snapshot import Trigger
 from ebpftrace.recorder.alarms import Alarm, Alarms
@@ -321,8 +323,8 @@ def test_execs_in_a_loop_do_not_fill_the_folder():
     for number in range(20):
 
         def replaced() -> Seen:
-            bench.targets[-1] = target(ended="exec")
-            bench.targets.append(target(comm="again"))
+            bench.targets[-1] = replace(bench.targets[-1], ended="exec")
+            bench.targets.append(target(comm="again", slot=Slot(2 + len(bench.targets))))
             return Seen(bench.drawn())
 
         bench.at(1.0 + number, replaced)

@@ -77,6 +77,7 @@ def facts_of(said: Object) -> Facts:
         stack_depth=whole(needed(said, "stack_depth"), "stack_depth"),
         naming=naming_of(_part(said, "naming"), name),
         mapped=None if mapped is None else counts_of(object_of(mapped, "mapped")),
+        waiting_for=names(said.get("waiting_for", []), "waiting_for", name),
     )
     return Facts(
         picture=picture,

@@ -31,6 +31,7 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "mode": picture.mode,
         "final": picture.final,
         "filters": list(picture.filters),
+        "waiting_for": list(picture.waiting_for),
         "targets": [_target(one) for one in picture.targets],
         "totals": picture.totals._asdict(),
         "mapped": None if picture.mapped is None else picture.mapped._asdict(),

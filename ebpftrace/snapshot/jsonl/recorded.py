@@ -101,6 +101,7 @@ class Reader:
             stack_depth=whole(stacks.get("depth", 127), "depth"),
             naming=naming_of(object_of(said.get("naming", {}), "naming"), self._sites.name),
             mapped=None if mapped is None else counts_of(object_of(mapped, "mapped")),
+            waiting_for=names(said.get("waiting_for", []), "waiting_for", self._sites.name),
         )
         return Recorded(picture, whole(others.get("sites", 0), "others"))
 
