@@ -148,7 +148,7 @@ int on_loaded(struct pt_regs *ctx)
 	struct own_ids ids = own_ids();
 	u32 *slot = watched.lookup(&ids.process);
 
-	if (slot && (*slot & WATCH_HELD || may_tell_load(*slot)))
+	if (slot && (*slot & WATCH_HELD || may_tell_load(WATCH_SLOT(*slot))))
 		tell_program(EVENT_LOADED, *slot, ids.process);
 	return 0;
 }
