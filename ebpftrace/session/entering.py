@@ -73,9 +73,10 @@ class Entering:
     def __bool__(self) -> bool:
         return self._loading is not None or self._exec_until is not None
 
-    def is_of(self, process: Process) -> bool:
-        """Is that the one that was launched?"""
-        return process.pid == self._launch.pid
+    @property
+    def pid(self) -> Pid:
+        """Of the process that was launched."""
+        return self._launch.pid
 
     def run_in(self, listen: Callable[[], None]) -> None:
         """Let the child execute the command, until that is traced; `listen` leads to what is below.

@@ -329,11 +329,11 @@ class Session:
             log.error("The process that held the probes was ended, and they with it. Start again.")
             for traced in self._roster.living():
                 self._end(traced, "lost")
+            return False
         self._newcomers.tick()
         if self._entering is not None:
             self._entering.tick()
-            living = any(self._entering.is_of(each.process) for each in self._roster.living())
-            return bool(living or self._entering)
+            return self._roster.runs(self._entering.pid) or bool(self._entering)
         return bool(self._roster.living() or self._newcomers)
 
     def _thread_ended(self, traced: Traced, thread: int, ended_ns: int) -> None:
@@ -350,7 +350,7 @@ class Session:
         if traced.ended is not None:
             return
         self._end(traced, "exec")
-        if self._entering is None or not self._entering.is_of(traced.process):
+        if self._entering is None or self._entering.pid != traced.process.pid:
             self._newcomers.replaced(traced.process.pid, moment)
 
     def _attach_to(self, pid: Pid, since: float | None = None) -> None:
