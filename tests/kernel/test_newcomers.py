@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -257,25 +257,37 @@ def test_the_poller_keeps_its_interval_in_a_storm():
     assert max(gaps) < 3 * TIME_SCALE
 
 
+INSIDE = """
+import json
+from tests.kernel.harness import Tracer, Workload
+from tests.kernel.test_newcomers import all_alive, born
+with Workload("tree") as target, Tracer(target, options=("--follow",)) as tracer:
+    target.phases()
+    pids = born(target)
+    tracer.until(lambda picture: all_alive(picture, set(pids.values())))
+    target.phases()
+    picture = tracer.settled()
+    tracer.finish()
+print(json.dumps({"pids": pids, "picture": picture.raw}))
+"""
+
+
 def test_in_a_pid_namespace_of_its_own_children_go_by_their_numbers_there():
-    script = (
-        f"exec 3>&1; mkfifo $0/in; {workload('tree')} <$0/in >$0/out & sleep 0.3; exec 4>$0/in; "
-        f"{' '.join(TOOL)} attach --json --follow --interval 0.2 --duration 6 -p $! >&3 & "
-        "sleep 4; echo go >&4; sleep 1; echo go >&4; wait %2; cat $0/out >&2"
+    ended = subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", INSIDE],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=90 * TIME_SCALE,
+        check=False,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        ended = subprocess.run(
-            ["unshare", "--pid", "--fork", "--mount-proc", "bash", "-c", script, folder],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            timeout=60 * TIME_SCALE,
-            check=False,
-        )
-    final = Picture.parse(ended.stdout.strip().splitlines()[-1])
-    told = dict(line.split() for line in ended.stderr.splitlines() if line.count(" ") == 1)
-    assert final.site("grandchild_blocks").raw["pid"] == int(told["grandchild"]) < 100
-    assert final.site("leaf_blocks").held == (10, 2000)
+    assert ended.returncode == 0, ended.stderr
+    said = json.loads(ended.stdout)
+    picture, pids = Picture(said["picture"]), said["pids"]
+    assert max(pids.values()) < 100, "numbers of the namespace"
+    assert picture.site("grandchild_blocks").raw["pid"] == pids["grandchild"]
+    assert picture.site("leaf_blocks").held == (10, 2000)
+    assert {one["pid"] for one in picture.targets} == set(pids.values())
 
 
 def test_a_program_in_mount_and_pid_namespaces_of_its_own_is_shown_by_the_pid_that_we_have(
