@@ -22,7 +22,7 @@ WAIT_S = 2.0
 """In its first moment a program has mapped its loader and no library yet: none that allocates."""
 GRACE_S = 0.01
 """That a child has between its fork and an exec: what a shell forks off is not worth attaching to twice."""
-BURST_S, SHARE = 2.0, 0.1
+BURST_S, SHARE = 4.0, 0.1
 _TICK_S = 0.1  # in one call; then the events are read
 _LEAST_S, _MOST_S = 0.005, 0.64  # between two tries
 _MOST_SAID = 20  # different reasons

@@ -5,9 +5,9 @@ Owns which of them are to be attached to, and since when they ran. On the poller
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from ebpftrace.errors import TargetGone
+from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Pid
 from ebpftrace.session.arrivals import GRACE_S, Arrival, Arrivals
@@ -67,9 +67,15 @@ class Newcomers:
         living = [traced.process for traced in self._roster.living()]
         return tuple(self._wanted.missing([(one.pid, one.comm, one.exe) for one in living]))
 
-    def known(self, sentence: str) -> None:
-        """The user has been told so."""
-        self._arrivals.know(sentence)
+    def were_refused(self, failures: Sequence[CannotAttach], warn: Callable[[str], None]) -> None:
+        """What could not be attached to at the start. CannotAttach where nothing is traced or waited for."""
+        if failures and not (self._roster.traced or self._wanted):
+            raise failures[0]
+        for failure in failures:
+            # Of a server that replaces its workers just now nobody asked for each of them.
+            if not (self._wanted and isinstance(failure, TargetGone)):
+                warn(str(failure))
+                self._arrivals.know(str(failure))
 
     def forked(self, life: Life) -> None:
         """What is watched has forked off a child, which may not be known."""

@@ -160,11 +160,7 @@ class Session:
             except CannotAttach as error:
                 traced.close()
                 failures.append(error)
-        if failures and not (self._roster.traced or self._options.wanted):
-            raise failures[0]
-        for failure in failures:
-            warn(str(failure))
-            self._newcomers.known(str(failure))
+        self._newcomers.were_refused(failures, warn)
         settle()
         step("learning to walk its stacks")
         meanwhile = self._unwinding.learn()
