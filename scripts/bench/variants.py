@@ -50,9 +50,9 @@ VARIANTS = (
         "in_flight deleted at the return and inserted at the entry, not overwritten in place",
         (
             (
-                "\tcount_birth(slot, result, &block, call->pointer && !call->took_old);\n",
+                "\tcount_birth(slot, birth.address, &block, call->pointer && !call->took_old);\n",
                 (
-                    "\tcount_birth(slot, result, &block, call->pointer && !call->took_old);\n"
+                    "\tcount_birth(slot, birth.address, &block, call->pointer && !call->took_old);\n"
                     "\tin_flight.delete(&block.thread);\n"
                 ),
             ),
@@ -71,8 +71,8 @@ VARIANTS = (
             ),
             ("open_epoch_at(call->entered) : 0;\n", "open_epoch_at(result_time) : 0;\n"),
             (
-                "\tstruct block block = {};\n\n\tsettle_old",
-                "\tstruct block block = {};\n\tu64 result_time;\n\n\tsettle_old",
+                "\tstruct block block = {};\n\n\t/* By way",
+                "\tstruct block block = {};\n\tu64 result_time;\n\n\t/* By way",
             ),
         ),
     ),
@@ -111,7 +111,10 @@ VARIANTS = (
         "check for nested calls: the most that it could save)",
         (
             (
-                "\tcall = begin_call(ctx, cookie);\n\tif (!call)\n\t\treturn NO_RETURN_WANTED;\n",
+                (
+                    "\tcall = begin_call(ctx, cookie);\n\tif (!call)\n\t\treturn NO_RETURN_WANTED;\n"
+                    "\tif (role == ROLE_RESIZE)\n"
+                ),
                 (
                     "\tif (COOKIE_FUNCTION(cookie) == 1) {\n"
                     f"\t\tu64 *kept = ((u64 * (*)(void *)){_SESSION_COOKIE_MARK:#x})(ctx);\n\n"
@@ -119,6 +122,7 @@ VARIANTS = (
                     "\t\t*kept = register_of(ctx, COOKIE_SIZE(cookie));\n"
                     "\t\treturn RETURN_WANTED;\n\t}\n"
                     "\tcall = begin_call(ctx, cookie);\n\tif (!call)\n\t\treturn NO_RETURN_WANTED;\n"
+                    "\tif (role == ROLE_RESIZE)\n"
                 ),
             ),
             (
