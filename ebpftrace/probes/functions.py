@@ -128,6 +128,27 @@ CXX = (
     ),
 )
 
+# What each form of C++ is called in the source, without the pointer that every operator delete takes.
+_FORMS = {
+    "": "",
+    "m": "(size)",
+    "RKSt9nothrow_t": "(nothrow)",
+    "St11align_val_t": "(align_val_t)",
+    "mSt11align_val_t": "(size, align_val_t)",
+    "St11align_val_tRKSt9nothrow_t": "(align_val_t, nothrow)",
+}
+_SPELLED = {symbol: name for _, name, symbol, _ in _NEW} | {
+    f"_Zd{kind}Pv{form}": f"operator delete{array}{said}"
+    for kind, array in (("l", ""), ("a", "[]"))
+    for form, said in _FORMS.items()
+}
+
+
+def spelled(name: str) -> str:
+    """The name of a function as its source has it."""
+    return _SPELLED.get(name, name)
+
+
 JEMALLOC = (
     Function(22, "mallocx", MALLOC),
     Function(23, "rallocx", REALLOC),

@@ -9,7 +9,6 @@ from ebpftrace.errors import CannotAttach
 from ebpftrace.model.ids import Address
 from ebpftrace.probes.plan import plan
 from ebpftrace.probes.ranges import merge
-from ebpftrace.probes.table import describe, rows
 from ebpftrace.target.modules import Module, open_modules
 from ebpftrace.target.process import Process
 from tests.unit.elf_builder import IFUNC, LOCAL, OBJECT, TEXT_OFFSET, WEAK, Elf, Sym
@@ -252,16 +251,6 @@ def test_a_file_mapped_thousands_of_times_costs_no_time():
     start = time.perf_counter()
     assert len(merge(many)) == 32
     assert time.perf_counter() - start < 2
-
-
-def test_the_table_has_one_row_for_a_pair_and_ends_with_the_notes(bench):
-    bench.module(Elf([Sym("calloc"), Sym("malloc", 16), Sym("__libc_malloc", 16)], CODE))
-    made = bench.plan()
-    assert [row.kinds for row in rows(made)] == ["entry+return", "entry+return"]
-    lines = describe(made)
-    assert lines[0].split()[:3] == ["FUNCTION", "PROBES", "FILE"]
-    assert any("malloc (also __libc_malloc)" in line and "0x1010" in line for line in lines)
-    assert lines[-1].startswith("note: ")
 
 
 @needs_root
