@@ -1,9 +1,10 @@
 """What tracing costs, by each way of the kernel to hold probes, against others and against nothing.
 
-Sections: pairs (the tight malloc/free loop), kernel-walk (our walk against the kernel's), python,
-heaptrack, first-picture, warm-up (until stacks are whole), rules (what one costs), depths (load time by
-frames), leaving, forks, price (of the tool itself), savings (variants of the kernel side; only when
-asked for). What this host does not have is left out with a sentence.
+Sections: pairs (the tight malloc/free loop), families (each allocator beside glibc's), kernel-walk (our
+walk against the kernel's), python, heaptrack, first-picture, warm-up (until stacks are whole), rules
+(what one costs), depths (load time by frames), leaving, forks, price (of the tool itself), savings
+(variants of the kernel side; only when asked for). What this host does not have is left out with a
+sentence.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 from ebpftrace.errors import CannotAttach
 from scripts.bench import (
     depths,
+    families,
     forking,
     heaptrack,
     kernel_walk,
@@ -29,7 +31,7 @@ from scripts.bench.figures import Section, narrate, save
 from scripts.bench.loops import WORKLOADS, Child
 
 _USUAL = (
-    *("pairs", "kernel-walk", "python", "heaptrack"),
+    *("pairs", "families", "kernel-walk", "python", "heaptrack"),
     *("first-picture", "warm-up", "rules", "depths"),
     *("leaving", "forks", "price"),
 )
@@ -98,6 +100,7 @@ def main() -> int:
     times, back_ends = effort.rounds, effort.back_ends
     sections: dict[str, Callable[[], Section | None]] = {
         "pairs": lambda: pairs.tight(effort),
+        "families": lambda: families.measure(effort),
         "kernel-walk": lambda: kernel_walk.measure(effort),
         "python": lambda: pairs.python(effort),
         "heaptrack": lambda: heaptrack.measure(effort),

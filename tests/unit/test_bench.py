@@ -1,6 +1,7 @@
 import pytest
 
 from ebpftrace.kernel import sources
+from scripts.bench.families import Subject, compared
 from scripts.bench.tracers import TracerFailed
 from scripts.bench.variants import VARIANTS, WALKS
 from scripts.bench.warm_up import Count, percent_cut
@@ -63,3 +64,23 @@ def test_a_window_without_allocations_has_no_share():
 def test_a_window_after_the_last_picture_is_no_measurement():
     with pytest.raises(TracerFailed):
         percent_cut([Count(0, 0, 0, 0), Count(1, 5, 0, 0)], 1.0, 2.0)
+
+
+def test_a_family_is_compared_with_glibc_form_by_form_and_round_by_round():
+    subjects = (Subject("glibc", "glibc"), Subject("musl", "musl", forms=(1,)))
+    glibc = {2: (20.0, 2020.0), 3: (20.0, 2020.0)}
+    rounds = [
+        {"glibc": glibc | {1: (10.0, 1010.0)}, "musl": {1: (100.0, 1600.0)}},
+        {"glibc": glibc | {1: (10.0, 2010.0)}, "musl": {1: (100.0, 2500.0)}},
+    ]
+    found = list(compared(subjects, rounds))
+    assert [(one.subject.name, one.form) for one in found] == [
+        ("glibc", 1),
+        ("glibc", 2),
+        ("glibc", 3),
+        ("musl", 1),
+    ]
+    musl = found[-1]
+    assert musl.added == (1500.0, 2400.0)
+    assert musl.ratio is not None
+    assert [musl.ratio.least, musl.ratio.most] == pytest.approx([1.2, 1.5])
