@@ -20,6 +20,7 @@ from ebpftrace.probes.exits import Exit
 from ebpftrace.probes.families import Family
 from ebpftrace.probes.functions import Function
 from ebpftrace.probes.ifuncs import chosen
+from ebpftrace.probes.jumps import joined
 from ebpftrace.probes.ranges import Range
 from ebpftrace.probes.refusal import Refusal
 from ebpftrace.target.code_names import CodeNames, looked_for, names_of
@@ -178,6 +179,7 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
     notes += [refusal.sentence for refusal in refusals]
     if all(probe.family is mappings.MMAP for probe in probes):
         raise CannotAttach(_why_none(process, modules, refusals, notes))
+    probes = joined(probes, everything=not refusals and not undecided)
     families = tuple(dict.fromkeys(p.family.name for p in probes if p.family is not mappings.MMAP))
     probes.sort(key=_turn)
     return Plan(

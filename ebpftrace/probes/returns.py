@@ -63,8 +63,13 @@ class FileCode:
 
     @cached_property
     def _linked(self) -> Mapping[ImageAddress, str]:
-        strings = next((t.strings() for t in self._image.raw_symbols() if t.table == "dynsym"), b"")
-        return {entry.value: name_at(strings, entry.name) for entry in plt_entries(self._image)}
+        return linked(self._image)
+
+
+def linked(image: ElfImage) -> dict[ImageAddress, str]:
+    """What each entry of the procedure linkage table jumps to."""
+    strings = next((t.strings() for t in image.raw_symbols() if t.table == "dynsym"), b"")
+    return {entry.value: name_at(strings, entry.name) for entry in plt_entries(image)}
 
 
 def exits_of(
