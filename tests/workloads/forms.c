@@ -5,8 +5,11 @@
  * alone); the operators are called by their names in the Itanium C++ ABI, so that no compiler leaves out a
  * pair.
  *
- * Known answer: nothing is held between the pairs. */
+ * The block that a loop is given again and again begins no page: tcmalloc frees those another way, one of 128.
+ *
+ * Known answer: nothing is held between the pairs but what was there at "ready". */
 #include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "protocol.h"
@@ -44,12 +47,21 @@ static NOINLINE long run(int form)
     return n;
 }
 
+static void pass_over_page_starts(void)
+{
+    void *p;
+    while ((uintptr_t)(p = malloc(64)) % 8192 == 0)
+        sink = p;
+    free(p);
+}
+
 int main(int argc, char **argv)
 {
     static char line[100];
     struct pollfd in = {STDIN_FILENO, POLLIN, 0};
     if (argc < 2)
         return 2;
+    pass_over_page_starts();
     ready();
     for (int i = 0; poll(&in, 1, 0) == 0; i = (i + 1) % (argc - 1)) {
         int form = atoi(argv[i + 1]);
