@@ -77,5 +77,6 @@ def _terms(offer: "Offer") -> str:
         return f"note: prices are not known: {offer.why}"
     return (
         f"Held by {offer.backend}. A price is what one call costs the process with all that is done "
-        f"for it, measured now at a stack of {offer.depth} frames."
+        f"for it, measured now at a stack of {offer.depth} frames. What an exit adds is for a branch that is "
+        "passed on the way, or for a `ret` by which the call leaves."
     )

@@ -30,10 +30,14 @@ class Prices:
         return {"birth": self.birth_ns, "resize": self.resize_ns, "death": self.death_ns}[role]
 
     def of_probe(self, probe: Probe) -> float:
-        """A call of the function that `probe` belongs to; of an exit its own hit."""
+        """A call of the function that `probe` belongs to; of an exit what comes on top of that.
+
+        The price of a call has the exit by which it leaves. A branch that is probed may be passed without
+        leaving; a `ret`, which is stepped through, may not.
+        """
         stepped = self.stepped_ns if _is_stepped(probe) else 0.0
         if probe.kind == "exit":
-            return self.nested_ns + stepped
+            return stepped or self.nested_ns
         return self.of_role(probe.function.role) + stepped
 
     def of_hits(self, hits: Mapping[int, tuple[int, int]], stepped: frozenset[int]) -> float:

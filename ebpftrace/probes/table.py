@@ -45,7 +45,7 @@ class Part:
 
 
 Price = Callable[[Probe], float]
-"""Nanoseconds that a call of the probed function costs the target; of an exit, what passing it costs."""
+"""Nanoseconds that a call of the probed function costs the target; of an exit, what that adds."""
 
 
 def parts(plan: Plan, price: Price | None = None) -> tuple[Part, ...]:
@@ -126,10 +126,10 @@ def _leaving(exits: Sequence[Probe], price: Price | None) -> Row:
 
 
 def _each(some: Sequence[Probe], of: int, price: Price | None) -> str:
-    """What passing one of `some` costs; how many they are, unless all."""
+    """What one of `some` adds to the price of a call; how many they are, unless all."""
     many = f"{len(some)} " if len(some) < of else ""
     said = f"{many}{some[0].cost}"
-    return f"{price(some[0]):,.0f} ns, {said}" if price else said
+    return f"{price(some[0]):+,.0f} ns, {said}" if price else said
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> list[str]:

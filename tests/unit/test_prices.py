@@ -30,6 +30,11 @@ def test_a_probe_on_an_instruction_of_unknown_price_is_taken_for_the_dear_one():
     assert PRICES.of_probe(probe(cost="unknown")) == 10_000
 
 
+def test_the_price_of_an_exit_is_what_it_adds_to_a_call():
+    assert PRICES.of_probe(probe(kind="exit")) == 400
+    assert PRICES.of_probe(probe(kind="exit", cost="single-stepped")) == 9000
+
+
 def test_stepped_functions_are_those_of_stepped_entries():
     probes = [probe(cost="single-stepped"), probe(cost="single-stepped", kind="return")]
     assert stepped_functions(probes) == {MALLOC}

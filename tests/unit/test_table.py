@@ -86,7 +86,7 @@ def test_all_exits_of_a_function_are_one_row_with_how_many_are_stepped_through()
     of_entry, of_exits = part.rows
     assert (of_entry.kinds, of_entry.cost) == ("entry", "700 ns, emulated")
     assert (of_exits.function, of_exits.kinds) == ("operator new", "3 exits")
-    assert of_exits.cost == "700 ns, 2 emulated; 7,000 ns, 1 single-stepped"
+    assert of_exits.cost == "+700 ns, 2 emulated; +7,000 ns, 1 single-stepped"
     assert of_exits.instruction == "jne, ret"
 
 
