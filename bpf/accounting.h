@@ -64,10 +64,10 @@ static __always_inline void count_death(u32 slot, struct block *block)
 	__sync_fetch_and_add(&cohort->freed_bytes, block->size);
 }
 
-/* Take a block out of the map; 0 and `*block` filled if it was there. */
-static __always_inline int take_block(u32 slot, u64 address, struct block *block)
+/* Take a block, of a pool or not, out of the map; 0 and `*block` filled if it was there. */
+static __always_inline int take_block(u32 slot, u64 address, u32 pool, struct block *block)
 {
-	u64 key = SLOT_KEY(slot, address);
+	u64 key = BLOCK_KEY(slot, address, pool);
 	struct block *found = blocks.lookup(&key);
 
 	if (!found)
@@ -82,12 +82,13 @@ static __always_inline int take_block(u32 slot, u64 address, struct block *block
 /* Hold `block` under `address`; 0 if it is. An address that is held already was freed unseen. */
 static __always_inline int hold_block(u32 slot, u64 address, struct block *block)
 {
-	u64 key = SLOT_KEY(slot, address);
+	u32 pool = IS_POOL(block->called);
+	u64 key = BLOCK_KEY(slot, address, pool);
 	struct block stale;
 	int err = blocks.insert(&key, block);
 
 	if (err == -EEXIST) {
-		if (!take_block(slot, address, &stale)) {
+		if (!take_block(slot, address, pool, &stale)) {
 			count_death(slot, &stale);
 			trace_free(slot, address, 0);
 			lose(LOSS_MISSED_FREE);

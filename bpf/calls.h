@@ -70,10 +70,20 @@ static __always_inline void abandon(struct in_flight *call)
 	call->took_old = 0;
 }
 
-/* What is known of this thread's calls, those of the family mmap apart; NULL where there is no room. */
+/* Where calls are kept of which `cookie` is. */
+static __always_inline u32 record_key(u32 cookie)
+{
+	u32 thread = bpf_get_current_pid_tgid();
+
+	if (cookie & COOKIE_MAPPING)
+		return thread | COOKIE_MAPPING;
+	return COOKIE_FAMILY(cookie) == FAMILY_POOL ? thread | POOL_CALL : thread;
+}
+
+/* What is known of this thread's calls; NULL where there is no room. */
 static __always_inline struct in_flight *own_record(u32 cookie)
 {
-	u32 thread = (u32)bpf_get_current_pid_tgid() | (cookie & COOKIE_MAPPING);
+	u32 thread = record_key(cookie);
 	struct in_flight *call = in_flight.lookup(&thread), fresh = {};
 	int err;
 
@@ -142,6 +152,33 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 coo
 	return call;
 }
 
+/* Is this called by `call`, which waits in the same thread? */
+static __always_inline int is_inside(struct in_flight *call, u32 slot, u64 sp)
+{
+	u64 now = bpf_ktime_get_ns();
+
+	if (!call || !call->pending || COOKIE_SLOT(call->cookie) != slot)
+		return 0;
+	if (call->cookie & COOKIE_BY_EXITS)
+		return encloses_by_exits(call, sp, now);
+	return is_tail_call(call, sp) || encloses(call, sp, now);
+}
+
+/* Is the allocator called by a pool's function: is what it gives the pool's own memory? */
+static __always_inline int serves_pool(struct pt_regs *ctx, u32 cookie)
+{
+	u32 slot = COOKIE_SLOT(cookie), key = (u32)bpf_get_current_pid_tgid() | POOL_CALL;
+	struct slot_state *state = slots.lookup(&slot);
+	struct in_flight *call;
+
+	if (!state || !state->pools || COOKIE_FAMILY(cookie) == FAMILY_POOL)
+		return 0;
+	call = in_flight.lookup(&key);
+	if (call && call->cookie & COOKIE_BY_EXITS && call->sp == PT_REGS_SP(ctx))
+		return 0; /* it has jumped here, and is not seen to return */
+	return is_inside(call, slot, PT_REGS_SP(ctx));
+}
+
 /* At a return probe, or at an exit: there the return is still to come. 0 where the branch that is probed
  * does not lead to it. */
 static __always_inline int see_return(struct pt_regs *ctx, u64 cookie, struct returned *seen)
@@ -182,10 +219,12 @@ static __always_inline struct in_flight *pending_at(u32 key, struct returned *se
  * shared with a function that has a return probe). */
 static __always_inline struct in_flight *returning_call(struct returned *seen, u64 cookie)
 {
-	u32 thread = (u32)bpf_get_current_pid_tgid() | ((u32)cookie & COOKIE_MAPPING);
+	u32 thread = record_key(cookie);
 	struct in_flight *call = pending_at(thread, seen, COOKIE_ROLE(cookie) == ROLE_EXIT);
 
-	if (!call && !cookie) /* the kernel does not say which of the two */
+	if (!call && !cookie) /* the kernel does not say which of them: first what was called last */
+		call = pending_at(thread | POOL_CALL, seen, 0);
+	if (!call && !cookie)
 		call = pending_at(thread | COOKIE_MAPPING, seen, 0);
 	return call;
 }

@@ -88,6 +88,8 @@ int on_thread_exit(void *ctx) /* sched_process_exit */
 	in_flight.delete(&thread);
 	thread |= COOKIE_MAPPING;
 	in_flight.delete(&thread);
+	thread ^= COOKIE_MAPPING | POOL_CALL;
+	in_flight.delete(&thread);
 	return 0;
 }
 

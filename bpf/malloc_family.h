@@ -19,6 +19,10 @@ static __always_inline void enter_birth(struct pt_regs *ctx, struct in_flight *c
 	call->size = size_asked(ctx, cookie);
 	call->pointer = 0;
 	call->out = register_of(ctx, COOKIE_OUT(cookie));
+	if (COOKIE_FAMILY(cookie) == FAMILY_POOL && COOKIE_OUT(cookie) != NO_REGISTER) {
+		call->out = call->out ? call->out : 1; /* unreadable as well, and not "none" */
+		call->before = word_at(call->out);
+	}
 }
 
 /* As `size_asked` of reallocarray: a product that overflows fails, and must not look like size 0. */
@@ -32,16 +36,63 @@ static __always_inline u64 array_size(struct pt_regs *ctx, u64 cookie)
 		       : product;
 }
 
+/* As `take_block`, of what a function of one kind is given: an allocator's may free what a pool has handed on,
+ * and the other way round. */
+static __always_inline int take_any(u32 slot, u64 address, u32 pool, struct block *block)
+{
+	struct slot_state *state = slots.lookup(&slot);
+	int err = take_block(slot, address, pool, block);
+
+	if (err == -ENOENT && state && state->pools)
+		err = take_block(slot, address, !pool, block);
+	return err;
+}
+
+/* Was that a pool's own memory? It is no longer. */
+static __always_inline int give_up_pool_memory(u32 slot, u64 address)
+{
+	struct slot_state *state = slots.lookup(&slot);
+	u64 key = SLOT_KEY(slot, address);
+
+	return state && state->pools && !pool_memory.delete(&key);
+}
+
 /* The old block is taken out here: removing it at the return would race with a thread that was given
  * the freed address. */
 static __always_inline void enter_resize(struct pt_regs *ctx, struct in_flight *call, u64 cookie)
 {
+	u32 slot = COOKIE_SLOT(cookie), pool = COOKIE_FAMILY(cookie) == FAMILY_POOL;
+	u32 inside = call->pending == PENDING_IN_POOL, its_memory = 0;
+
 	call->size = array_size(ctx, cookie);
 	call->pointer = register_of(ctx, COOKIE_POINTER(cookie));
 	call->out = 0;
-	if (call->pointer)
-		call->took_old = !take_block(COOKIE_SLOT(call->cookie), call->pointer, &call->old);
+	if (call->pointer && !pool)
+		its_memory = give_up_pool_memory(slot, call->pointer);
+	if (its_memory)
+		call->pending = PENDING_IN_POOL;
+	if (call->pointer && !(inside && its_memory)) /* else it has handed that on as it was */
+		call->took_old = !take_any(slot, call->pointer, pool, &call->old);
 	trace_resizing(call);
+}
+
+/* What a pool's function returns means what its author likes: nothing, an errno, a bool. A pointer that has
+ * changed is a new block. One that has not may be the same block, given again: if the function returned 0,
+ * which a failed one does not, and nobody holds it. */
+static __always_inline u64 given_by_pool(u64 returned, struct in_flight *call)
+{
+	u64 address = 0, key;
+	struct block *held;
+
+	if (bpf_probe_read_user(&address, sizeof(address), (void *)call->out)) {
+		lose(LOSS_OUT_PARAM_UNREADABLE);
+		return 0;
+	}
+	if (address != call->before)
+		return address;
+	key = BLOCK_KEY(COOKIE_SLOT(call->cookie), address, 1);
+	held = blocks.lookup(&key);
+	return held || (u32)returned ? 0 : address;
 }
 
 static __always_inline u64 result_of(u64 returned, struct in_flight *call)
@@ -50,6 +101,8 @@ static __always_inline u64 result_of(u64 returned, struct in_flight *call)
 
 	if (!call->out)
 		return returned;
+	if (COOKIE_FAMILY(call->cookie) == FAMILY_POOL)
+		return given_by_pool(returned, call);
 	if ((u32)returned) /* an int: an errno, not a pointer */
 		return 0;
 	if (bpf_probe_read_user(&address, sizeof(address), (void *)call->out))
@@ -89,6 +142,14 @@ static __always_inline u64 settle_call(struct returned *seen, struct in_flight *
 	if (call->size < MIN_SIZE || call->size > MAX_SIZE) {
 		trace_return(seen->pc, call, result, CALL_RESIZE_FREED);
 		lose(LOSS_FILTERED);
+		return 0;
+	}
+	if (call->pending == PENDING_IN_POOL && !call->took_old) {
+		u64 key = SLOT_KEY(COOKIE_SLOT(call->cookie), result);
+		u8 one = 1;
+
+		pool_memory.update(&key, &one);
+		lose(LOSS_NESTED);
 		return 0;
 	}
 	return result;
@@ -206,7 +267,7 @@ static __always_inline int is_layer_below(struct pt_regs *ctx, u32 slot, u64 poi
 
 static __always_inline void enter_free(struct pt_regs *ctx, u64 cookie)
 {
-	u32 slot = COOKIE_SLOT(cookie), below;
+	u32 slot = COOKIE_SLOT(cookie), pool = COOKIE_FAMILY(cookie) == FAMILY_POOL, below;
 	u64 pointer = register_of(ctx, COOKIE_POINTER(cookie));
 	struct block block;
 	int err;
@@ -214,7 +275,9 @@ static __always_inline void enter_free(struct pt_regs *ctx, u64 cookie)
 	if (!pointer || !counts(cookie, CONTROL_COUNTING))
 		return;
 	below = is_layer_below(ctx, slot, pointer);
-	err = take_block(slot, pointer, &block);
+	if (!pool)
+		below |= give_up_pool_memory(slot, pointer);
+	err = take_any(slot, pointer, pool, &block);
 	if (!err) {
 		trace_free(slot, pointer, CALLER(ctx));
 		count_death(slot, &block);
@@ -241,10 +304,10 @@ int enter(struct pt_regs *ctx)
 	call = begin_call(ctx, cookie);
 	if (!call)
 		return NO_RETURN_WANTED;
+	call->pending = serves_pool(ctx, cookie) ? PENDING_IN_POOL : PENDING;
 	if (role == ROLE_RESIZE)
 		enter_resize(ctx, call, cookie);
 	else
 		enter_birth(ctx, call, cookie);
-	call->pending = 1;
 	return cookie & COOKIE_BY_EXITS ? NO_RETURN_WANTED : RETURN_WANTED;
 }

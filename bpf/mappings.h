@@ -23,14 +23,8 @@
 static __always_inline int serves_allocator(struct pt_regs *ctx, u32 slot)
 {
 	u32 thread = bpf_get_current_pid_tgid();
-	struct in_flight *call = in_flight.lookup(&thread);
-	u64 sp = PT_REGS_SP(ctx);
 
-	if (!call || !call->pending || COOKIE_SLOT(call->cookie) != slot)
-		return 0;
-	if (call->cookie & COOKIE_BY_EXITS)
-		return encloses_by_exits(call, sp, bpf_ktime_get_ns());
-	return is_tail_call(call, sp) || encloses(call, sp, bpf_ktime_get_ns());
+	return is_inside(in_flight.lookup(&thread), slot, PT_REGS_SP(ctx)) || serves_pool(ctx, slot);
 }
 
 /* Is `address` code of an allocator's library, or of a static program's allocator? */
@@ -182,7 +176,7 @@ static __always_inline int enter_mapping(struct pt_regs *ctx, u64 cookie)
 		fill_mremap(call, &given);
 	else
 		fill_brk(call, &given, code->break_at);
-	call->pending = 1;
+	call->pending = PENDING;
 	return RETURN_WANTED;
 }
 

@@ -37,6 +37,10 @@ BPF_F_TABLE("hash", u32, struct mapping_code, mapping_codes, SLOTS, HASH_FLAGS);
  * process's maps, `missed_unmap`. */
 BPF_TABLE("lru_hash", u64, u8, thread_stacks, 4096);
 
+/* SLOT_KEY of blocks that a pool got from an allocator, and that are not counted. Written and read by probes.
+ * Full: the oldest is forgotten, and its free may be `unmatched_free`. */
+BPF_TABLE("lru_hash", u64, u8, pool_memory, 8192);
+
 /* Threads and processes whose exit, exec or fork user space wants to hear of. Written by user space, and
  * for children that are followed by fork and exit. Full: the child is not followed, `process_missed`. */
 BPF_F_TABLE("hash", u32, u32, watched, 16 * SLOTS, HASH_FLAGS);

@@ -29,6 +29,14 @@ typedef int8_t s8;
 #define COOKIE_ZERO_FREES 0x40000000u /* realloc(p, 0) that returns NULL has freed p */
 #define COOKIE_MAPPING 0x80000000u /* of the family mmap; in a key of `in_flight`, too: no thread's number */
 #define COOKIE_FUNCTION_BITS 0x00ff0000u
+#define COOKIE_FAMILY(cookie) (((u32)(cookie) >> 24) & 63)
+
+/* The user's own pools. They may take their memory from another allocator, so that one address may be that
+ * of a pool's block and of the allocator's that it lies in. */
+#define FAMILY_POOL 32u
+#define IS_POOL(called) ((called) >> 8 == FAMILY_POOL)
+#define IN_POOL 0x0400000000000000ULL    /* in a key of `blocks` */
+#define POOL_CALL 0x40000000u            /* in a key of `in_flight`: no thread's number */
 
 /* The functions of the family mmap by their numbers: what they do is told apart by nothing else. */
 #define FUNCTION_MMAP 57u
@@ -65,6 +73,7 @@ typedef int8_t s8;
 #define ADDRESS_MASK 0x0000ffffffffffffULL
 /* An address in one address space: of a block, or of code. */
 #define SLOT_KEY(slot, address) ((u64)(slot) << 48 | ((address)&ADDRESS_MASK))
+#define BLOCK_KEY(slot, address, pool) (SLOT_KEY(slot, address) | ((pool) ? IN_POOL : 0))
 
 enum loss {
 	LOSS_BLOCKS_FULL,
@@ -218,7 +227,8 @@ struct slot_state {
 	u32 live; /* its probes count: from when all are in place to its exec or end */
 	u32 ranges;
 	u32 second; /* of an attachment and the one that takes its place: which of the two counts */
-	u32 layered; /* more than one file frees: one may do so by the other's function */
+	u16 layered; /* more than one file frees: one may do so by the other's function */
+	u16 pools;   /* functions of pools are probed */
 	struct code_range code[CODE_RANGES]; /* the allocator's own functions */
 	u64 loads_since; /* EVENT_LOADED: when this stretch of time began, */
 	u64 loads;       /* and how often it was told in it */
@@ -243,16 +253,22 @@ struct mapping_code {
 	struct code_range inner[CODE_RANGES]; /* of allocators: what they map is theirs */
 };
 
-/* A call of an allocator function between its entry and its return, one a thread. */
+/* What the call gives is what a pool that waits for it is made of, and not counted. */
+#define PENDING 1
+#define PENDING_IN_POOL 2
+
+/* A call of an allocator function between its entry and its return, one a thread; beside it one of a pool's,
+ * and one of the family mmap. */
 struct in_flight {
 	u64 sp;      /* at the entry */
 	u64 entered; /* ktime */
 	u64 size;
 	u64 pointer; /* what realloc was given */
 	u64 out;     /* where posix_memalign stores its result */
+	u64 before;  /* what was there, of a pool's function */
 	u64 caller;  /* where it returns to, of one whose exits are probed */
 	u32 cookie;  /* its low half */
-	u16 pending;  /* the return has not come yet */
+	u16 pending;  /* the return has not come yet: PENDING, or PENDING_IN_POOL */
 	u16 took_old; /* `old` was tracked, and waits here for the result */
 	union {
 		struct block old;

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ebpftrace.cli.common import chosen_backend, note
+from ebpftrace.cli.pooling import read_pools
 
 if TYPE_CHECKING:
     from ebpftrace.cli.opening import Opening
@@ -33,6 +34,7 @@ def capture_options(
         min_size=given.min_size,
         max_size=given.max_size,
         backend=chosen_backend(given),
+        pools=read_pools(given),
         dwarf=not given.no_dwarf,
         debuginfod=given.debuginfod,
         wanted=Wanted() if wanted is None else wanted,

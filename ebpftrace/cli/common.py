@@ -10,6 +10,7 @@ from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.selection import SORT_KEYS, Selection
 from ebpftrace.analysis.suppressions import Suppressions
 from ebpftrace.cli.command import positive_time, regex, size, time, typed, whole
+from ebpftrace.cli.pooling import add_pools, read_pools
 from ebpftrace.errors import UsageError
 from ebpftrace.text import clean_lines
 
@@ -138,6 +139,7 @@ def add_tracked(parser: argparse.ArgumentParser) -> None:
         default="full",
         help="full: every block, exactly; the only one in this version",
     )
+    add_pools(parser)
     add_backend(kept)
     kept.add_argument("--budget", default="none", help=argparse.SUPPRESS)
 
@@ -226,6 +228,7 @@ def check_common(given: argparse.Namespace) -> None:
         raise UsageError("--max-size is below --min-size, so nothing would be tracked.")
     if given.no_dwarf and given.debuginfod:
         raise UsageError("--debuginfod fetches what --no-dwarf does not read; give one of them.")
+    read_pools(given)
 
 
 def read_suppressions(given: argparse.Namespace) -> Suppressions | None:

@@ -14,6 +14,7 @@ from ebpftrace.cli.common import (
 )
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
+from ebpftrace.cli.pooling import add_pools, read_pools
 from ebpftrace.errors import CannotAttach
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ class Probes(Command):
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Targets, and how the probes would be held."""
         add_targets(parser, live=False)
+        add_pools(parser)
         add_backend(parser)
         add_logging(parser)
 
     def run(self) -> Exit:
         """Plan and print."""
+        pools = read_pools(self.given)
         start_logging(self.given)
         pids = named_pids(self.given)
         from ebpftrace.cli.targets import open_processes, wanted_of
@@ -50,7 +53,10 @@ class Probes(Command):
             raise CannotAttach(f"Not running now: {', '.join(wanted.missing(()))}.")
         prepared = pricing.start(chosen_backend(self.given))
         mapped = [(process, open_modules(process)) for process in processes]
-        plans = [(each, plan(each, modules), loader_of(each, modules)) for each, modules in mapped]
+        plans = [
+            (each, plan(each, modules, pools=pools), loader_of(each, modules))
+            for each, modules in mapped
+        ]
         offer = pricing.offer(prepared)  # compiled meanwhile
         for process, made, loader in plans:
             sys.stdout.write(f"{process.comm} (pid {process.pid})  {process.exe}\n")

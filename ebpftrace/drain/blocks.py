@@ -10,7 +10,7 @@ from itertools import compress, repeat
 from ebpftrace.drain.mappings import Mappings
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.space import Space, number_in
-from ebpftrace.kernel.layout import ADDRESS_BITS, BLOCK
+from ebpftrace.kernel.layout import ADDRESS_BITS, BLOCK, slot_of
 from ebpftrace.kernel.tables import Table
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Slot, StackId
@@ -133,7 +133,7 @@ def _ours(
     found = list(compress(keys, ours))
     if not found or min(found) >> ADDRESS_BITS == slot == max(found) >> ADDRESS_BITS:
         return ours
-    return [one and key >> ADDRESS_BITS == slot for one, key in zip(ours, keys, strict=True)]
+    return [one and slot_of(key) == slot for one, key in zip(ours, keys, strict=True)]
 
 
 def block_columns(table: Table, rows: Rows, start_ns: int) -> Iterator[BlockColumns]:
@@ -176,10 +176,9 @@ def _addresses(keys: bytes) -> "array[int]":
 
 
 def _sites_of(names: memoryview, stacks: Sequence[int], rows: Rows) -> list[int]:
-    slot = min(names) >> ADDRESS_BITS
-    if slot == max(names) >> ADDRESS_BITS:
-        return list(map(rows.get(slot, {}).get, stacks, repeat(_NO_SITE)))
+    if min(names) >> ADDRESS_BITS == max(names) >> ADDRESS_BITS:
+        return list(map(rows.get(slot_of(names[0]), {}).get, stacks, repeat(_NO_SITE)))
     return [
-        rows.get(name >> ADDRESS_BITS, {}).get(stack, _NO_SITE)
+        rows.get(slot_of(name), {}).get(stack, _NO_SITE)
         for name, stack in zip(names, stacks, strict=True)
     ]

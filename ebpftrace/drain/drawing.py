@@ -1,6 +1,6 @@
 """From counters and stacks to the sites of a picture; what did not change is drawn once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
 
 from ebpftrace.drain.folding import Folding
@@ -10,6 +10,7 @@ from ebpftrace.drain.space import Space, site_id
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import CallSite, Counts, Site
+from ebpftrace.probes.functions import Function
 from ebpftrace.probes.numbers import ALL_FAMILIES, ALL_FUNCTIONS
 from ebpftrace.unwind.rules import End
 
@@ -20,7 +21,15 @@ _FEW = 1000
 class Drawing:
     """Draws all sites; growth is measured against where a site was five to ten seconds ago."""
 
-    def __init__(self, book: SiteBook, stacks: StackBook, spaces: Mapping[int, Space]) -> None:
+    def __init__(
+        self,
+        book: SiteBook,
+        stacks: StackBook,
+        spaces: Mapping[int, Space],
+        functions: Iterable[Function] = (),
+    ) -> None:
+        """`functions`: such as the user has named, beside those that are known."""
+        self._functions = {**ALL_FUNCTIONS, **{one.id: one for one in functions}}
         self._book = book
         self._stacks = stacks
         self._spaces = spaces
@@ -138,7 +147,7 @@ class Drawing:
             stack=counters.stack,
             pid=space.pid,
             family=ALL_FAMILIES[stack.called >> 8] if stack else None,
-            allocator=ALL_FUNCTIONS[stack.called & 0xFF].name if stack else None,
+            allocator=self._functions[stack.called & 0xFF].name if stack else None,
             complete=stack is not None and stack.complete,
             guessed=stack.guessed if stack is not None else None,
             frames=frames,

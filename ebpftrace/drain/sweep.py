@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.kernel import layout
-from ebpftrace.kernel.layout import ADDRESS_BITS, BLOCK_KEY
+from ebpftrace.kernel.layout import BLOCK_KEY, slot_of
 from ebpftrace.kernel.tables import Table
 from ebpftrace.model.ids import Slot
 
@@ -65,7 +65,7 @@ class Sweeper:
     def _clear(self, slots: frozenset[Slot]) -> Iterator[None]:
         for keys, _ in self._blocks.batches(1024):
             for (key,) in BLOCK_KEY.iter_unpack(keys):
-                if key >> ADDRESS_BITS in slots:
+                if slot_of(key) in slots:
                     self._blocks.delete(BLOCK_KEY.pack(key))
                     yield
             yield

@@ -45,6 +45,7 @@ MAPS = (
     "reported",
     "mapping_codes",
     "thread_stacks",
+    "pool_memory",
     "watched",
     "events",
     "misses",

@@ -17,6 +17,8 @@ CONTROL_ARMED, CONTROL_COUNTING, CONTROL_LEARNING, CONTROL_EXECS = 1, 2, 4, 8
 EXIT_CODE, EXIT_TOLD, EXIT_OOM = 0xFFFF, 0x10000, 0x20000
 COOKIE_BY_EXITS, COOKIE_YIELDS = 0x2000, 0x4000
 COOKIE_ZERO_FREES, COOKIE_MAPPING = 0x40000000, 0x80000000
+FAMILY_POOL = 32
+IN_POOL = 1 << 58
 EVENT_STACK, EVENT_MISS, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK, EVENT_LOADED = range(1, 7)
 EVENT_MAPPING = 7
 WATCH_HELD, WATCH_FOLLOW = 0x80000000, 0x40000000
@@ -106,7 +108,8 @@ class SlotState(ctypes.Structure):
         ("live", u32),
         ("ranges", u32),
         ("second", u32),
-        ("layered", u32),
+        ("layered", u16),
+        ("pools", u16),
         ("code", CodeRange * CODE_RANGES),
         ("loads_since", u64),
         ("loads", u64),
@@ -147,6 +150,7 @@ class InFlight(ctypes.Structure):
         ("size", u64),
         ("pointer", u64),
         ("out", u64),
+        ("before", u64),
         ("caller", u64),
         ("cookie", u32),
         ("pending", u16),
@@ -316,6 +320,11 @@ def stack_hash(pcs: tuple[int, ...], called: int, end: int, *, guessed: bool) ->
         value = ((value ^ word) * HASH_FACTOR) & 0xFFFFFFFFFFFFFFFF
         value ^= value >> 29
     return value or 1
+
+
+def slot_of(key: int) -> int:
+    """Of a `BLOCK_KEY`, as of any SLOT_KEY."""
+    return (key & ~IN_POOL) >> ADDRESS_BITS
 
 
 def slot_key(slot: int, address: int) -> int:

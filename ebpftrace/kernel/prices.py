@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ebpftrace.probes.functions import Role
+from ebpftrace.probes.functions import Function, Role
 from ebpftrace.probes.numbers import ALL_FUNCTIONS
 from ebpftrace.probes.plan import Probe
 
@@ -40,7 +40,12 @@ class Prices:
             return stepped or self.nested_ns
         return self.of_role(probe.function.role) + stepped
 
-    def of_hits(self, hits: Mapping[int, tuple[int, int]], stepped: frozenset[int]) -> float:
+    def of_hits(
+        self,
+        hits: Mapping[int, tuple[int, int]],
+        stepped: frozenset[int],
+        functions: Mapping[int, Function] = ALL_FUNCTIONS,
+    ) -> float:
         """Nanoseconds for the hits (entries, returns) of each function, by its number.
 
         `stepped`: functions that are stepped through somewhere: all their entries are taken for
@@ -48,7 +53,7 @@ class Prices:
         """
         total = 0.0
         for number, (entries, returns) in hits.items():
-            function = ALL_FUNCTIONS[number]
+            function = functions[number]
             role = function.role
             followed = returns if function.returns else entries
             total += followed * self.of_role(role)

@@ -183,20 +183,33 @@ class Tracer:
     # --- slots and probes -------------------------------------------------------------------------
 
     def prepare_slot(
-        self, slot: Slot, code: Iterable[tuple[Address, Address]], *, layered: bool = False
+        self,
+        slot: Slot,
+        code: Iterable[tuple[Address, Address]],
+        *,
+        layered: bool = False,
+        pools: bool = False,
     ) -> None:
-        """Make room for `slot`; `code` and `layered` as for `code_is_at`."""
+        """Make room for `slot`; `code` and the rest as for `code_is_at`."""
         self._states[slot] = layout.SlotState()
-        self.code_is_at(slot, code, layered=layered)
+        self.code_is_at(slot, code, layered=layered, pools=pools)
         # Where births go for which the cohort map has no room: it must exist before it is full.
         self.cohorts.update(layout.COHORT_KEY.pack(0, slot, 0), bytes(layout.COHORT.size))
 
     def code_is_at(
-        self, slot: Slot, code: Iterable[tuple[Address, Address]], *, layered: bool
+        self,
+        slot: Slot,
+        code: Iterable[tuple[Address, Address]],
+        *,
+        layered: bool,
+        pools: bool = False,
     ) -> None:
-        """`code` is the allocators' own, as mapped by now; `layered`: of more than one file."""
+        """`code` is the allocators' own, as mapped by now; `layered`: of more than one file.
+
+        `pools`: those that the user named are probed.
+        """
         state = self._states[slot]
-        state.ranges, state.layered = 0, layered
+        state.ranges, state.layered, state.pools = 0, layered, pools
         for index, (start, end) in enumerate(list(code)[: layout.CODE_RANGES]):
             state.code[index] = layout.CodeRange(start, end)
             state.ranges = index + 1

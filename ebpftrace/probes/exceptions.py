@@ -51,9 +51,9 @@ def refuse(
     sources = {}
     for each in found:
         if each.family.exceptions:
-            thrower = _thrower(each.module, modules)
-            if thrower is not None:
-                sources[id(each)] = each, thrower
+            source = thrower(each.module, modules)
+            if source is not None:
+                sources[id(each)] = each, source
     if not sources:
         return tuple(found), ()
     throwing = [each for each, _ in sources.values()]
@@ -62,9 +62,9 @@ def refuse(
     for each in found:
         name = each.module.name
         if id(each) in sources:
-            thrower = sources[id(each)][1]
-            own = thrower is each.module
-            why = "" if own else f" (it needs {thrower.name}, which throws)"
+            source = sources[id(each)][1]
+            own = source is each.module
+            why = "" if own else f" (it needs {source.name}, which throws)"
             refusals.append(_refusal(f"{name} can throw C++ exceptions through its malloc{why}"))
         elif each.family.exceptions:
             # It may hand calls on to the next malloc, as whatever is preloaded does (RTLD_NEXT).
@@ -99,7 +99,7 @@ def _without_callers(each: Found, throwing: Sequence[Found], refusals: list[Refu
     return replace(each, definitions=tuple(kept))
 
 
-def _thrower(module: Module, modules: Sequence[Module]) -> Module | None:
+def thrower(module: Module, modules: Sequence[Module]) -> Module | None:
     """The file by which code that `module` calls can throw: itself, or one that it needs."""
     by_name = {name: other for other in modules for name in _names(other)}
     seen = {id(module)}

@@ -3,12 +3,13 @@
 from ebpftrace.probes.families import FAMILY_NAMES, FUNCTIONS
 from ebpftrace.probes.functions import Function
 from ebpftrace.probes.mappings import MAPPING_FUNCTIONS, MMAP, THREAD_STACK
+from ebpftrace.probes.pools import FAMILY_ID, Pools
 
-ALL_FAMILIES: dict[int, str] = {**FAMILY_NAMES, MMAP.id: MMAP.name}
+ALL_FAMILIES: dict[int, str] = {**FAMILY_NAMES, MMAP.id: MMAP.name, FAMILY_ID: Pools().family.name}
 """The name of every family by its number."""
 
 ALL_FUNCTIONS: dict[int, Function] = {
     **FUNCTIONS,
     **{one.id: one for one in (*MAPPING_FUNCTIONS, THREAD_STACK)},
 }
-"""Every function by its number."""
+"""Every function by its number, but for those of pools."""

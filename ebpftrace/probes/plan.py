@@ -12,7 +12,7 @@ from typing import Literal
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.model.ids import FileOffset, ImageAddress
-from ebpftrace.probes import exceptions, go, mappings, patched
+from ebpftrace.probes import exceptions, go, mappings, patched, pool_places
 from ebpftrace.probes.code import Part, parts_of, ranges
 from ebpftrace.probes.decode import MOST_CODE, Choice, Cost, choose
 from ebpftrace.probes.definitions import Definition, Found, find, lacking, unseen
@@ -21,6 +21,8 @@ from ebpftrace.probes.families import Family
 from ebpftrace.probes.functions import Function
 from ebpftrace.probes.ifuncs import chosen
 from ebpftrace.probes.jumps import joined
+from ebpftrace.probes.pools import FAMILY_ID as POOL
+from ebpftrace.probes.pools import Pools
 from ebpftrace.probes.ranges import Range
 from ebpftrace.probes.refusal import Refusal
 from ebpftrace.target.code_names import CodeNames, looked_for, names_of
@@ -34,6 +36,7 @@ _ATTACH_ORDER = {"death": 0, "resize": 1, "birth": 2}
 EXIT_REASON = "an exception may pass it, so its exits are probed and not its return"
 _PADDING = b"\x00\x90\xcc"
 _NOBODYS = mappings.Whose()
+_NO_POOLS = Pools()
 _MOST_CHOICES = 4096
 _known_choices: dict[tuple[tuple[int, int, int, int], Definition], Choice] = {}
 """Where in a function its probe is, by the identity of the file: workers of a server run the same files."""
@@ -102,6 +105,11 @@ class Plan:
         return ranges(self.code, ("function", "allocator", "library"), loaded)
 
     @property
+    def has_pools(self) -> bool:
+        """Are functions of pools among those that are probed?"""
+        return any(probe.family.id == POOL for probe in self.probes)
+
+    @property
     def layered(self) -> bool:
         """May a function that frees do it by another one: of another file, or one like operator delete?"""
         deaths = [
@@ -139,14 +147,19 @@ class Plan:
         )
 
 
-def plan(process: Process, modules: Sequence[Module], live: LiveText | None = None) -> Plan:
+def plan(
+    process: Process,
+    modules: Sequence[Module],
+    live: LiveText | None = None,
+    pools: Pools = _NO_POOLS,
+) -> Plan:
     """The probes for `process`, whose modules these are: every definition, hit or not.
 
     Deaths come first, then resizes, then births: the other way round, a block that is allocated
     and freed while probes are attached would stay in the picture for ever. Of a pair the return
     comes first: alone it finds no record and does nothing, but an entry alone leaves records that
     nothing takes out. CannotAttach where no module defines an allocator that may be probed. `live`
-    is opened where it is not given.
+    is opened where it is not given. `pools`: such as the user has named.
     """
     notes = [f"{m.name} was not searched: {m.why}." for m in modules if m.image is None]
     probes: list[Probe] = []
@@ -161,7 +174,12 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
         found, refusals = _harmless(modules, names, text)
         of_mappings = mappings.find(modules, found, names)
         whose = mappings.whose(of_mappings)
-        for each in (*found, *of_mappings):
+        taken = {(one.module.key, d.offset) for one in found for d in one.definitions}
+        places = pool_places.find(process, modules, pools, names, taken)
+        of_pools, from_go = go.refuse(places.found)
+        notes += places.notes
+        refusals += from_go
+        for each in (*found, *of_pools, *of_mappings):
             placed = {d: _choose(each, d) for d in each.definitions}
             kept, patches = patched.refuse(each, placed, text)
             leaving, from_throws = exceptions.leaving(kept, _entries(kept, placed), text)
@@ -172,6 +190,7 @@ def plan(process: Process, modules: Sequence[Module], live: LiveText | None = No
             if each in found:
                 notes += (*kept.notes, *lacking(kept, found), *unseen(kept, modules))
                 undecided += kept.undecided
+            if each not in of_mappings:
                 code += parts_of(kept, process)
         if text.why and probes:
             why = f"The code in memory was not compared with the files: {text.why}."

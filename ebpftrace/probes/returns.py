@@ -13,6 +13,7 @@ from ebpftrace.probes.definitions import Definition, Found
 from ebpftrace.probes.exits import Exit, exits
 from ebpftrace.probes.families import ALL_NAMES
 from ebpftrace.probes.flow import Untraceable, follow
+from ebpftrace.probes.pools import FAMILY_ID as POOL
 from ebpftrace.target.code_names import CodeNames
 from ebpftrace.target.elf import ElfImage
 from ebpftrace.target.elf_symbols import name_at
@@ -85,7 +86,9 @@ def exits_of(
     served = [
         d.address for d in found.definitions if d not in throwing and d.function.role != "death"
     ]
-    code = FileCode(image, names, frozenset(served))
+    # A pool may jump to an allocator function of the same file, which is probed as that.
+    served += [symbol.value for symbol in names.symbols(ALL_NAMES) if found.family.id == POOL]
+    code = FileCode(image, names, frozenset(served) - {d.address for d in throwing})
     known: dict[ImageAddress, Exit] = {}
     places: dict[Definition, tuple[Exit, ...]] = {}
     whys: dict[Definition, str] = {}

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.picture import Cost, Counts
+from ebpftrace.probes.numbers import ALL_FUNCTIONS
 from ebpftrace.probes.plan import Probe
 from ebpftrace.symbols.lines import Lines
 
@@ -41,10 +42,12 @@ class CostMeter:
         self.stepped: frozenset[int] = frozenset()
         """Functions that are stepped through somewhere."""
         self.hits_per_s = 0.0
+        self._functions = dict(ALL_FUNCTIONS)
 
     def also(self, probes: Sequence[Probe]) -> None:
         """These have been placed."""
         self.stepped |= stepped_functions(probes)
+        self._functions |= {probe.function.id: probe.function for probe in probes}
 
     def read(self, totals: Counts, cohorts: int, stacks: int) -> Cost:
         """`cohorts` and `stacks`: entries of those maps; the block map holds what is outstanding."""
@@ -81,7 +84,7 @@ class CostMeter:
         }
         self.hits_per_s = sum(map(sum, new.values())) / passed
         prices = self._tracer.prices
-        target_ns = prices.of_hits(new, self.stepped) if prices else None
+        target_ns = prices.of_hits(new, self.stepped, self._functions) if prices else None
         return (
             self.hits_per_s,
             None if target_ns is None else 100 * target_ns / 1e9 / passed,

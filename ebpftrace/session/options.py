@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from ebpftrace.kernel.backends import Backend
+from ebpftrace.probes.pools import Pools
 from ebpftrace.session.wanted import Wanted
 
 _NOTHING_ELSE = Wanted()
+_NO_POOLS = Pools()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class CaptureOptions:
     """And their environment, which often holds secrets?"""
     wanted: Wanted = _NOTHING_ELSE
     """What is watched beside the processes that are given."""
+    pools: Pools = _NO_POOLS
+    """Functions that give and take blocks, as the user named them."""
     trace_log: bool = False
     """Is every single call sent, for `session.tracing`?"""
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from ebpftrace.errors import CannotAttach
+from ebpftrace.probes.pools import Pools
 from ebpftrace.session.traced import Traced
 from ebpftrace.target.process import Process
 
 
 def plan_all(
-    processes: Sequence[Process], step: Callable[[str], None]
+    processes: Sequence[Process], step: Callable[[str], None], pools: Pools | None = None
 ) -> tuple[list[Traced], list[CannotAttach]]:
     """Of those that can be traced, and why the others cannot; these are closed.
 
@@ -20,7 +21,7 @@ def plan_all(
         for process in processes:
             step("planning the probes")
             try:
-                planned.append(Traced(process))
+                planned.append(Traced(process, pools or Pools()))
             except CannotAttach as error:
                 process.close()
                 failures.append(error)

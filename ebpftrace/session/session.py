@@ -70,7 +70,7 @@ class Session:
         self.calls = Calls(tracer, self._roster.traced)
         spaces = self._roster.spaces
         stacks = StackBook()
-        self._drawing = Drawing(self._book, stacks, spaces)
+        self._drawing = Drawing(self._book, stacks, spaces, options.pools.functions)
         self._mapped = MappedMemory(tracer, self._book, self._roster)
         self._unwinding = Unwinding(tracer, self._book, stacks, spaces)
         self._blocks = BlockMap(tracer, self._book, spaces, self._mapped.intervals)
@@ -119,7 +119,7 @@ class Session:
         """
         planned: list[Traced] = []
         try:
-            planned, failures = plan_all(processes, step)
+            planned, failures = plan_all(processes, step, prepared.options.pools)
             if failures and not (planned or prepared.options.wanted):
                 raise failures[0]
             step("compiling")
@@ -353,7 +353,7 @@ class Session:
         """To what `pid` runs now, and has since then; None: it is held. CannotAttach."""
         with ExitStack() as undo:
             process = undo.enter_context(Process.open(pid))
-            traced = Traced(process, held=since is None, since=since)
+            traced = Traced(process, self._options.pools, held=since is None, since=since)
             undo.callback(traced.close)
             self._attach(traced)
             undo.pop_all()

@@ -16,6 +16,8 @@ from ebpftrace.model.ids import Slot, Tid
 from ebpftrace.model.picture import Target
 from ebpftrace.probes.definitions import find
 from ebpftrace.probes.plan import Plan, Probe, plan
+from ebpftrace.probes.pool_places import defines
+from ebpftrace.probes.pools import Pools
 from ebpftrace.probes.ranges import Range
 from ebpftrace.session.ending import Ending
 from ebpftrace.session.forks import Forks
@@ -34,12 +36,20 @@ from ebpftrace.target.space import AddressSpace
 log = logging.getLogger(__name__)
 
 _MOST_NOTES = 50
+_NO_POOLS = Pools()
 
 
 class Traced:
     """Built in two steps, so that planning can run while the programs compile."""
 
-    def __init__(self, process: Process, *, held: bool = False, since: float | None = None) -> None:
+    def __init__(
+        self,
+        process: Process,
+        pools: Pools = _NO_POOLS,
+        *,
+        held: bool = False,
+        since: float | None = None,
+    ) -> None:
         """Read maps and symbols and plan the probes. CannotAttach where there is nothing to.
 
         `held`: whatever else it executes is to be stopped for us. `since`: when what it runs began, by
@@ -47,6 +57,7 @@ class Traced:
         """
         self.process = process
         self._held = held
+        self._pools = pools
         self._since = since
         self.missed_s: float | None = None
         """From then to when its probes counted."""
@@ -56,7 +67,7 @@ class Traced:
         modules = open_modules(process)
         self.space = AddressSpace(process, modules)
         try:
-            self.plan: Plan = plan(process, modules)
+            self.plan: Plan = plan(process, modules, pools=pools)
         except BaseException:
             self.space.close()
             raise
@@ -80,7 +91,8 @@ class Traced:
     def attach(self, tracer: Tracer, slot: Slot) -> None:
         """Place the probes, all or none, and let them count. CannotAttach, TargetGone."""
         self.slot = slot
-        tracer.prepare_slot(slot, self._code(), layered=self.plan.layered)
+        layered, pools = self.plan.layered, self.plan.has_pools
+        tracer.prepare_slot(slot, self._code(), layered=layered, pools=pools)
         self._tell_mappings(tracer)
         made = self._place(tracer, self._fitting(tracer.backend), second=False)
         try:
@@ -117,10 +129,10 @@ class Traced:
         Returns them; () where there is nothing to probe. All or none: CannotAttach, TargetGone.
         """
         made = self.attachment
-        if made is None or not (self.plan.undecided or any(map(find, modules))):
+        if made is None or not (self.plan.undecided or any(map(self._gives, modules))):
             return ()
         try:
-            whole = plan(self.process, self.space.loaded)
+            whole = plan(self.process, self.space.loaded, pools=self._pools)
         except CannotAttach:  # all of it was unmapped, or the process is ending
             return ()
         new = whole.beside(self.plan)
@@ -133,6 +145,9 @@ class Traced:
         self.plan = self.plan.extended(new)
         return new.probes
 
+    def _gives(self, module: Module) -> bool:
+        return bool(find(module)) or (bool(self._pools) and defines(module, self._pools))
+
     def note(self, sentence: str) -> None:
         """Say this of it, too, beside what its plan says; at most 50 of them."""
         if len(self.plan.notes) < _MOST_NOTES:
@@ -141,7 +156,8 @@ class Traced:
     def code_moved(self, tracer: Tracer) -> None:
         """Libraries have come or gone: allocator code is elsewhere."""
         if self.ended is None and self.slot:
-            tracer.code_is_at(self.slot, self._code(), layered=self.plan.layered)
+            layered, pools = self.plan.layered, self.plan.has_pools
+            tracer.code_is_at(self.slot, self._code(), layered=layered, pools=pools)
             self._tell_mappings(tracer)
 
     def grows_from_here(self) -> None:

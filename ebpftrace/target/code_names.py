@@ -41,6 +41,11 @@ class CodeNames:
         starts = (image.starts_between(low, high) for image in self._images)
         return tuple(sorted({start for each in starts for start in each}))
 
+    def containing(self, part: bytes, most: int) -> tuple[str, ...]:
+        """Names in which `part` stands; at most `most`, functions or not."""
+        found = (name for image in self._images for name in image.names_with(part, most))
+        return tuple(dict.fromkeys(found))[:most]
+
     def beginnings(self, end: bytes, most: int) -> tuple[bytes, ...]:
         """What stands before `end` in names that end so; at most `most`, none of them empty."""
         found = (part for image in self._images for part in image.name_beginnings(end, most))

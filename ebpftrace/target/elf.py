@@ -17,7 +17,8 @@ from typing import Final
 
 from ebpftrace.errors import EbpftraceError
 from ebpftrace.model.ids import FileOffset, ImageAddress
-from ebpftrace.target.elf_symbols import Entry, RawSymbols, Symbol, Table
+from ebpftrace.target.elf_symbols import MOST_NAME, Entry, RawSymbols, Symbol, Table
+from ebpftrace.text import clean
 
 _MOST_SEGMENTS = 1024  # real files have about a dozen
 _MOST_SECTIONS = 4096  # linked files have about forty
@@ -235,6 +236,21 @@ class ElfImage:
                     found[strings[start:at]] = None
                 at = strings.find(end + b"\0", at + 1)
         return tuple(found)
+
+    def names_with(self, part: bytes, most: int) -> tuple[str, ...]:
+        """Names in either string table in which `part` stands, functions or not; at most `most`."""
+        found: dict[bytes, None] = {}
+        for table in self.raw_symbols():
+            strings = table.strings()
+            at = strings.find(part) if part else -1
+            while at >= 0 and len(found) < most:
+                start = strings.rfind(b"\0", max(at - MOST_NAME, 0), at) + 1
+                end = strings.find(b"\0", at, at + MOST_NAME)
+                if end < 0:
+                    break
+                found[strings[start:end]] = None
+                at = strings.find(part, end)
+        return tuple(clean(os.fsdecode(name)) for name in found)
 
     def functions(self) -> Iterator[Entry]:
         """The defined functions of both tables without their names, in file order."""

@@ -11,7 +11,7 @@ from tests.unit.space_builders import StubProcess, mapping, module_of
 
 
 def test_a_process_that_cannot_be_planned_keeps_no_file_open(monkeypatch):
-    def refuse(*unused):
+    def refuse(*_unused, **_named):
         raise CannotAttach("No allocator.")
 
     with module_of(Elf([]), mapping()) as module:
@@ -29,8 +29,8 @@ def test_what_grew_while_the_probes_were_placed_is_no_growth_since_attach(monkey
     for name, value in about.items():
         monkeypatch.setattr(process, name, value, raising=False)
     monkeypatch.setattr(traced, "open_modules", lambda _: ())
-    monkeypatch.setattr(traced, "plan", lambda *_: SimpleNamespace(families=()))
-    monkeypatch.setattr(traced, "loader_of", lambda *_: None)
+    monkeypatch.setattr(traced, "plan", lambda *_, **__: SimpleNamespace(families=()))
+    monkeypatch.setattr(traced, "loader_of", lambda *_, **__: None)
     monkeypatch.setattr(traced, "TargetRoot", SimpleNamespace(open=lambda _: None))
     target = traced.Traced(process)
     target.grows_from_here()
