@@ -53,7 +53,8 @@ def _snapshots(snapshots: Sequence[Snapshot], files: Sequence[str], now: datetim
         yield f"{name:7}  {wording.taken(picture.time, now)}  {text.watched(picture)}"
         about = [f"  {label:8} {words}" for label, words in origin(snapshot, file)]
         for target in picture.targets:
-            known = [wording.named(target), target.exe, *wording.trouble(target)]
+            allocators = "+".join(target.allocators)
+            known = [wording.named(target), target.exe, allocators, *wording.trouble(target)]
             about.append(f"  process  {cut('  '.join(known))}")
         yield from (line for line in about if line not in before or line.startswith(_OWN))
         lost, _, what = wording.lost(picture.losses).partition(" ")

@@ -110,12 +110,18 @@ COLUMNS = (
     Column("PID", 7, 2, lambda row, _: row.pid),
     Column("ALLOCATOR", 14, 8, lambda row, _: row.allocator or _UNKNOWN, right=False),
 )
+_FAMILY = Column("FAMILY", 8, 9, lambda row, _: row.family or _UNKNOWN, right=False)
 _SITES = Column("SITES", 13, 2, lambda row, _: row.allocator)
 
 
-def choose(width: int, view: View, several: bool) -> tuple[Column, ...]:
-    """The columns that leave the names enough of `width`; PID only with `several` targets."""
+def choose(width: int, view: View, several: bool, families: bool = False) -> tuple[Column, ...]:
+    """The columns that leave the names enough of `width`; PID only with `several` targets.
+
+    `families`: one of them has allocators of more than one family.
+    """
     chosen = [column for column in COLUMNS if _fits(column, view, several)]
+    if families and view.kind == "sites":
+        chosen.append(_FAMILY)
     if view.kind in GROUPED:
         chosen.append(_SITES)
     while len(chosen) > 1 and width - _taken(chosen) < _LEAST_SITE:

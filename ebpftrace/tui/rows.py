@@ -34,6 +34,7 @@ class Row(NamedTuple):
     pid: str
     allocator: str
     lead: str = ""
+    family: str = ""
 
 
 class Rows(Protocol):
@@ -121,6 +122,7 @@ class SiteRows:
             site.cohorts,
             str(site.at.pid),
             site.at.allocator or "",
+            family=site.at.family or "",
         )
 
 

@@ -64,7 +64,7 @@ class Table(Canvas, can_focus=True):
         self._view = view
         self._judged = Judged()
         self._moment = Moment(0.0, 0, glyphs, self._judged)
-        self._several = False
+        self._several = self._families = False
         self._columns: tuple[Column, ...] = ()
         self._lines: dict[int, Line] = {}
 
@@ -93,6 +93,7 @@ class Table(Canvas, can_focus=True):
         now = request.picture.since_attach_s
         self._moment = Moment(now, shown.whole, self.glyphs, self._judged)
         self._several = len(request.picture.targets) > 1
+        self._families = any(len(target.allocators) > 1 for target in request.picture.targets)
         asked_for_this = request.held == self.held
         found = shown.held_at if asked_for_this else self._find()
         if found is not None:
@@ -172,7 +173,7 @@ class Table(Canvas, can_focus=True):
         return self.rows.find(self.held)
 
     def _choose_columns(self) -> None:
-        self._columns = choose(self.size.width, self._view, self._several)
+        self._columns = choose(self.size.width, self._view, self._several, self._families)
 
     def _go_to(self, index: int) -> None:
         if self.rows is None or not self.count:

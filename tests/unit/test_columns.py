@@ -270,3 +270,13 @@ def test_a_trend_is_judged_anew_after_a_moment_and_when_time_goes_back():
     assert judged.word(nothing, 61.0) == "growing"
     assert judged.word(nothing, 64.0) != "growing"
     assert judged.word(leak, 60.0) == "growing"
+
+
+def test_the_family_of_a_site_is_a_column_only_where_a_target_has_several():
+    *others, family = choose(250, VIEW, True, families=True)
+    assert (tuple(others), family.title) == (COLUMNS, "FAMILY")
+    assert family.text(row(), Moment(12.0, 1000, UNICODE, Judged())) == "glibc"
+    assert choose(250, VIEW.of("functions"), True, families=True) == choose(
+        250, VIEW.of("functions"), True
+    )
+    assert choose(20, VIEW, True, families=True) == choose(20, VIEW, True)
