@@ -113,7 +113,7 @@ VARIANTS = (
             (
                 (
                     "\tcall = begin_call(ctx, cookie);\n\tif (!call)\n\t\treturn NO_RETURN_WANTED;\n"
-                    "\tif (role == ROLE_RESIZE)\n"
+                    "\tcall->pending = serves_pool"
                 ),
                 (
                     "\tif (COOKIE_FUNCTION(cookie) == 1) {\n"
@@ -122,7 +122,7 @@ VARIANTS = (
                     "\t\t*kept = register_of(ctx, COOKIE_SIZE(cookie));\n"
                     "\t\treturn RETURN_WANTED;\n\t}\n"
                     "\tcall = begin_call(ctx, cookie);\n\tif (!call)\n\t\treturn NO_RETURN_WANTED;\n"
-                    "\tif (role == ROLE_RESIZE)\n"
+                    "\tcall->pending = serves_pool"
                 ),
             ),
             (
