@@ -52,6 +52,11 @@ def _jumps(probe: "Probe") -> bool:
     return first and probe.instruction.startswith("jmp 0x")
 
 
+def _is_alike(one: "Probe", other: "Probe") -> bool:
+    """Of one allocator, and given the block in the same place: a pool counts its own frees."""
+    return one.family.id == other.family.id and one.function.arguments == other.function.arguments
+
+
 def _end(
     probe: "Probe", places: Mapping[ImageAddress, "Probe"], names: Mapping[ImageAddress, str]
 ) -> "Probe | None":
@@ -65,7 +70,7 @@ def _end(
         following = places.get(address)
         if name is not None:
             following = next((each for each in places.values() if name in each.names), None)
-        if following is None or following.function.arguments != probe.function.arguments:
+        if following is None or not _is_alike(probe, following):
             return None if end is probe else end
         end = following
     return None

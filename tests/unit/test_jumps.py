@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ebpftrace.probes import jumps
+from ebpftrace.probes.families import FAMILIES
 from ebpftrace.probes.functions import JEMALLOC, MIMALLOC
 from ebpftrace.probes.plan import Probe
 from tests.unit.probe_builders import probe
@@ -90,3 +91,8 @@ def test_a_function_that_is_given_the_block_elsewhere_is_not_joined():
         jumping(FREE), function=replace(SIZED, shape=replace(resize.shape, role="death"))
     )
     assert left(other, free()) == [OTHER, FREE]
+
+
+def test_a_jump_to_another_allocators_free_keeps_its_probe():
+    pool = replace(jumping(FREE), family=FAMILIES[1])
+    assert left(pool, free()) == [OTHER, FREE]
