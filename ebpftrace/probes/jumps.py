@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ebpftrace.model.ids import ImageAddress
+from ebpftrace.probes.pools import FAMILY_ID as POOL
 from ebpftrace.probes.returns import linked
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def joined(probes: Sequence["Probe"], *, everything: bool) -> list["Probe"]:
 
 
 def _is_death(probe: "Probe") -> bool:
-    return probe.function.role == "death" and probe.kind == "entry"
+    """Of an allocator: each pool that the user has named counts its own frees."""
+    return probe.function.role == "death" and probe.kind == "entry" and probe.family.id != POOL
 
 
 def _jumps(probe: "Probe") -> bool:
@@ -53,7 +55,7 @@ def _jumps(probe: "Probe") -> bool:
 
 
 def _is_alike(one: "Probe", other: "Probe") -> bool:
-    """Of one allocator, and given the block in the same place: a pool counts its own frees."""
+    """Of one allocator, and given the block in the same place."""
     return one.family.id == other.family.id and one.function.arguments == other.function.arguments
 
 

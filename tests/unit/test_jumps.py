@@ -10,7 +10,8 @@ from ebpftrace.probes import jumps
 from ebpftrace.probes.families import FAMILIES
 from ebpftrace.probes.functions import JEMALLOC, MIMALLOC
 from ebpftrace.probes.plan import Probe
-from tests.unit.probe_builders import probe
+from ebpftrace.probes.pools import FAMILY_ID as POOL
+from tests.unit.probe_builders import GLIBC, probe
 
 LIBRARY: Any = SimpleNamespace(
     name="/lib/liba.so", fd=7, key=1, image=SimpleNamespace(machine="x86_64")
@@ -96,3 +97,9 @@ def test_a_function_that_is_given_the_block_elsewhere_is_not_joined():
 def test_a_jump_to_another_allocators_free_keeps_its_probe():
     pool = replace(jumping(FREE), family=FAMILIES[1])
     assert left(pool, free()) == [OTHER, FREE]
+
+
+def test_each_pool_of_the_users_counts_its_own_frees():
+    pools = replace(GLIBC, id=POOL)
+    both = replace(jumping(FREE), family=pools), replace(free(), family=pools)
+    assert left(*both) == [OTHER, FREE]
