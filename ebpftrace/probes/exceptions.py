@@ -120,6 +120,16 @@ def thrower(module: Module, modules: Sequence[Module]) -> Module | None:
     return None
 
 
+def any_throws(modules: Sequence[Module]) -> bool:
+    """Can code of any file throw, but for the C library's?"""
+    return any(
+        module.image is not None
+        and not any(name.startswith(_C_LIBRARY) for name in _names(module))
+        and _can_throw(module.image)
+        for module in modules
+    )
+
+
 def _names(module: Module) -> Iterator[bytes]:
     """What a file that needs `module` may call it: its soname, else the end of its path."""
     soname = module.image.soname() if module.image else None
@@ -138,11 +148,15 @@ def leaving(
     `entries`: where its entries are probed. A function that throws and whose exits cannot be found
     is served by what it calls, if it `yields` that; else it is left out with a sentence.
     """
-    throwing = [d for d in found.definitions if d.function.throws]
+    throwing = [d for d in found.definitions if d.function.throws or d.function.may_throw]
     places, whys = exits_of(found, throwing, entries) if throwing else ({}, {})
     if not live.why:
         patched = [d for d, exits in places.items() if not _are_as_in_the_file(found, exits, live)]
         whys |= dict.fromkeys(patched, "they are not as in the file, but patched by another tool")
+    returning = [definition for definition in whys if not definition.function.throws]
+    for definition in returning:
+        places.pop(definition, None)
+        del whys[definition]
     kept = {d: places.get(d) for d in found.definitions if d not in whys}
     refusals = [
         Refusal(

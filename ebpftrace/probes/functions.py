@@ -46,7 +46,8 @@ class Function:
 
     An id is never given to another function: snapshots keep it. `calls`: a function that it calls
     by name, which the dynamic linker may bind to another module's. `throws`: by contract, so that it
-    gets no return probe. `yields`: it may leave its work to another function of the allocator, and returns then what that has
+    gets no return probe; `may_throw`: if code of another file that it calls back does, so that its exits
+    are better where they can be found. `yields`: it may leave its work to another function of the allocator, and returns then what that has
     given.
     """
 
@@ -56,6 +57,7 @@ class Function:
     aliases: tuple[str, ...] = ()
     calls: str = ""
     throws: bool = False
+    may_throw: bool = False
     yields: bool = False
 
     @property

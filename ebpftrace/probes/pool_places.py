@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from ebpftrace.model.ids import FileOffset
-from ebpftrace.probes.definitions import MOST_DEFINITIONS, Found, definitions_of
-from ebpftrace.probes.exceptions import thrower
+from ebpftrace.probes.definitions import MOST_DEFINITIONS, Definition, Found, definitions_of
+from ebpftrace.probes.exceptions import any_throws, thrower
 from ebpftrace.probes.functions import Function
 from ebpftrace.probes.pools import Pools, is_as_in_source, option
 from ebpftrace.target.code_names import CodeNames
@@ -144,16 +144,23 @@ def _packed(name: str) -> str:
 
 
 def _that_throw(found: Found, modules: Sequence[Module]) -> Found:
-    """Through all functions of a file that can throw, or needs one that can, an exception may pass."""
-    if thrower(found.module, modules) is None:
+    """Through all functions of a file that can throw, or needs one that can, an exception may pass.
+
+    Of others it is known only that the program has such code, which they may call back.
+    """
+    throws = thrower(found.module, modules) is not None
+    if not throws and not any_throws(modules):
         return found
     return replace(
-        found,
-        definitions=tuple(
-            replace(d, function=replace(d.function, throws=d.function.role != "death"))
-            for d in found.definitions
-        ),
+        found, definitions=tuple(_that_throws(each, throws) for each in found.definitions)
     )
+
+
+def _that_throws(definition: Definition, surely: bool) -> Definition:
+    if definition.function.role == "death":
+        return definition
+    function = replace(definition.function, throws=surely, may_throw=not surely)
+    return replace(definition, function=function)
 
 
 def _missing(

@@ -77,6 +77,22 @@ def test_a_pool_beside_its_chunk_keeps_both_at_one_address():
 
 
 @pytest.mark.parametrize("backend", backends())
+def test_exceptions_of_the_program_pass_a_pool_of_c_that_calls_it_back(backend: str):
+    named = ("--alloc", "pool_get:size=arg0", "--free", "pool_put:ptr=arg0")
+    with (
+        Workload("pool_calls_back") as target,
+        Tracer(target, options=(*named, "--backend", backend, "--top", 0)) as tracer,
+    ):
+        target.phases()
+        ended = tracer.finish()
+        assert target.leave() == 0
+    site = ended.final.site("leak_of_pool", "pool_get")
+    assert (site.allocated, site.held) == ((900, 900 * 64), (100, 6400))
+    assert ended.final.faults == {}
+    assert ended.final.loss("unmatched_free") == 0
+
+
+@pytest.mark.parametrize("backend", backends())
 def test_exceptions_pass_a_pool_of_cxx_and_its_blocks_are_counted(backend: str):
     with (
         Workload("pool_throws") as target,

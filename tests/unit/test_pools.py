@@ -205,6 +205,21 @@ def test_a_pool_through_which_an_exception_may_pass_has_no_return_probe(bench):
     assert kinds == {"entry", "exit"}
 
 
+def test_what_may_call_back_code_that_throws_is_probed_at_its_exits_where_they_are_found(bench):
+    returns, computed = b"\x48\x8b\x07\xc3", b"\xff\xe0"  # mov (%rdi), %rax; ret. jmp *%rax
+    code = returns.ljust(32, b"\xcc") + computed.ljust(32, b"\xcc") + b"\xc3" * 64
+    pools = [Sym("get", size=4), Sym("take", value=32, size=2), Sym("put", value=64)]
+    bench.module(Elf(symbols=pools, code=code))
+    words = ("alloc get:size=arg0", "alloc take:size=arg0", "free put:ptr=arg0")
+    before = {("get", "return"), ("get", "entry"), ("take", "return"), ("take", "entry")}
+    assert set(pool_probes(planned(bench, *words))) == {*before, ("put", "entry")}
+    bench.module(Elf(symbols=[Sym("__gxx_personality_v0")], code=CODE))
+    assert set(pool_probes(planned(bench, *words))) == {
+        *(("get", "exit"), ("get", "entry")),
+        *(("take", "return"), ("take", "entry"), ("put", "entry")),
+    }
+
+
 @pytest.mark.parametrize(
     "key", [layout.slot_key(5, 0x7000), layout.slot_key(5, 0x7000) | layout.IN_POOL]
 )
