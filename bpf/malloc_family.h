@@ -200,7 +200,7 @@ int leave(struct pt_regs *ctx)
 		call = returning_call(&seen, cookie);
 	if (call && !cookie) /* where the kernel has none: one such program serves all returns */
 		cookie = call->cookie;
-	count_hit(ctx, cookie, 1);
+	count_hit(ctx, call || COOKIE_ROLE(cookie) != ROLE_EXIT ? cookie : FUNCTION_PASSED << 16, 1);
 	if (!call || COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie) ||
 	    !counts(cookie, CONTROL_ARMED | CONTROL_LEARNING))
 		return 0;

@@ -45,6 +45,7 @@ typedef int8_t s8;
 #define FUNCTION_BRK 60u
 #define FUNCTION_SBRK 61u
 #define FUNCTION_THREAD_STACK 62u /* no function: what mmap gave for one */
+#define FUNCTION_PASSED 127u /* no function: in `hits`, exits at which no call has ended */
 
 /* Of an entry: registers by the number that instructions give them. */
 #define COOKIE_SIZE(cookie) ((u32)((cookie) >> 32) & 31)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ebpftrace.probes.functions import Function, Role
-from ebpftrace.probes.numbers import ALL_FUNCTIONS
+from ebpftrace.probes.numbers import ALL_FUNCTIONS, PASSED
 from ebpftrace.probes.plan import Probe
 
 STACK_DEPTH = 10
@@ -48,11 +48,15 @@ class Prices:
     ) -> float:
         """Nanoseconds for the hits (entries, returns) of each function, by its number.
 
+        Those of exits at which no call has ended stand under PASSED.
         `stepped`: functions that are stepped through somewhere: all their entries are taken for
         such, so that the price is rather over- than understated.
         """
         total = 0.0
         for number, (entries, returns) in hits.items():
+            if number == PASSED:
+                total += returns * self.nested_ns
+                continue
             function = functions[number]
             role = function.role
             followed = returns if function.returns else entries

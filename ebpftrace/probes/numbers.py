@@ -13,3 +13,6 @@ ALL_FUNCTIONS: dict[int, Function] = {
     **{one.id: one for one in (*MAPPING_FUNCTIONS, THREAD_STACK)},
 }
 """Every function by its number, but for those of pools."""
+
+PASSED = 127
+"""No function: exits that were hit, and no call has ended there (FUNCTION_PASSED of bpf/shared.h)."""

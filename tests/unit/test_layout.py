@@ -10,6 +10,7 @@ from ebpftrace.kernel import layout, sources
 from ebpftrace.model.calls import CallKind
 from ebpftrace.model.losses import LOSSES
 from ebpftrace.probes.mappings import MAPPING_FUNCTIONS, THREAD_STACK
+from ebpftrace.probes.numbers import PASSED
 from ebpftrace.unwind import rules
 
 
@@ -46,6 +47,7 @@ NUMBERS = {
     "COOKIE_BY_EXITS": layout.COOKIE_BY_EXITS,
     "COOKIE_YIELDS": layout.COOKIE_YIELDS,
     "NO_REGISTER": layout.NO_REGISTER,
+    "FUNCTION_PASSED": PASSED,
     "COOKIE_MAPPING": layout.COOKIE_MAPPING,
     "EVENT_MAPPING": layout.EVENT_MAPPING,
     **{f"MAPPING_{step.name}": step.value for step in layout.MappingStep},

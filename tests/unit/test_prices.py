@@ -1,6 +1,7 @@
 """What hits cost, by what was measured."""
 
 from ebpftrace.kernel.prices import Prices, stepped_functions
+from ebpftrace.probes.numbers import PASSED
 from tests.unit.probe_builders import probe
 
 PRICES = Prices(birth_ns=1000, resize_ns=1500, death_ns=600, nested_ns=400, stepped_ns=9000)
@@ -39,3 +40,7 @@ def test_stepped_functions_are_those_of_stepped_entries():
     probes = [probe(cost="single-stepped"), probe(cost="single-stepped", kind="return")]
     assert stepped_functions(probes) == {MALLOC}
     assert stepped_functions([probe(cost="emulated")]) == frozenset()
+
+
+def test_an_exit_that_no_call_has_left_by_costs_its_hit_alone():
+    assert PRICES.of_hits({MALLOC: (4, 4), PASSED: (0, 3)}, frozenset()) == 4 * 1000 + 3 * 400
