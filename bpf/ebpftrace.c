@@ -7,6 +7,7 @@
 #include <uapi/linux/ptrace.h>
 #include "shared.h"
 #include "arch.h"
+#include "registers.h"
 #include "walk.h"
 #include "maps.h"
 #include "ids.h"

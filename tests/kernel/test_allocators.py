@@ -104,6 +104,53 @@ def test_the_malloc_family_of_every_allocator_is_counted_once(allocator: str):
     assert final.loss("unmatched_free") == 0
 
 
+# Bytes of each block; 6 of 10 are held.
+APIS = {
+    "mimalloc": {
+        **dict.fromkeys(("by_malloc", "by_zalloc"), 100),
+        **dict.fromkeys(("by_calloc", "by_mallocn"), 300),
+        **dict.fromkeys(("by_realloc", "by_rezalloc", "by_reallocf"), 500),
+        **dict.fromkeys(("by_reallocn", "by_recalloc"), 600),
+        **dict.fromkeys(("by_heap", "by_heap_zalloc"), 200),
+        **dict.fromkeys(("by_aligned", "by_heap_aligned"), 256),
+        "by_small": 64,
+        "by_heap_calloc": 400,
+        "by_heap_realloc": 700,
+        "by_realloc_aligned": 512,
+        "by_new": 48,
+        "by_new_n": 96,
+    },
+    "jemalloc": {
+        "by_mallocx": 100,
+        "by_mallocx_large": 100_000,
+        "by_rallocx": 500,
+        "by_mixed": 50,
+        "by_mixed_too": 50,
+    },
+    "tcmalloc": {
+        "by_malloc": 100,
+        "by_calloc": 300,
+        "by_realloc": 500,
+        "by_memalign": 256,
+        "by_new": 48,
+        "by_newarray": 96,
+        "by_skip": 70,
+    },
+}
+
+
+@pytest.mark.parametrize("allocator", APIS)
+def test_the_functions_of_an_allocator_s_own_are_counted_with_the_others(allocator: str):
+    with Workload(f"api_{allocator}") as target, Tracer(target, options=("--top", 0)) as tracer:
+        target.phases()
+        final = tracer.finish().final
+    held = {function: (6, 6 * size) for function, size in APIS[allocator].items()}
+    assert {function: final.held_in(function) for function in held} == held
+    assert final.held[0] == 6 * len(held)
+    assert final.faults == {}
+    assert final.loss("unmatched_free") == 0
+
+
 def test_an_application_with_a_jemalloc_of_its_own_has_two_families_apart():
     with Workload("private_jemalloc") as target, Tracer(target) as tracer:
         assert set(tracer.first.targets[0]["allocators"]) == {"glibc", "jemalloc"}

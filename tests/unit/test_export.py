@@ -227,6 +227,7 @@ def test_an_interrupted_export_leaves_the_old_file_and_does_not_pass_for_written
         out.write(b"more")
 
     made(monkeypatch, write)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     handlers = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)]
     Path("out").write_text("old")
     status, _, err = run(capsys, "app", "-f", "made", "-o", "out", "--force")

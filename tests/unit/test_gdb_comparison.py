@@ -42,7 +42,8 @@ def site(*pcs: int, **given: Any) -> dict[str, Any]:
 def picture(*sites: dict[str, Any], truncated: int = 0) -> Picture:
     allocated = sum(each["allocated_blocks"] for each in sites)
     totals = {"allocated_blocks": allocated, "allocated_bytes": 0}
-    return Picture({"sites": sites, "totals": totals, "losses": {"stack_truncated": truncated}})
+    losses = {"stack_truncated": truncated}
+    return Picture({"sites": sites, "totals": totals, "mapped": None, "losses": losses})
 
 
 def compared(*sites: dict[str, Any], calls: tuple[Call, ...] = (CALL,)) -> Comparison:
