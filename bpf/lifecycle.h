@@ -141,7 +141,8 @@ static __always_inline int may_tell_load(u32 slot)
 		state->loads_since = now;
 		state->loads = 0;
 	}
-	return __sync_fetch_and_add(&state->loads, 1) < MOST_LOADS;
+	__sync_fetch_and_add(&state->loads, 1); /* its result is to be had from 5.12 on (5ca419f2864a) */
+	return state->loads <= MOST_LOADS;
 }
 
 /* At the function that a loader calls for debuggers, before and after it maps or unmaps libraries. */

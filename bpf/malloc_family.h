@@ -7,18 +7,16 @@
  */
 
 /* A product that overflows wraps: such a calloc returns NULL and is never counted. */
-static __always_inline u64 size_asked(struct pt_regs *ctx, u64 cookie)
+static __always_inline u64 size_asked(struct arguments *given, u64 cookie)
 {
-	u64 size = register_of(ctx, COOKIE_SIZE(cookie));
-
-	return COOKIE_COUNT(cookie) == NO_REGISTER ? size : size * register_of(ctx, COOKIE_COUNT(cookie));
+	return COOKIE_COUNT(cookie) == NO_REGISTER ? given->size : given->size * given->count;
 }
 
-static __always_inline void enter_birth(struct pt_regs *ctx, struct in_flight *call, u64 cookie)
+static __always_inline void enter_birth(struct arguments *given, struct in_flight *call, u64 cookie)
 {
-	call->size = size_asked(ctx, cookie);
+	call->size = size_asked(given, cookie);
 	call->pointer = 0;
-	call->out = register_of(ctx, COOKIE_OUT(cookie));
+	call->out = given->out;
 	if (COOKIE_FAMILY(cookie) == FAMILY_POOL && COOKIE_OUT(cookie) != NO_REGISTER) {
 		call->out = call->out ? call->out : 1; /* unreadable as well, and not "none" */
 		call->before = word_at(call->out);
@@ -26,14 +24,12 @@ static __always_inline void enter_birth(struct pt_regs *ctx, struct in_flight *c
 }
 
 /* As `size_asked` of reallocarray: a product that overflows fails, and must not look like size 0. */
-static __always_inline u64 array_size(struct pt_regs *ctx, u64 cookie)
+static __always_inline u64 array_size(struct arguments *given, u64 cookie)
 {
-	u64 product = size_asked(ctx, cookie);
+	u64 product = size_asked(given, cookie);
 
-	return !product && COOKIE_COUNT(cookie) != NO_REGISTER && register_of(ctx, COOKIE_COUNT(cookie)) &&
-			       register_of(ctx, COOKIE_SIZE(cookie))
-		       ? ~0ULL
-		       : product;
+	/* without a count that is 0 */
+	return !product && given->count && given->size ? ~0ULL : product;
 }
 
 /* As `take_block`, of what a function of one kind is given: an allocator's may free what a pool has handed on,
@@ -59,13 +55,13 @@ static __always_inline int give_up_pool_memory(u32 slot, u64 address)
 
 /* The old block is taken out here: removing it at the return would race with a thread that was given
  * the freed address. */
-static __always_inline void enter_resize(struct pt_regs *ctx, struct in_flight *call, u64 cookie)
+static __always_inline void enter_resize(struct arguments *given, struct in_flight *call, u64 cookie)
 {
 	u32 slot = COOKIE_SLOT(cookie), pool = COOKIE_FAMILY(cookie) == FAMILY_POOL;
 	u32 inside = call->pending == PENDING_IN_POOL, its_memory = 0;
 
-	call->size = array_size(ctx, cookie);
-	call->pointer = register_of(ctx, COOKIE_POINTER(cookie));
+	call->size = array_size(given, cookie);
+	call->pointer = given->pointer;
 	call->out = 0;
 	if (call->pointer && !pool)
 		its_memory = give_up_pool_memory(slot, call->pointer);
@@ -291,23 +287,33 @@ static __always_inline void enter_free(struct pt_regs *ctx, u64 cookie)
 int enter(struct pt_regs *ctx)
 {
 	u64 cookie = COOKIE(ctx);
-	u32 role = COOKIE_ROLE(cookie);
+	u32 role = COOKIE_ROLE(cookie), slot = COOKIE_SLOT(cookie), counted = 0;
+	struct mapping_code *code = NULL;
+	struct arguments given = {};
 	struct in_flight *call;
 
 	count_hit(ctx, cookie, 0);
-	if (cookie & COOKIE_MAPPING)
-		return enter_mapping(ctx, cookie);
-	if (role == ROLE_DEATH) {
+	if (role == ROLE_DEATH && !(cookie & COOKIE_MAPPING)) {
 		enter_free(ctx, cookie);
 		return NO_RETURN_WANTED;
+	}
+	read_arguments(ctx, cookie, &given);
+	if (cookie & COOKIE_MAPPING) {
+		code = mapping_codes.lookup(&slot);
+		if (!code || !is_own_mapping(ctx, cookie, code, &given, &counted))
+			return NO_RETURN_WANTED;
 	}
 	call = begin_call(ctx, cookie);
 	if (!call)
 		return NO_RETURN_WANTED;
+	if (code) {
+		enter_mapping(call, code, &given, counted);
+		return RETURN_WANTED;
+	}
 	call->pending = serves_pool(ctx, cookie) ? PENDING_IN_POOL : PENDING;
 	if (role == ROLE_RESIZE)
-		enter_resize(ctx, call, cookie);
+		enter_resize(&given, call, cookie);
 	else
-		enter_birth(ctx, call, cookie);
+		enter_birth(&given, call, cookie);
 	return cookie & COOKIE_BY_EXITS ? NO_RETURN_WANTED : RETURN_WANTED;
 }

@@ -90,94 +90,84 @@ static __always_inline u64 whole_pages(u64 length)
 	return (length + PAGE_BITS) & ~PAGE_BITS;
 }
 
-/* What the arguments say. The cookie names their registers as it does for an allocator function: of mmap the
- * length is its size, of mremap the new one; the old one, or what is allowed, is its count. */
-struct mapping_arguments {
-	u64 address, length, count, flags;
-};
-
-static __always_inline void fill_mmap(struct in_flight *call, struct mapping_arguments *given, u32 counted)
+/* Of the arguments, `pointer` is the address, `size` the length: of mremap the new one, of which the old one
+ * is the `count`. Of mmap that is what is allowed. `out` are the flags. */
+static __always_inline void fill_mmap(struct in_flight *call, struct arguments *given, u32 counted)
 {
-	call->size = whole_pages(given->length);
+	call->size = whole_pages(given->size);
 	call->mapping.counted = !!counted;
 	if (counted == FUNCTION_THREAD_STACK)
 		call->cookie = (call->cookie & ~COOKIE_FUNCTION_BITS) | FUNCTION_THREAD_STACK << 16;
 }
 
-static __always_inline void fill_munmap(struct in_flight *call, struct mapping_arguments *given)
+static __always_inline void fill_munmap(struct in_flight *call, struct arguments *given)
 {
-	u64 key = SLOT_KEY(COOKIE_SLOT(call->cookie), given->address);
+	u64 key = SLOT_KEY(COOKIE_SLOT(call->cookie), given->pointer);
 
 	thread_stacks.delete(&key);
-	call->pointer = given->address;
-	if (!(given->address & PAGE_BITS))
-		call->mapping.old_length = whole_pages(given->length);
+	call->pointer = given->pointer;
+	if (!(given->pointer & PAGE_BITS))
+		call->mapping.old_length = whole_pages(given->size);
 	begin_giving_up(call);
 }
 
-static __always_inline void fill_mremap(struct in_flight *call, struct mapping_arguments *given)
+static __always_inline void fill_mremap(struct in_flight *call, struct arguments *given)
 {
 	u64 length = whole_pages(given->count);
 
-	call->size = whole_pages(given->length);
+	call->size = whole_pages(given->size);
 	call->mapping.counted = !!length; /* of 0 bytes it is a second view of shared memory */
-	if (!(given->address & PAGE_BITS) && !((u32)given->flags & MREMAP_DONTUNMAP)) {
-		call->pointer = given->address;
+	if (!(given->pointer & PAGE_BITS) && !((u32)given->out & MREMAP_DONTUNMAP)) {
+		call->pointer = given->pointer;
 		call->mapping.old_length = length;
 	}
 	begin_giving_up(call);
 }
 
 /* brk: the new break. sbrk: by how much to move it. */
-static __always_inline void fill_brk(struct in_flight *call, struct mapping_arguments *given, u64 break_at)
+static __always_inline void fill_brk(struct in_flight *call, struct arguments *given, u64 break_at)
 {
-	call->size = given->length;
+	call->size = given->size;
 	call->mapping.counted = 1;
 	if (COOKIE_FUNCTION(call->cookie) == FUNCTION_BRK)
 		call->pointer = break_at ? word_at(break_at) : 0;
 }
 
-static __always_inline int enter_mapping(struct pt_regs *ctx, u64 cookie)
+/* Is this call the program's own, and to be told? `*counted`: what mmap's is counted under. */
+static __always_inline int is_own_mapping(struct pt_regs *ctx, u64 cookie, struct mapping_code *code,
+					  struct arguments *given, u32 *counted)
 {
-	u32 slot = COOKIE_SLOT(cookie), function = COOKIE_FUNCTION(cookie), counted = 0;
-	struct mapping_code *code = mapping_codes.lookup(&slot);
-	struct mapping_arguments given = {};
-	struct in_flight *call;
-	u64 caller, key;
+	u32 slot = COOKIE_SLOT(cookie), function = COOKIE_FUNCTION(cookie);
+	u64 caller = CALLER(ctx), key = SLOT_KEY(slot, given->pointer);
+	int inner, by_threads;
 
-	if (!code || serves_allocator(ctx, slot))
-		return NO_RETURN_WANTED;
-	caller = CALLER(ctx);
-	given.address = register_of(ctx, COOKIE_POINTER(cookie));
-	given.length = register_of(ctx, COOKIE_SIZE(cookie));
-	given.count = register_of(ctx, COOKIE_COUNT(cookie));
-	given.flags = register_of(ctx, COOKIE_OUT(cookie));
+	if (serves_allocator(ctx, slot))
+		return 0;
+	inner = is_inner_code(code, caller);
 	if (function == FUNCTION_MMAP) {
-		int inner = is_inner_code(code, caller);
-		int by_threads = caller >= code->threads.start && caller < code->threads.end;
-
-		counted = counted_as(given.count, given.flags, inner, by_threads);
-		if (!counted && (inner || !(given.flags & MAP_FIXED)))
-			return NO_RETURN_WANTED;
-	} else if (is_inner_code(code, caller)) { /* what they give up was not told, but for thread stacks */
-		key = SLOT_KEY(slot, given.address);
-		if (function != FUNCTION_MUNMAP || !thread_stacks.lookup(&key))
-			return NO_RETURN_WANTED;
+		by_threads = caller >= code->threads.start && caller < code->threads.end;
+		*counted = counted_as(given->count, given->out, inner, by_threads);
+		return *counted || (!inner && given->out & MAP_FIXED);
 	}
-	call = begin_call(ctx, cookie);
-	if (!call)
-		return NO_RETURN_WANTED;
+	/* What an allocator gives up was not told, but for thread stacks. */
+	return !inner || (function == FUNCTION_MUNMAP && thread_stacks.lookup(&key));
+}
+
+static __always_inline void enter_mapping(struct in_flight *call, struct mapping_code *code,
+					  struct arguments *given, u32 counted)
+{
+	u32 function = COOKIE_FUNCTION(call->cookie);
+
 	call->pointer = call->out = call->mapping.old_length = call->mapping.counted = 0;
 	if (function == FUNCTION_MMAP)
-		fill_mmap(call, &given, counted);
+		fill_mmap(call, given, counted);
 	else if (function == FUNCTION_MUNMAP)
-		fill_munmap(call, &given);
+		fill_munmap(call, given);
 	else if (function == FUNCTION_MREMAP)
-		fill_mremap(call, &given);
+		fill_mremap(call, given);
 	else
-		fill_brk(call, &given, code->break_at);
+		fill_brk(call, given, code->break_at);
 	call->pending = PENDING;
-	return RETURN_WANTED;
 }
 
 /* The break was at `from` and is at `to`: what is taken is left in the call. Its begin, or 0. */

@@ -69,3 +69,17 @@ static __always_inline int condition_holds(struct pt_regs *ctx, u32 condition)
 #else
 #define condition_holds(ctx, condition) (!(condition)) /* only x86-64 is decoded */
 #endif
+
+/* The values that an entry's cookie names; 0 where it names none. Of a mapping function, see mappings.h. */
+struct arguments {
+	u64 size, count, pointer, out;
+};
+
+/* In one place: each `register_of` is fifty instructions. */
+static __always_inline void read_arguments(struct pt_regs *ctx, u64 cookie, struct arguments *given)
+{
+	given->size = register_of(ctx, COOKIE_SIZE(cookie));
+	given->count = register_of(ctx, COOKIE_COUNT(cookie));
+	given->pointer = register_of(ctx, COOKIE_POINTER(cookie));
+	given->out = register_of(ctx, COOKIE_OUT(cookie));
+}

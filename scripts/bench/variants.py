@@ -111,18 +111,14 @@ VARIANTS = (
         "check for nested calls: the most that it could save)",
         (
             (
-                (
-                    "\tcall = begin_call(ctx, cookie);\n\tif (!call)\n\t\treturn NO_RETURN_WANTED;\n"
-                    "\tcall->pending = serves_pool"
-                ),
+                "\tread_arguments(ctx, cookie, &given);\n",
                 (
                     "\tif (COOKIE_FUNCTION(cookie) == 1) {\n"
                     f"\t\tu64 *kept = ((u64 * (*)(void *)){_SESSION_COOKIE_MARK:#x})(ctx);\n\n"
                     "\t\tif (!counts(cookie, CONTROL_ARMED))\n\t\t\treturn NO_RETURN_WANTED;\n"
                     "\t\t*kept = register_of(ctx, COOKIE_SIZE(cookie));\n"
                     "\t\treturn RETURN_WANTED;\n\t}\n"
-                    "\tcall = begin_call(ctx, cookie);\n\tif (!call)\n\t\treturn NO_RETURN_WANTED;\n"
-                    "\tcall->pending = serves_pool"
+                    "\tread_arguments(ctx, cookie, &given);\n"
                 ),
             ),
             (
