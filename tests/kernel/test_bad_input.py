@@ -142,7 +142,6 @@ def test_a_process_that_ends_while_it_is_attached_to_is_no_crash(delay: float):
         ["--mode", "nonsense"],
         ["--budget", "5%"],
         ["--budget", "cheap"],
-        ["--follow"],
         ["--suppressions", "/etc/hostname"],
         ["--log-file", "/nonexistent/folder/log"],
         ["--no-such-option"],

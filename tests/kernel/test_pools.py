@@ -86,7 +86,7 @@ def test_exceptions_of_the_program_pass_a_pool_of_c_that_calls_it_back(backend: 
         target.phases()
         ended = tracer.finish()
         assert target.leave() == 0
-    site = ended.final.site("leak_of_pool", "pool_get")
+    site = ended.final.site("leak_of_pool()", "pool_get")
     assert (site.allocated, site.held) == ((900, 900 * 64), (100, 6400))
     assert ended.final.faults == {}
     assert ended.final.loss("unmatched_free") == 0
