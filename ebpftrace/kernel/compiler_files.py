@@ -23,14 +23,17 @@ def identity(path: str | Path) -> FileIdentity:
 
 
 def of_compiler(bindings: Path) -> tuple[FileIdentity, ...]:
-    """Of BCC's bindings and the libraries that this process has loaded for them, in that order."""
-    paths = dict.fromkeys((bindings, bindings.with_name("version.py")))
+    """Of BCC's bindings and the libraries that this process has loaded for them, in that order.
+
+    The libraries by their names: where each is mapped differs from process to process.
+    """
+    libraries = set()
     for line in Path("/proc/self/maps").read_bytes().splitlines():
         name = os.fsdecode(line.partition(b"/")[2])
         if name.rpartition("/")[2].startswith(_LIBRARIES):
-            paths[Path("/", name)] = None
+            libraries.add(Path("/", name))
     found = []
-    for path in paths:
+    for path in (bindings, bindings.with_name("version.py"), *sorted(libraries)):
         with suppress(OSError):
             found.append(identity(path))
     return tuple(found)

@@ -52,10 +52,12 @@ def test_the_dashboard_shows_the_leaks_obeys_its_keys_and_leaves_nothing(tmp_pat
         terminal.until(lambda screen: "no allocation since the attach" in screen)
         assert probed_text(server.pid) != []
         server.phases()
-        screen = terminal.until(lambda screen: "tracked  1.5 MiB in 2 184 blocks" in screen)
+        terminal.until(lambda screen: "tracked  1.5 MiB in 2 184 blocks" in screen)
+        # Rules of the last modules may come after the first stacks, which are made whole by them then.
+        screen = terminal.until(lambda screen: "lost nothing" in screen and len(names(screen)) == 3)
         for phrase in (
             f"leaking_server (pid {server.pid})",
-            "lost nothing",
+            "tracked  1.5 MiB in 2 184 blocks",
             "probe hits/s",
             "q quit",
         ):

@@ -79,6 +79,7 @@ def test_a_leader_that_has_ended_is_noted():
     assert "the first one has ended and the process lives on" in found.stdout
 
 
+@pytest.mark.alone
 def test_another_tracer_is_named_and_what_doctor_itself_tries_is_not():
     perf = ("--backend", "perf")
     with Workload("loop_time") as target, Tracer(target, options=perf) as tracer:
