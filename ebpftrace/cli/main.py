@@ -4,12 +4,12 @@ import argparse
 import errno
 import inspect
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from ebpftrace import __version__, openfiles
+from ebpftrace.cli import streams
 from ebpftrace.cli.attach import Attach
 from ebpftrace.cli.command import Command
 from ebpftrace.cli.diff import Diff
@@ -62,17 +62,6 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def _replace_closed_streams() -> None:
-    """Started with `>&-`, Python has no stdout at all, and descriptor 1 is the next file opened."""
-    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
-        if getattr(sys, name) is None:
-            fd = os.open(os.devnull, os.O_RDWR)
-            if fd != number:
-                os.dup2(fd, number)
-                os.close(fd)
-            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w"))
-
-
 def _ended(error: EbpftraceError) -> int:
     # Who named a file may have meant the terminal of who reads it.
     sys.stderr.write(f"ebpftrace: {clean_lines(str(error))}\n")
@@ -82,7 +71,7 @@ def _ended(error: EbpftraceError) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status (see `cli.exits`)."""
-    _replace_closed_streams()
+    streams.prepare()
     try:
         given = parser().parse_args(argv)
         command: type[Command] = given.command

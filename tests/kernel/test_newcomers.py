@@ -372,8 +372,9 @@ def test_nginx_is_found_with_its_workers_and_its_new_workers_when_it_reloads(ngi
 
 
 def test_run_follows_what_the_program_starts():
+    storm = (str(workload("storm")), "20", str(round(400 * TIME_SCALE)))
     with subprocess.Popen(
-        [*TOOL, "run", "--follow", "--json", "--", str(workload("storm")), "20", "400"],
+        [*TOOL, "run", "--follow", "--json", "--", *storm],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

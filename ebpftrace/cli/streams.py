@@ -1,0 +1,39 @@
+"""Input and output as every command expects them, however the interpreter was started."""
+
+import io
+import os
+import sys
+
+
+def prepare() -> None:
+    """Put in place what is missing, and buffers in front of what has none."""
+    _replace_closed()
+    _buffer("stdout")
+    _buffer("stderr")
+
+
+def _replace_closed() -> None:
+    """Started with `>&-`, Python has no stdout at all, and descriptor 1 is the next file opened."""
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_RDWR)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w"))
+
+
+def _buffer(name: str) -> None:
+    """With PYTHONUNBUFFERED, usual in containers, Python drops what a write(2) that a signal interrupts
+    leaves over: the text layer does not look how much a raw file took. A buffer does.
+    """
+    stream = getattr(sys, name)
+    raw = getattr(stream, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        buffered = io.TextIOWrapper(
+            io.BufferedWriter(raw),
+            encoding=stream.encoding,
+            errors=stream.errors,
+            line_buffering=name == "stderr",
+        )
+        setattr(sys, name, buffered)
