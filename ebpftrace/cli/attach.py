@@ -21,7 +21,8 @@ from ebpftrace.cli.common import (
 )
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
-from ebpftrace.cli.saying import OutputClosed, mute
+from ebpftrace.cli.saying import OutputClosed
+from ebpftrace.cli.streams import mute
 from ebpftrace.cli.watch import Limits, StopSignals, guarded, watch
 from ebpftrace.export import jsonl, text
 from ebpftrace.model.picture import Picture
@@ -131,7 +132,7 @@ class Attach(Command):
             write(session.stop())
         except OutputClosed:
             session.stop()
-            mute()
+            mute(sys.stdout)
             return Exit.OK
         return Exit.TARGETS_ENDED if ended else Exit.OK
 

@@ -17,6 +17,7 @@ from ebpftrace.analysis.selection import Selection
 from ebpftrace.cli.common import note
 from ebpftrace.cli.log import log_held_back
 from ebpftrace.cli.saving import save
+from ebpftrace.cli.streams import mute
 from ebpftrace.cli.watch import Limits, Stopping, StopSignals
 from ebpftrace.collector import collector_paused
 from ebpftrace.model.frames import Frame
@@ -137,19 +138,12 @@ def _on_screen(
         with log_held_back():
             last, terminal_gone = run(source, options)
             if terminal_gone:
-                _mute()
+                # A note that nobody reads would keep us from removing the probes.
+                mute(sys.stdout, sys.stderr)
     finally:
         for sentence in notes():
             note(sentence)
     return last
-
-
-def _mute() -> None:
-    """A note to a terminal that nobody reads would keep us from removing the probes."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
 
 
 class _Counted:

@@ -21,7 +21,7 @@ from ebpftrace.cli.probes import Probes
 from ebpftrace.cli.record import Record
 from ebpftrace.cli.report import Report
 from ebpftrace.cli.run import Run
-from ebpftrace.cli.saying import mute
+from ebpftrace.cli.streams import mute
 from ebpftrace.errors import CannotAttach, EbpftraceError, UsageError
 from ebpftrace.text import clean_lines
 
@@ -73,6 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status (see `cli.exits`)."""
     streams.prepare()
     try:
+        return _run(argv)
+    finally:
+        streams.leave()
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
         given = parser().parse_args(argv)
         command: type[Command] = given.command
         return int(command(given).run())
@@ -81,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return int(Exit.OK)
     except BrokenPipeError:
-        mute()
+        mute(sys.stdout)
         return int(Exit.OK)
     except Exception as error:
         log.debug("internal error", exc_info=True)

@@ -19,8 +19,9 @@ from ebpftrace.cli.common import (
 )
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
-from ebpftrace.cli.saying import OutputClosed, mute
+from ebpftrace.cli.saying import OutputClosed
 from ebpftrace.cli.snapshots import Loader, add_symbols, loader
+from ebpftrace.cli.streams import mute
 from ebpftrace.cli.watch import Limits, StopSignals, guarded, watch
 from ebpftrace.collector import collector_paused, settle
 from ebpftrace.model.picture import Picture
@@ -118,7 +119,7 @@ class Open(Command):
             if watch(source, attempt, lambda _: True, Limits(), signals):
                 attempt(source.latest())
         except OutputClosed:
-            mute()
+            mute(sys.stdout)
 
     def _writer(
         self, source: "Source", suppressions: Suppressions | None

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from ebpftrace.cli.saying import CLOSED, OutputClosed, mute
+from ebpftrace.cli.saying import CLOSED, OutputClosed
+from ebpftrace.cli.streams import mute
 from ebpftrace.errors import UsageError
 from ebpftrace.snapshot.storage import whole
 
@@ -89,7 +90,7 @@ class Output:
             return self._to_stdout(made) if place is None else self._to_descriptor(place, made)
         except OutputClosed:
             if place is None:
-                mute()
+                mute(sys.stdout)
             return None
         except OSError as error:
             raise self._failed(error) from error

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +19,8 @@ from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.forwarding import Forwarding
 from ebpftrace.cli.opening import Opening, Told
 from ebpftrace.cli.outputs import Outputs
-from ebpftrace.cli.saying import OutputClosed, mute, told
+from ebpftrace.cli.saying import OutputClosed, told
+from ebpftrace.cli.streams import mute
 from ebpftrace.cli.watch import Limits, guarded, watch
 from ebpftrace.errors import CannotAttach, TargetGone, UsageError
 from ebpftrace.export import exit_json, exit_text, jsonl, mtrace, text
@@ -207,7 +209,7 @@ class Running:
         try:
             yield
         except OutputClosed:
-            mute()
+            mute(sys.stdout)
         except UsageError as error:
             note(str(error))
             self._failed = True

@@ -1,11 +1,11 @@
 """What is written to stdout, and what it means where that fails."""
 
 import errno
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ebpftrace.cli.streams import mute
 from ebpftrace.errors import UsageError
 
 CLOSED = (errno.EPIPE, errno.EIO, errno.ENXIO)
@@ -34,14 +34,7 @@ def said() -> Iterator[None]:
         with told():
             yield
     except OutputClosed:
-        mute()
-
-
-def mute() -> None:
-    """Let nothing more be said on stdout, not even by the interpreter at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+        mute(sys.stdout)
 
 
 def say(text: str) -> None:

@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from typing import TextIO
 
 
 def prepare() -> None:
@@ -10,6 +11,23 @@ def prepare() -> None:
     _replace_closed()
     _buffer("stdout")
     _buffer("stderr")
+
+
+def leave() -> None:
+    """Drop what cannot be written: the interpreter would try again, and exit with its own status."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            mute(stream)
+
+
+def mute(*streams: TextIO) -> None:
+    """Let nothing more be said on these, not even by the interpreter at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _replace_closed() -> None:

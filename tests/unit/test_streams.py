@@ -50,3 +50,16 @@ def test_what_a_signal_interrupts_is_written_to_its_end(stream: str, unbuffered:
         child.send_signal(signal.SIGUSR1)
         written = pipe.read()
     assert (len(written), child.returncode) == (SIZE + 1, 0)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_cannot_be_written_changes_no_exit_status(unbuffered: str):
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "ebpftrace", "--version"],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered, "PYTHONPATH": str(REPOSITORY)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (0, b"")
