@@ -122,7 +122,6 @@ def compare(
 ) -> Comparison:
     """`picture`: the tool's last one of the same live process."""
     known = complete_calls(picture)
-    known |= {call._replace(function="malloc") for call in known if call.function == "realloc"}
     missing = tuple(call for call in calls if call not in known)
     depths = tuple(len(call.pcs) for call in calls)
     return Comparison(
@@ -173,8 +172,10 @@ def as_call(stop: Stop, code: Sequence[AllocatorCode]) -> Call:
 
 
 def complete_calls(picture: Picture) -> frozenset[Call]:
-    """The stacks of the tool that reach the start of their thread."""
-    return frozenset(called(site) for site in picture.sites if site.raw["complete"])
+    """The stacks of the tool that reach the start of their thread; a realloc may be a malloc for gdb."""
+    calls = {called(site) for site in picture.sites if site.raw["complete"]}
+    calls |= {call._replace(function="malloc") for call in calls if call.function == "realloc"}
+    return frozenset(calls)
 
 
 def called(site: Site) -> Call:
