@@ -46,12 +46,13 @@ def _buffer(name: str) -> None:
     leaves over: the text layer does not look how much a raw file took. A buffer does.
     """
     stream = getattr(sys, name)
-    raw = getattr(stream, "buffer", None)
-    if isinstance(raw, io.RawIOBase):
-        buffered = io.TextIOWrapper(
-            io.BufferedWriter(raw),
+    if isinstance(getattr(stream, "buffer", None), io.RawIOBase):
+        buffered = open(  # noqa: SIM115 # as long as we run; who gave us the descriptor closes it
+            stream.fileno(),
+            "w",
+            buffering=1 if name == "stderr" else -1,
             encoding=stream.encoding,
             errors=stream.errors,
-            line_buffering=name == "stderr",
+            closefd=False,
         )
         setattr(sys, name, buffered)

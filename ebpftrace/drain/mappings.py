@@ -19,6 +19,9 @@ IsOwn = Callable[[int, int], bool]
 """(slot, address): is that private memory that can be written, of no file? Asked for what was moved and
 is not known."""
 
+IsInner = Callable[[int, StackId], bool]
+"""(slot, stack): is that call one of an allocator's own code?"""
+
 
 class HeldPiece(NamedTuple):
     """One piece of a mapping that is held; `born_ns` monotonic."""
@@ -64,17 +67,22 @@ class _Space:
 
 
 class Mappings:
-    """Of all slots. `unmatched` and `missed` are the losses unmatched_unmap and missed_unmap."""
+    """Of all slots. `unmatched` and `missed` are the losses unmatched_unmap and missed_unmap, `inner`
+    calls of allocators are `nested` besides those that the kernel side leaves out.
+    """
 
-    def __init__(self, book: SiteBook, start_ns: Callable[[], int], is_own: IsOwn) -> None:
+    def __init__(
+        self, book: SiteBook, start_ns: Callable[[], int], is_own: IsOwn, is_inner: IsInner
+    ) -> None:
         """`start_ns`: monotonic, from which epochs count."""
         self._book = book
         self._start_ns = start_ns
         self._is_own = is_own
+        self._is_inner = is_inner
         self._spaces: dict[int, _Space] = {}
         self._ended: set[int] = set()
         self._counts: Sums = (0, 0, 0, 0, 0, 0)
-        self.unmatched = self.missed = 0
+        self.unmatched = self.missed = self.inner = 0
 
     def counts(self) -> Counts:
         """The sum over all sites of the family."""
@@ -110,6 +118,16 @@ class Mappings:
             self._free(slot, space.held.take(piece.start, piece.end))
             self.missed += 1
         space.suspects = lost - space.suspects
+
+    def disown(self, slot: int, stack: StackId) -> None:
+        """What calls under `stack` have mapped is an allocator's own: it counts as freed."""
+        space = self._spaces.get(slot)
+        if space is None or slot in self._ended:
+            return
+        for piece in list(space.held):
+            if piece.owner.stack == stack:
+                self._free(slot, space.held.take(piece.start, piece.end))
+                self.inner += 1
 
     def pieces(self, slot: int, stacks: Collection[StackId] | None = None) -> Iterator[HeldPiece]:
         """What is held in `slot`, of the calls under `stacks` or of all. Any thread may ask."""
@@ -159,6 +177,9 @@ class Mappings:
         counted = call.step == MappingStep.TAKEN
         if counted and moves and not before:
             counted = self._is_own(call.slot, call.address)
+        if counted and self._is_inner(call.slot, StackId(call.stack)):
+            self.inner += 1
+            counted = False
         end = call.address + call.length
         if counted:
             owner = self._mapped(call, before)

@@ -162,7 +162,7 @@ class SiteBook:
         self._owners[slot, counted] = owner
         met = self.sites.get((slot, counted))
         if met is not None:
-            self._moving[met] = self._site(slot, self._owner(slot, owner))
+            self._moving[met] = self._site(slot, self.owner(slot, owner))
 
     def settle(self) -> None:
         """Move what was read before its owner was known."""
@@ -188,10 +188,13 @@ class SiteBook:
     def parts(self) -> list[tuple[int, StackId, StackId]]:
         """(slot, stack, owner) of stacks whose blocks belong to another one; any thread may ask."""
         owned = [(slot, StackId(stack)) for slot, stack in list(self._owners)]
-        return [(slot, part, self._owner(slot, part)) for slot, part in owned]
+        return [(slot, part, self.owner(slot, part)) for slot, part in owned]
 
-    def _owner(self, slot: int, stack: StackId) -> StackId:
-        """A ticket may be a stump's, and the stump be joined later: two steps at most."""
+    def owner(self, slot: int, stack: StackId) -> StackId:
+        """Whose blocks the kernel counts under `stack`, as far as is known: its own id, unless credited.
+
+        A ticket may be a stump's, and the stump be joined later: two steps at most.
+        """
         for _ in range(2):
             stack = self._owners.get((slot, stack), stack)
         return stack
@@ -204,7 +207,7 @@ class SiteBook:
 
     def _meet(self, key: bytes) -> _Cohort:
         stack, slot, epoch = COHORT_KEY.unpack(key)
-        site = self._site(slot, self._owner(slot, stack))
+        site = self._site(slot, self.owner(slot, stack))
         found = self._cohorts[key] = _Cohort(key, site, epoch)
         self._empty.add(found)
         return found
@@ -234,7 +237,7 @@ class SiteBook:
     def add(self, slot: Slot, stack: StackId, epoch: int, change: Sums) -> None:
         """Count what is not in the kernel's cohorts: so much more under `stack`, of births in `epoch`."""
         self.settle()
-        site = self._site(slot, self._owner(slot, stack))
+        site = self._site(slot, self.owner(slot, stack))
         s0, s1, s2, s3, s4, s5 = site.sums
         c0, c1, c2, c3, c4, c5 = change
         site.sums = (s0 + c0, s1 + c1, s2 + c2, s3 + c3, s4 + c4, s5 + c5)

@@ -32,7 +32,9 @@ _NAMES = [loss.name for loss in LOSSES]
 PROBE_MISSED, SHARED_VM_CHILD, TRACE_FULL, PROCESS_MISSED = map(
     _NAMES.index, ("probe_missed", "shared_vm_child", "trace_full", "process_missed")
 )
-MISSED_UNMAP, UNMATCHED_UNMAP = map(_NAMES.index, ("missed_unmap", "unmatched_unmap"))
+MISSED_UNMAP, UNMATCHED_UNMAP, NESTED = map(
+    _NAMES.index, ("missed_unmap", "unmatched_unmap", "nested")
+)
 
 
 class ReturnOffsets(ctypes.Structure):

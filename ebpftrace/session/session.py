@@ -71,7 +71,7 @@ class Session:
         spaces = self._roster.spaces
         stacks = StackBook()
         self._drawing = Drawing(self._book, stacks, spaces, options.pools.functions)
-        self._mapped = MappedMemory(tracer, self._book, self._roster)
+        self._mapped = MappedMemory(tracer, self._book, self._roster, stacks)
         self._unwinding = Unwinding(tracer, self._book, stacks, spaces)
         self._blocks = BlockMap(tracer, self._book, spaces, self._mapped.intervals)
         self._facts = Facts(

@@ -1,5 +1,8 @@
 """Allocators in libraries that come and go while they are watched."""
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.kernel.harness import Tracer, Workload, backends, workload
@@ -67,3 +70,55 @@ def test_a_program_that_calls_its_loader_s_function_all_the_time_crowds_nothing_
         final = tracer.finish().final
         assert {name: final.held_in(name) for name in LATE} == LATE
         assert final.faults == {}
+
+
+# At once after loading it, while no probe is there: the first block, for which it maps an arena.
+LOADS_MIMALLOC = """
+import ctypes
+print("ready", flush=True)
+input()
+library = ctypes.CDLL("libmimalloc.so.2.0")
+take = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(("mi_malloc", library))
+take(1000)
+print("loaded", flush=True)
+input()
+for _ in range(100):
+    take(1000)
+print("taken", flush=True)
+input()
+"""
+
+
+def test_what_an_allocator_has_mapped_before_it_was_probed_is_not_the_program_s():
+    with subprocess.Popen(
+        [sys.executable, "-c", LOADS_MIMALLOC],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as target:
+
+        def step(until):
+            assert target.stdin
+            assert target.stdout
+            target.stdin.write("\n")
+            target.stdin.flush()
+            assert target.stdout.readline() == until
+
+        assert target.stdout.readline() == "ready\n"
+        with Tracer(target.pid, options=("--top", 0)) as tracer:
+            step("loaded\n")
+            tracer.until(lambda picture: "mimalloc" in families(picture))
+            before = held_of(tracer.settled(), "mimalloc")
+            step("taken\n")
+            # An arena has 32 MiB; the stack under which it was mapped may come later than the call.
+            after = tracer.until(lambda picture: picture.raw["mapped"]["bytes"] < 1 << 20)
+            after = tracer.settled()
+            step("")
+        assert held_of(after, "mimalloc") == before + 100_000
+        assert after.raw["mapped"]["bytes"] < 1 << 20
+        assert after.loss("nested") >= 1
+
+
+def held_of(picture, family):
+    """Bytes."""
+    return sum(site.held[1] for site in picture.sites if site.raw["family"] == family)

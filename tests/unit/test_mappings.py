@@ -10,7 +10,7 @@ from ebpftrace.model.picture import Counts
 from tests.unit.test_drain import FakeTable
 
 SLOT, PAGE = Slot(3), 4096
-HERE, THERE, TICKET = StackId(71), StackId(72), StackId(99)
+HERE, THERE, TICKET, INNER = StackId(71), StackId(72), StackId(99), StackId(50)
 
 
 class Watch:
@@ -18,9 +18,15 @@ class Watch:
 
     def __init__(self, own=()):
         self.book = SiteBook(FakeTable())  # type: ignore[arg-type]
-        self.mappings = Mappings(self.book, lambda: 0, lambda _, address: address in own)
+        self.mappings = Mappings(
+            self.book, lambda: 0, lambda _, address: address in own, self.is_inner
+        )
         self.mappings.begin(SLOT)
         self.now = 0
+
+    @staticmethod
+    def is_inner(slot, stack):
+        return (slot, stack) == (SLOT, INNER)
 
     def tell(self, step, thread=1, stack=0, at=0, length=0, old=0, old_length=0, slot=SLOT):
         self.now += 1
@@ -232,3 +238,15 @@ def test_any_calls_in_any_order_end_at_zero_when_all_is_unmapped():
     totals = watch.mappings.counts()
     assert (totals.blocks, totals.bytes) == (0, 0)
     assert totals == watch.book.totals()
+
+
+def test_what_an_allocator_maps_is_not_held_and_ends_what_was_there():
+    watch = Watch()
+    watch.map(0, 4 * PAGE)
+    watch.map(PAGE, PAGE, INNER)
+    assert watch.pieces() == [(0, PAGE), (2 * PAGE, 2 * PAGE)]
+    assert (SLOT, INNER) not in watch.book.sites
+    assert watch.mappings.inner == 1
+    watch.move(2 * PAGE, PAGE, 9 * PAGE, PAGE, INNER)
+    assert watch.pieces() == [(0, PAGE), (3 * PAGE, PAGE)]
+    assert watch.counts() == (1, 4 * PAGE, 0, 2 * PAGE, 0, 0)
