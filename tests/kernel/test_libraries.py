@@ -96,15 +96,16 @@ def test_what_an_allocator_has_mapped_before_it_was_probed_is_not_the_program_s(
         stdout=subprocess.PIPE,
         text=True,
     ) as target:
+        assert target.stdin
+        assert target.stdout
+        orders, answers = target.stdin, target.stdout
 
         def step(until):
-            assert target.stdin
-            assert target.stdout
-            target.stdin.write("\n")
-            target.stdin.flush()
-            assert target.stdout.readline() == until
+            orders.write("\n")
+            orders.flush()
+            assert answers.readline() == until
 
-        assert target.stdout.readline() == "ready\n"
+        assert answers.readline() == "ready\n"
         with Tracer(target.pid, options=("--top", 0)) as tracer:
             step("loaded\n")
             tracer.until(lambda picture: "mimalloc" in families(picture))

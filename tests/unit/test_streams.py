@@ -38,7 +38,8 @@ def test_what_a_signal_interrupts_is_written_to_its_end(stream: str, unbuffered:
     child = subprocess.Popen(
         [sys.executable, "-c", WRITER.replace("STREAM", stream)],
         env={**os.environ, "PYTHONUNBUFFERED": unbuffered, "PYTHONPATH": str(REPOSITORY)},
-        **{stream: writer},
+        stdout=writer if stream == "stdout" else None,
+        stderr=writer if stream == "stderr" else None,
     )
     os.close(writer)
     with child, os.fdopen(reader, "rb") as pipe:
