@@ -66,7 +66,8 @@ def waits_for_us(tool: int) -> bool:
 
 
 def test_after_its_duration_a_run_reports_and_ends_as_the_program_does():
-    options = ("run", "--backend", "auto", "--text", "--duration", "0.2s", "--")
+    lasting = f"{TIME_SCALE:.1f}s"  # longer than what it does before it waits
+    options = ("run", "--backend", "auto", "--text", "--duration", lasting, "--")
     with subprocess.Popen(
         [*TOOL, *options, str(starts()), "line", "exit", "6"],
         stdin=subprocess.PIPE,
