@@ -124,10 +124,10 @@ class Mappings:
         space = self._spaces.get(slot)
         if space is None or slot in self._ended:
             return
-        for piece in list(space.held):
-            if piece.owner.stack == stack:
-                self._free(slot, space.held.take(piece.start, piece.end))
-                self.inner += 1
+        own = [piece for piece in space.held if piece.owner.stack == stack]
+        for piece in own:
+            self._free(slot, space.held.take(piece.start, piece.end))
+        self.inner += len({piece.owner for piece in own})
 
     def pieces(self, slot: int, stacks: Collection[StackId] | None = None) -> Iterator[HeldPiece]:
         """What is held in `slot`, of the calls under `stacks` or of all. Any thread may ask."""

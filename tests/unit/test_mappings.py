@@ -250,3 +250,17 @@ def test_what_an_allocator_maps_is_not_held_and_ends_what_was_there():
     watch.move(2 * PAGE, PAGE, 9 * PAGE, PAGE, INNER)
     assert watch.pieces() == [(0, PAGE), (3 * PAGE, PAGE)]
     assert watch.counts() == (1, 4 * PAGE, 0, 2 * PAGE, 0, 0)
+
+
+def test_what_turns_out_to_be_an_allocators_counts_as_freed_and_as_one_call():
+    watch = Watch()
+    watch.map(0, 4 * PAGE)
+    watch.unmap(PAGE, PAGE)  # in two pieces from now on
+    watch.map(8 * PAGE, PAGE, THERE)
+    watch.mappings.disown(SLOT, HERE)
+    assert watch.pieces() == [(8 * PAGE, PAGE)]
+    assert watch.counts() == (1, 4 * PAGE, 1, 4 * PAGE, 0, 0)
+    assert watch.mappings.inner == 1
+    watch.mappings.disown(SLOT, HERE)
+    watch.mappings.disown(Slot(9), HERE)
+    assert watch.mappings.inner == 1
