@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import logging
-import time
 from collections.abc import Sequence
 
 from ebpftrace.errors import CannotAttach, TargetGone
@@ -119,10 +118,9 @@ def attach(
     process or, with perf events, the thread ended.
     """
     made = Attachment(worker, backend, process, thread, wanted, second=second)
-    end = time.monotonic() + LIMIT_S
     try:
         for placement in wanted:
-            _place(made.channel, programs, placement, process, thread, end)
+            _place(made.channel, programs, placement, process, thread)
     except BaseException:
         made.close()
         programs.unload(made.cookies)
@@ -153,11 +151,10 @@ def _place(
     placement: Placement,
     process: Pid,
     thread: Tid,
-    end: float,
 ) -> None:
     request = request_for(placement, programs, process, thread)
     files = [programs.uprobe(placement), placement.file]
-    number = channel.ask(request, files, end - time.monotonic())["errno"]
+    number = channel.ask(request, files)["errno"]
     if not number:
         return
     if number == errno.ESRCH:

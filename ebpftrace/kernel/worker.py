@@ -2,7 +2,8 @@
 
 Placing a probe takes the lock of the memory of every process that maps the file, and one process
 that is stuck holds its own for ever. A thread that waits for it cannot even be killed, so all of it
-happens in a child, and every question to it has a time limit.
+happens in a child, and every question to it has a time limit. On a host with much to do a kernel may
+take longer; as long as nobody is found stuck, the limit is that of patience.
 """
 
 import json
@@ -25,8 +26,10 @@ log = logging.getLogger(__name__)
 
 LIMIT_S = 10.0
 LOOK_S = 2.0
-_LOOK_AGAIN_S = 0.5  # it is known already that something hangs
+_LOOK_AGAIN_S = 1.0  # it is known already that something hangs
+_PATIENCE_S = 60.0  # from the limit on, where nothing is stuck
 _MOST_ANSWER = worker_process.MOST_MESSAGE
+_STUCK = "It is stuck in the kernel; dmesg may say more."
 
 
 class WorkerSilent(CannotAttach):
@@ -43,8 +46,8 @@ class Channel:
     What is placed through it is removed when it is closed. For one thread at a time.
     """
 
-    def __init__(self, own: socket.socket, explain: Callable[[], str] = str) -> None:
-        """`explain`: asked after a silence for more sentences about it."""
+    def __init__(self, own: socket.socket, explain: Callable[[], str | None] = str) -> None:
+        """`explain`: asked after a silence for sentences about it; None: it is only slow."""
         self._socket = own
         self._explain = explain
         self._silent = False
@@ -66,18 +69,30 @@ class Channel:
         return bool(waiting.poll(0))
 
     def hear(self, limit_s: float) -> dict[str, Any]:
-        """The next answer. WorkerSilent after `limit_s` seconds without one; WorkerGone; HostRefuses."""
+        """The next answer.
+
+        WorkerSilent after `limit_s` seconds without one, or later where the worker is only slow;
+        WorkerGone; HostRefuses.
+        """
+        began, patient_until = time.monotonic(), time.monotonic() + limit_s + _PATIENCE_S
         self._socket.settimeout(max(limit_s, 0.001))
-        try:
-            answer = self._socket.recv(_MOST_ANSWER)
-        except TimeoutError as error:
-            self._silent = True
-            raise WorkerSilent(
-                f"The process that places the probes has not answered for {limit_s:.0f} s. "
-                f"Nothing is counted. {self._explain()}"
-            ) from error
-        except OSError as error:
-            raise _gone() from error
+        while True:
+            try:
+                answer = self._socket.recv(_MOST_ANSWER)
+                break
+            except TimeoutError as error:
+                why = self._explain()
+                now = time.monotonic()
+                if why is None and now < patient_until:
+                    log.info("the kernel takes long: no answer for %.0f s", now - began)
+                    continue
+                self._silent = True
+                raise WorkerSilent(
+                    f"The process that places the probes has not answered for {now - began:.0f} s. "
+                    f"Nothing is counted. {why or _STUCK}"
+                ) from error
+            except OSError as error:
+                raise _gone() from error
         if not answer:
             raise _gone()
         heard: dict[str, Any] = json.loads(answer)
@@ -181,27 +196,38 @@ class Worker:
         return "a process of this host" if pid is None else f"process {pid} ({_comm(pid)})"
 
     def _stuck_now(self) -> int | None:
-        self._stuck = True
         try:
-            return _hangs(self._start_look(), _LOOK_AGAIN_S)
+            pid = _hangs(self._start_look(), _LOOK_AGAIN_S)
         except CannotAttach:
             return None
+        self._stuck = self._stuck or pid is not None
+        return pid
 
     def _start_look(self) -> Channel:
         looking = Channel(self._connect())
         looking.say({"do": "look"})
         return looking
 
-    def _why_silent(self) -> str:
+    def _why_silent(self) -> str | None:
         """Now a writer waits for the lock that is held, so that those who only read hang too."""
+        if self._stopped():
+            self._stuck = True
+            return "It was stopped."
         pid = self._stuck_now()
         if pid is None:
-            return "It is stuck in the kernel or was stopped; dmesg may say more."
+            return None
         return (
             f"It waits for the lock of the memory of process {pid} ({_comm(pid)}), which is stuck "
             "in the kernel; until then no process of this host can fork (kill, a builtin of the "
             f"shell, still works). {_what_to_do(pid)}"
         )
+
+    def _stopped(self) -> bool:
+        try:
+            after_name = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2]
+        except OSError:
+            return False
+        return after_name.split()[0] in "Tt"
 
     def close(self, limit_s: float = LIMIT_S) -> None:
         """End it, and with it every probe that is still in place.

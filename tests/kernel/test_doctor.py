@@ -10,7 +10,7 @@ import pytest
 
 from tests.kernel.harness import Tracer, Workload, probed_text, run_tool, workload
 from tests.kernel.pictures import Picture
-from tests.kernel.test_killed import children
+from tests.kernel.test_killed import worker_of
 
 OK, BAD_USAGE, NOT_ATTACHED, FAILED_CHECK = 0, 2, 3, 1
 SECRET = "a-word-that-nobody-else-uses"
@@ -83,7 +83,7 @@ def test_a_leader_that_has_ended_is_noted():
 def test_another_tracer_is_named_and_what_doctor_itself_tries_is_not():
     perf = ("--backend", "perf")
     with Workload("loop_time") as target, Tracer(target, options=perf) as tracer:
-        (holder,) = children(tracer.pid)
+        holder = worker_of(tracer.pid)
         found = run_tool("doctor", "--json")
         tracer.finish()
     said = next(

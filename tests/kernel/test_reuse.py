@@ -43,8 +43,8 @@ print(json.dumps({
     "code": {known: code.hex() for known, code in build.code.items()},
     "files": [file.path for file in build.made_by],
     "forks": len(forks),
-    "loaded": sorted(line.split()[-1] for line in open("/proc/self/maps")
-                     if "bcc" in line or "LLVM" in line or "clang" in line),
+    "loaded": sorted(path for path in (line.partition("/")[2] for line in open("/proc/self/maps"))
+                     if "bcc" in path or "LLVM" in path or "clang" in path),
 }))
 """
 
