@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 LIMIT_S = 10.0
 LOOK_S = 2.0
-_LOOK_AGAIN_S = 1.0  # it is known already that something hangs
+_LOOK_AGAIN_S = 0.5  # it is known already that something hangs
 _PATIENCE_S = 60.0  # from the limit on, where nothing is stuck
 _MOST_ANSWER = worker_process.MOST_MESSAGE
 _STUCK = "It is stuck in the kernel; dmesg may say more."

@@ -7,6 +7,7 @@ is put in where the kernel's own mistake would be.
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -56,20 +57,29 @@ def found() -> dict[str, Any]:
     return trial()
 
 
+def in_some_trial(first: dict[str, Any], holds: Callable[[dict[str, Any]], bool]) -> bool:
+    """Does it in this one, or in one of four more? A neighbour of this machine makes a price dearer."""
+    return holds(first) or any(holds(trial()) for _ in range(4))
+
+
 @pytest.mark.oldkernel
 def test_a_stepped_probe_costs_several_times_an_emulated_one(found: dict[str, Any]):
     assert found["entry_ns"] > 100
     # 18 times as much on the machine this was written on; emulation makes the rest expensive too.
-    assert found["stepped_ns"] > (5 if TIME_SCALE == 1 else 2) * found["entry_ns"]
+    times = 5 if TIME_SCALE == 1 else 2
+    assert in_some_trial(found, lambda one: one["stepped_ns"] > times * one["entry_ns"])
 
 
 @pytest.mark.oldkernel
 def test_a_return_probe_costs_more_than_one_on_an_entry(found: dict[str, Any]):
-    assert found["return_ns"] > found["entry_ns"]
-    if "multi" not in found["refused"]:
-        assert found["multi_return_ns"] > found["multi_entry_ns"]
-    if "session" not in found["refused"]:
-        assert found["session_ns"] > found["multi_entry_ns"]
+    def costs_more(one: dict[str, Any]) -> bool:
+        return one["return_ns"] > one["entry_ns"] and all(
+            one[dear] > one["multi_entry_ns"]
+            for kind, dear in (("multi", "multi_return_ns"), ("session", "session_ns"))
+            if kind not in one["refused"]
+        )
+
+    assert in_some_trial(found, costs_more)
 
 
 @pytest.mark.oldkernel
