@@ -71,6 +71,8 @@ class Tracer:
         returns, exits, pids = worker.kernel_offsets()
         self.knows_children = bool(exits if namespaces.own_pid() is None else pids)
         """Can the kernel side tell which process was forked off?"""
+        self.knows_ends = bool(exits)
+        """Does it tell the end of a thread from that of its process?"""
         self.follows = False
         """Is what a watched process forks off watched as well? To be set before any is."""
         self._offsets = (

@@ -87,6 +87,8 @@ class Traced:
         self.ended_by: str | None = None
         self.backend: Backend | None = None
         self.blind_s = 0.0
+        self.blind_since: int | None = None
+        """Monotonic, ns: its probes ended then, before it, and nobody could place others any more."""
 
     def attach(self, tracer: Tracer, slot: Slot) -> None:
         """Place the probes, all or none, and let them count. CannotAttach, TargetGone."""

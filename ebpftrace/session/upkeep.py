@@ -34,17 +34,27 @@ class Upkeep:
 
     def thread_ended(self, traced: Traced, thread: int, ended_ns: int, hits_per_s: float) -> bool:
         """Go on by another thread where the probes ended with `thread`; False: they are lost."""
-        if traced.thread != thread or traced.ending.settled or traced.process.ended():
+        if traced.ending.settled:
+            if traced.blind_since is not None:
+                self._was_blind(traced, traced.blind_since, ended_ns, hits_per_s)
+                traced.blind_since = None
             return True
-        if not self._by_perf(traced):
+        if traced.thread != thread:
+            return True
+        if not traced.process.ended() and not self._by_perf(traced):
             return False
-        if traced.thread == thread:  # there was no other one: it is the end of the process
+        if traced.thread == thread:  # it is the end of the process, or that came soon afterwards
+            if self._tracer.knows_ends:  # and is told: other threads went on for a while
+                traced.blind_since = ended_ns
             return True
-        blind = (time.monotonic_ns() - ended_ns) / 1e9
+        self._was_blind(traced, ended_ns, time.monotonic_ns(), hits_per_s)
+        return True
+
+    def _was_blind(self, traced: Traced, since_ns: int, until_ns: int, hits_per_s: float) -> None:
+        blind = max(0, until_ns - since_ns) / 1e9
         traced.blind_s += blind
         self.blind_hits += max(1, round(blind * hits_per_s))
         log.info("pid %d: without probes for %.4f s", traced.process.pid, blind)
-        return True
 
     def look(self, living: Iterable[Traced], hits_per_s: float) -> list[Traced]:
         """What the tracepoint does not tell where we see other pids than the kernel; those whose probes are lost."""

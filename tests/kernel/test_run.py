@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.harness import backends, workload
+from tests.kernel.harness import TIME_SCALE, backends, workload
 from tests.kernel.running import (
     DROPPED,
     HELD,
@@ -144,12 +144,21 @@ def test_exceptions_in_a_constructor_reach_who_catches_them():
 
 
 def test_a_program_whose_first_thread_ends_is_watched_to_its_end():
-    ran = run(starts(), "leave")
+    ran = run(starts(), "leave", 500 * TIME_SCALE)
     assert ran.status == 5
     assert ran.exit["ended_by"] == "status 5"
     assert ran.final.site("in_thread", "malloc").held == IN_THREAD
     assert ran.final.held_in("keep") == KEPT
     assert set(ran.lost) <= {"probe_missed"}  # while the probes move to the other thread
+
+
+def test_what_it_does_before_the_probes_have_moved_is_counted_or_said_to_be_missed():
+    ran = run(starts(), "leave", 0)
+    assert ran.status == 5
+    assert ran.final.held_in("keep") == KEPT
+    if ran.final.held_in("in_thread") != IN_THREAD:
+        assert ran.final.loss("probe_missed") >= 1
+        assert ran.final.targets[0]["blind_s"] > 0
 
 
 ENDS = {9: "SIGKILL", 11: "SIGSEGV", 6: "SIGABRT"}

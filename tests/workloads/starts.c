@@ -17,7 +17,8 @@
  *   vfork, spawn     has a child by vfork(2), posix_spawn(3) that takes nothing
  *   threads N PAIRS  N threads, each with so many pairs in `pair`, and one block of 24 bytes in `in_thread`
  *   close            closes all descriptors
- *   leave            ends its first thread; another one takes a block of 24 bytes in `in_thread`, then exit(5)
+ *   leave MS         ends its first thread; so much later another one takes a block of 24 bytes in `in_thread`,
+ *                    then exit(5)
  *   signal N         sends itself a signal
  *   exec CMD ...     becomes that program
  *   again N ...      becomes itself N times, then goes on with what follows
@@ -36,7 +37,7 @@ enum { KEPT = 10, DROPPED = 20, DEEP = 6, CHILD = 1000, MOST_THREADS = 16 };
 
 extern char **environ;
 static void *kept[KEPT];
-static int pairs;
+static int pairs, later_ms;
 static volatile char after;
 
 static NOINLINE void in_constructor(void)
@@ -126,7 +127,7 @@ static void threads(int count)
 
 static void *last_thread(void *unused)
 {
-    sleep_ms(200);
+    sleep_ms(later_ms);
     in_thread(unused);
     exit(5);
 }
@@ -198,6 +199,7 @@ int main(int argc, char **words)
                 close(fd);
         } else if (!strcmp(word, "leave")) {
             pthread_t thread;
+            later_ms = atoi(*++words);
             if (pthread_create(&thread, NULL, last_thread, NULL) != 0)
                 return 1;
             pthread_exit(NULL);
