@@ -46,5 +46,5 @@ def leave(session: "Session | Opening") -> None:
     log.info("removing the probes")
     slow = session.slow_probes()
     if slow and sys.stderr.isatty():
-        note(f"removing {slow} probes; the kernel takes up to 0.1 s for each")
+        note(f"removing {slow} probes; the kernel takes about 0.1 s for each, more if busy")
     session.close()

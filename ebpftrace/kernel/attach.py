@@ -15,7 +15,7 @@ from ebpftrace.model.ids import Pid, Tid
 
 log = logging.getLogger(__name__)
 
-_REMOVAL_S = 0.5  # of one perf event, at most seen 0.15
+_REMOVAL_S = 0.5  # of one perf event; 0.1 where the kernel has nothing else to do
 _REASONS = {
     errno.EINVAL: "the kernel refused the address: another tracer holds it with a reference "
     "counter (dmesg says ref_ctr_offset mismatch), or the file was changed in place. End the "

@@ -74,7 +74,7 @@ class Channel:
         WorkerSilent after `limit_s` seconds without one, or later where the worker is only slow;
         WorkerGone; HostRefuses.
         """
-        began, patient_until = time.monotonic(), time.monotonic() + limit_s + _PATIENCE_S
+        began, told = time.monotonic(), False
         self._socket.settimeout(max(limit_s, 0.001))
         while True:
             try:
@@ -83,8 +83,14 @@ class Channel:
             except TimeoutError as error:
                 why = self._explain()
                 now = time.monotonic()
-                if why is None and now < patient_until:
-                    log.info("the kernel takes long: no answer for %.0f s", now - began)
+                if why is None and now - began < limit_s + _PATIENCE_S:
+                    if not told:
+                        log.warning(
+                            "The kernel takes long to place or remove probes, and nothing is stuck: "
+                            "waiting for up to %.0f s more.",
+                            _PATIENCE_S,
+                        )
+                    told = True
                     continue
                 self._silent = True
                 raise WorkerSilent(
@@ -212,7 +218,7 @@ class Worker:
         """Now a writer waits for the lock that is held, so that those who only read hang too."""
         if self._stopped():
             self._stuck = True
-            return "It was stopped."
+            return f"It was stopped; kill -CONT {self.pid} lets it go on."
         pid = self._stuck_now()
         if pid is None:
             return None

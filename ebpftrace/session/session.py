@@ -227,7 +227,7 @@ class Session:
         return self._poller.latest()
 
     def slow_probes(self) -> int:
-        """Probes for each of which `close` waits up to 0.1 s: those that perf events hold."""
+        """Probes for each of which `close` waits about 0.1 s, more on a busy host: those that perf events hold."""
         traced = self._roster.traced
         return sum(len(t.plan.probes) for t in traced if t.attachment and not t.by_links)
 

@@ -41,11 +41,14 @@ class Upkeep:
             return True
         if traced.thread != thread:
             return True
+        before = traced.attachment
         if not traced.process.ended() and not self._by_perf(traced):
             return False
-        if traced.thread == thread:  # it is the end of the process, or that came soon afterwards
-            if self._tracer.knows_ends:  # and is told: other threads went on for a while
+        if traced.attachment is before:  # it has ended meanwhile: other threads went on for a while
+            if self._tracer.knows_ends:  # else it may have been the last one
                 traced.blind_since = ended_ns
+            return True
+        if traced.thread == thread:  # another program's first one, by an exec
             return True
         self._was_blind(traced, ended_ns, time.monotonic_ns(), hits_per_s)
         return True

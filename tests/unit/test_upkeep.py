@@ -16,6 +16,7 @@ class Held:
     def __init__(self, living=OTHER, *, settled=False, gone=False):
         self.process = SimpleNamespace(pid=HOLDER, ended=lambda: gone)
         self.blind_since = None
+        self.attachment = object()
         self.ending = SimpleNamespace(settled=settled)
         self.thread, self.living = HOLDER, living
         self.blind_s, self.moves = 0.0, 0
@@ -24,7 +25,7 @@ class Held:
         self.moves += 1
         if self.living is None:
             raise TargetGone("Process 42 has ended.")
-        self.thread = self.living
+        self.thread, self.attachment = self.living, object()
 
 
 def upkeep(*, knows_ends=True):
@@ -49,6 +50,7 @@ def test_the_end_of_the_last_thread_leaves_no_gap(living):
     held, kept = Held(living), upkeep()
     assert ended(held, kept)
     assert (held.blind_s, kept.blind_hits) == (0.0, 0)
+    assert (held.blind_since is None) == (living is HOLDER), "its probes are in place again"
 
 
 def test_probes_are_not_placed_anew_in_a_process_that_is_being_killed():
