@@ -11,6 +11,7 @@ from ebpftrace.text import clean
 
 _PERF_EVENT = "anon_inode:[perf_event]"
 _LIMIT_S = 0.2
+"""Of computing: how long that takes is for the host's other load to say."""
 _NAMED = 5
 
 
@@ -19,14 +20,14 @@ def perf_event_holders(limit_s: float = _LIMIT_S) -> tuple[list[str], bool]:
 
     What kind of event it is, the kernel does not tell.
     """
-    ends = time.monotonic() + limit_s
+    ends = time.thread_time() + limit_s
     found: list[str] = []
     try:
         pids = [int(entry) for entry in os.listdir("/proc") if entry.isdecimal()]
     except OSError:
         return [], False
     for pid in pids:
-        if time.monotonic() > ends:
+        if time.thread_time() > ends:
             return found, False
         if _PERF_EVENT in _links(Path(f"/proc/{pid}/fd")) and not _ours(pid):
             found.append(f"{clean(files.read(f'/proc/{pid}/comm') or '?')} ({pid})")

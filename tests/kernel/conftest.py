@@ -44,9 +44,9 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         for tracer in harness.recent:
-            picture = json.dumps(tracer.last.raw, indent=1) if tracer.last else "none"
+            picture = json.dumps(tracer.last.raw) if tracer.last else "none"
             report.sections.append((f"stderr of {tracer.title}", tracer.stderr()))
-            report.sections.append((f"last picture of {tracer.title}", picture[:20000]))
+            report.sections.append((f"last picture of {tracer.title}", picture[:4000]))
     return report
 
 

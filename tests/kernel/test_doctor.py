@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.harness import Tracer, Workload, probed_text, run_tool, workload
+from tests.kernel.harness import Tracer, Workload, probed_text, run_tool, wait_until, workload
 from tests.kernel.pictures import Picture
 from tests.kernel.test_killed import worker_of
 
@@ -82,6 +82,11 @@ def test_a_leader_that_has_ended_is_noted():
 @pytest.mark.alone
 def test_another_tracer_is_named_and_what_doctor_itself_tries_is_not():
     perf = ("--backend", "perf")
+    # Of a test before this one a worker may still remove its events.
+    wait_until(
+        lambda: "ebpftrace-probe" not in run_tool("doctor", "--json").stdout,
+        "no other tracer on this host",
+    )
     with Workload("loop_time") as target, Tracer(target, options=perf) as tracer:
         holder = worker_of(tracer.pid)
         found = run_tool("doctor", "--json")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.kernel.golden import lined, marks, responsible
-from tests.kernel.harness import Tracer, Workload
+from tests.kernel.harness import TIME_SCALE, Tracer, Workload
 
 pytestmark = pytest.mark.usefixtures("fresh_cache")
 
@@ -31,7 +31,10 @@ def test_an_interrupt_right_after_the_leak_waits_for_its_lines():
 
 
 def test_a_library_that_was_unloaded_before_the_end_has_its_lines():
-    with Workload("plugins", "turns") as target, Tracer(target, options=("--top", 0)) as tracer:
+    with (
+        Workload("plugins", "turns", round(200 * TIME_SCALE)) as target,
+        Tracer(target, options=("--top", 0)) as tracer,
+    ):
         target.phases()
         lined(tracer)  # the library is there until the next phase, so that its file is found
         target.phases()

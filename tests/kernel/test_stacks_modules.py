@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 import pytest
 
-from tests.kernel.harness import Tracer, Workload, workload
+from tests.kernel.harness import TIME_SCALE, Tracer, Workload, workload
 from tests.kernel.pictures import Picture
 from tests.kernel.stacks import CHAIN, IN_CHAIN, assert_whole
 
@@ -26,7 +26,10 @@ def places(target: Workload) -> list[str]:
 @pytest.fixture(scope="module")
 def turns() -> Picture:
     """The picture after two phases; two libraries have one address in turn."""
-    with Workload("plugins", "turns") as target, Tracer(target, options=("--top", 0)) as tracer:
+    with (
+        Workload("plugins", "turns", round(200 * TIME_SCALE)) as target,
+        Tracer(target, options=("--top", 0)) as tracer,
+    ):
         target.phases()
         tracer.settled()  # the library is there until the next phase, so that its file is found
         target.phases()

@@ -23,7 +23,7 @@ from ebpftrace.session.preparation import prepare
 from ebpftrace.session.session import Session
 from ebpftrace.session.tracing import Logged, LogText, TraceLog
 from ebpftrace.target.process import Process
-from tests.kernel.harness import WORKLOADS, Workload, backends, wait_until, workload
+from tests.kernel.harness import TIME_SCALE, WORKLOADS, Workload, backends, wait_until, workload
 
 # The compiler runs in a fork of a process that has the harness's reader threads.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -266,7 +266,10 @@ def test_a_program_that_becomes_another_has_a_log_of_its_own(tmp_path: Path) -> 
 
 
 def test_libraries_that_come_later_at_one_address_are_told_apart(tmp_path: Path) -> None:
-    with Workload("plugins", "turns") as target, logging_calls(target, tmp_path) as watch:
+    with (
+        Workload("plugins", "turns", round(500 * TIME_SCALE)) as target,
+        logging_calls(target, tmp_path) as watch,
+    ):
         target.phases()
         wait_until(
             lambda: sum(line.endswith(" 0x64") for line in watch.lines()) == 10,

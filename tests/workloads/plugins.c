@@ -1,8 +1,8 @@
 /* plugins: libraries that come and go, or are there more than once. Each call of a library's `run` leaves 1
  * block of 100 bytes: leak_of_a or leak_of_b < run < the caller in this program < main.
  *
- * plugins turns    phase 1: plugin_a.so is opened and at once run ten times by use_a, with a pause after the
- *                  first run. Phase 2: it is closed, plugin_b.so opened and run so by use_b.
+ * plugins turns MS phase 1: plugin_a.so is opened and at once run ten times by use_a, with a pause of MS ms
+ *                  after the first run. Phase 2: it is closed, plugin_b.so opened and run so by use_b.
  * plugins twice    phase 1: ten runs each of plugin_a.so by use_a, of its copy plugin_copy.so by use_b, and
  *                  of plugin_a.so in a namespace of its own (dlmopen, with a libc of its own) by use_either.
  * plugins alone X  phase 1: ten runs of plugin_X.so by use_either, which was opened before "ready".
@@ -68,10 +68,10 @@ static void tell(struct plugin *plugin)
 }
 
 /* One phase. The library is there until the next one, so that its file can be found. */
-static NOINLINE void visit(const char *name, void (*use)(struct plugin *))
+static NOINLINE void visit(const char *name, void (*use)(struct plugin *), long first_ms)
 {
     struct plugin plugin = load(name, LM_ID_BASE);
-    pause_ms = 200;
+    pause_ms = first_ms;
     for (int i = 0; i < 10; i++) {
         use(&plugin);
         sleep_ms(pause_ms); /* volatile, or the first run would be a call of its own */
@@ -82,11 +82,11 @@ static NOINLINE void visit(const char *name, void (*use)(struct plugin *))
     dlclose(plugin.handle);
 }
 
-static void turns(void)
+static void turns(long first_ms)
 {
     ready();
-    visit("a", use_a);
-    visit("b", use_b);
+    visit("a", use_a, first_ms);
+    visit("b", use_b, first_ms);
 }
 
 static void twice(void)
@@ -117,11 +117,11 @@ static void alone(const char *name)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2 || !realpath("/proc/self/exe", folder))
+    if (argc < 2 || (argc < 3 && strcmp(argv[1], "twice") != 0) || !realpath("/proc/self/exe", folder))
         return 2;
     dirname(folder);
     if (strcmp(argv[1], "turns") == 0)
-        turns();
+        turns(atol(argv[2]));
     else if (strcmp(argv[1], "twice") == 0)
         twice();
     else
