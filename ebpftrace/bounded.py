@@ -43,7 +43,7 @@ def within(limit_s: float, call: Callable[[], T]) -> T:
 
 
 def _wants_to_run(thread: int | None) -> bool:
-    """Else it waits for something."""
+    """Else it waits: for the kernel, or for another thread of ours to let go of the interpreter."""
     try:
         stat = Path(f"/proc/self/task/{thread}/stat").read_text()
     except OSError:  # it has ended, or there is no /proc
