@@ -99,16 +99,19 @@ def test_two_sigterms_end_a_watch_that_has_reported_already():
         assert tool.wait(START_LIMIT) == 128 + signal.SIGTERM
 
 
-def of_this_run(marker: Path) -> list[int]:
-    """The processes with `marker` among their words."""
+def of_this_run(output: Path) -> list[int]:
+    """
+    The processes that write to `output`. They are not known by their words: one that is just
+    becoming another program has none.
+    """
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
+                written = (entry / "fd/1").readlink()
             except OSError:
                 continue
-            if os.fsencode(marker) in words:
+            if written == output:
                 found.append(int(entry.name))
     return found
 
@@ -116,14 +119,16 @@ def of_this_run(marker: Path) -> list[int]:
 def killed_at_a_moment(number: int, folder: Path) -> str:
     """Kill a tool whose program is held again and again; what became of the program."""
     marker = folder / f"made{number}"
+    output = folder / f"output{number}"
     command = [str(starts()), "again", "40", "make", str(marker), "await"]
-    tool = subprocess.Popen(
-        [*TOOL, "run", "--", *command],
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with output.open("wb") as file:
+        tool = subprocess.Popen(
+            [*TOOL, "run", "--", *command],
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.DEVNULL,
+        )
     moments = Random(number)
     # Some at any moment, most while it goes from one program to the next.
     if number % 4 == 0:
@@ -136,10 +141,10 @@ def killed_at_a_moment(number: int, folder: Path) -> str:
 
     def settled() -> bool:
         """Only a program at its end is left, which nobody holds, or nothing at all."""
-        return all(at_its_end(pid, marker) for pid in of_this_run(marker))
+        return all(at_its_end(pid, marker) for pid in of_this_run(output))
 
     wait_until(settled, "it goes on", 20 * TIME_SCALE)
-    left = of_this_run(marker)
+    left = of_this_run(output)
     try:
         assert [probed_text(pid) for pid in left] == [[]] * len(left)
     finally:
@@ -159,8 +164,10 @@ def started(tool: int) -> bool:
 def at_its_end(pid: int, marker: Path) -> bool:
     """Does it wait for a signal, having made its file?"""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state == "S" and Path(f"/proc/{pid}/exe").resolve() == starts() and marker.exists()
+        # In this order: what it sleeps in before the file is made is not its end.
+        if not marker.exists() or Path(f"/proc/{pid}/exe").resolve() != starts():
+            return False
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
     except OSError:
         return False
 
