@@ -27,7 +27,7 @@ def places(target: Workload) -> list[str]:
 def turns() -> Picture:
     """The picture after two phases; two libraries have one address in turn."""
     with (
-        Workload("plugins", "turns", round(200 * TIME_SCALE)) as target,
+        Workload("plugins", "turns", round(1000 * TIME_SCALE)) as target,
         Tracer(target, options=("--top", 0)) as tracer,
     ):
         target.phases()
