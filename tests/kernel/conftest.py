@@ -15,11 +15,12 @@ from tests.kernel.golden import RUSTC
 # Left out and not skipped: no kernel test may be skipped, and few machines have this compiler.
 collect_ignore = [] if RUSTC else ["test_lines_rust.py"]
 # They look for what is left on the whole host, keep every fork of it waiting, hold every scratch of the kernel
-# side, or measure: nothing else may run beside them.
+# side, must not share a function with another tracer, or measure: nothing else may run beside them.
 _ALONE = frozenset(
     {
         "test_against_gdb",
         "test_cost",
+        "test_jumps_session",
         "test_killed",
         "test_leaving",
         "test_other_tracers",

@@ -1,15 +1,14 @@
 """Calls that are left by longjmp or swapcontext: what follows stays exact, the call is counted lost.
 
 Cases and known answers: the header comment of tests/workloads/jumps.c. Session programs are careful
-where a call may still come back, at the price of what follows; they have tests of their own below.
+where a call may still come back, at the price of what follows: test_jumps_session.
 """
 
-import signal
 from collections.abc import Iterator
 
 import pytest
 
-from tests.kernel.harness import WORK_LIMIT, Tracer, Workload, backends
+from tests.kernel.harness import Tracer, Workload
 from tests.kernel.pictures import Picture
 
 
@@ -69,42 +68,3 @@ def test_nothing_vanishes_without_a_count_below_a_call_just_jumped_from(jumps: l
 def test_jumps_are_no_loss_but_of_the_calls_themselves(jumps: list[Picture]):
     assert set(jumps[6].faults) <= {"call_lost"}
     assert jumps[5].loss("nested") == 0
-
-
-needs_session = pytest.mark.skipif(
-    "session" not in backends(), reason="this kernel has no session programs"
-)
-
-
-@needs_session
-def test_a_call_left_for_a_higher_stack_returns_alive_under_session_programs():
-    with (
-        Workload("jumps", "lower") as target,
-        Tracer(target, options=("--backend", "session")) as tracer,
-    ):
-        target.phases()
-        assert tracer.settled().loss("call_lost") >= 1
-        assert target.leave() == 0
-
-
-def test_the_same_program_dies_where_the_kernel_takes_the_call_for_dead():
-    """What the guard of session programs is for. Other probes cannot have it."""
-    with (
-        Workload("jumps", "lower") as target,
-        Tracer(target, options=("--backend", "perf")) as tracer,
-    ):
-        target.go()
-        assert target.wait(WORK_LIMIT) == -signal.SIGILL
-        tracer.ended()
-
-
-@needs_session
-def test_what_follows_a_jump_out_of_a_call_is_lost_and_counted_under_session_programs():
-    with (
-        Workload("jumps") as target,
-        Tracer(target, options=("--backend", "session")) as tracer,
-    ):
-        target.phases()
-        picture = tracer.settled()
-    followed = picture.held_in("malloc_after_jump_up")[0]
-    assert followed + picture.loss("call_lost") >= 100
