@@ -34,9 +34,59 @@ static __always_inline u32 open_epoch_at(u64 moment)
 	return epoch > switches->open_epoch ? epoch : switches->open_epoch;
 }
 
+/* How many births one of this moment stands for. */
+static __always_inline u16 scale_at(u64 moment)
+{
+	u32 zero = 0;
+	struct control *switches = control.lookup(&zero);
+
+	if (!switches)
+		return 0;
+	return (moment < switches->scale_since ? switches->scale_before : switches->scale) & (SCALES - 1);
+}
+
+/* 0: now; the clock is only read where that matters. */
+static __always_inline int is_in_window(struct control *switches, u64 moment)
+{
+	if (!switches->window_end)
+		return 0;
+	moment = moment ? moment : bpf_ktime_get_ns();
+	return moment >= switches->window && moment < switches->window_end;
+}
+
+/* Are births of this moment left out? 0: now. */
+static __always_inline int is_left_out(u64 moment)
+{
+	u32 zero = 0;
+	struct control *switches = control.lookup(&zero);
+
+	if (!switches || switches->flags & CONTROL_DRAINING)
+		return 1;
+	return switches->flags & CONTROL_SAMPLING && !is_in_window(switches, moment);
+}
+
+/* What windows are measured by: a target that they make slow does less in the same time. */
+static __always_inline void count_seen(void)
+{
+	u32 zero = 0, index = 2 * FUNCTION_SEEN;
+	struct control *switches = control.lookup(&zero);
+	u64 *count;
+
+	if (!switches || !(switches->flags & CONTROL_SAMPLING) || !is_in_window(switches, 0))
+		return;
+	count = hits.lookup(&index);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
+static __always_inline u32 epoch_key(struct block *block)
+{
+	return block->epoch | SCALE_IN_EPOCH(SCALE_OF_CALLED(block->called));
+}
+
 static __always_inline struct cohort *cohort_of(u32 slot, struct block *block)
 {
-	struct cohort_key key = {.stack = block->stack, .slot = slot, .epoch = block->epoch};
+	struct cohort_key key = {.stack = block->stack, .slot = slot, .epoch = epoch_key(block)};
 	struct cohort *cohort = cohorts.lookup(&key), empty = {};
 	int err;
 
@@ -46,14 +96,15 @@ static __always_inline struct cohort *cohort_of(u32 slot, struct block *block)
 	if (err && err != -EEXIST) {
 		lose(err == -E2BIG ? LOSS_COHORTS_FULL : LOSS_MAP_BUSY);
 		block->stack = key.stack = 0;
-		block->epoch = key.epoch = 0;
+		block->epoch = 0;
+		key.epoch = epoch_key(block);
 	}
 	return cohorts.lookup(&key);
 }
 
 static __always_inline void count_death(u32 slot, struct block *block)
 {
-	struct cohort_key key = {.stack = block->stack, .slot = slot, .epoch = block->epoch};
+	struct cohort_key key = {.stack = block->stack, .slot = slot, .epoch = epoch_key(block)};
 	struct cohort *cohort = cohorts.lookup(&key);
 
 	if (!cohort) {

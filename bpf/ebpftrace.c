@@ -19,4 +19,7 @@
 #include "calls.h"
 #include "mappings.h"
 #include "malloc_family.h"
+#ifdef WATCH_FAULTS
+#include "faults.h"
+#endif
 #include "lifecycle.h"

@@ -4,6 +4,7 @@
  * they run for every process of the host, so the first look-up decides.
  */
 
+#define CLONE_VM 0x00000100
 #define CLONE_THREAD 0x00010000
 
 /* 0 if it was told. */
@@ -58,6 +59,12 @@ static __always_inline u32 told_exit(struct control *known, u64 group)
 	return code;
 }
 
+/* Is this the last thread of its process? Where the kernel's types do not tell: its first one. */
+static __always_inline u32 is_last(struct control *known, u64 group, struct own_ids ids)
+{
+	return known && group ? !kernel_half(group + known->exits.live) : ids.thread == ids.process;
+}
+
 /* Of a thread that is watched, and of the last one of a process that is: its first thread may have ended
  * before, and its probes not be with another one yet. Of a process that has no slot only the last one
  * counts; where the kernel's types do not tell which that is, the first. */
@@ -74,8 +81,7 @@ int on_thread_exit(void *ctx) /* sched_process_exit */
 	if (owner) {
 		known = control.lookup(&zero);
 		group = own_group(known);
-		last = known && group ? !kernel_half(group + known->exits.live)
-				      : ids.thread == ids.process;
+		last = is_last(known, group, ids);
 		if (!WATCH_SLOT(*owner)) {
 			if (last)
 				tell(EVENT_THREAD_EXIT, 0, ids.process, 0);
@@ -84,6 +90,11 @@ int on_thread_exit(void *ctx) /* sched_process_exit */
 		}
 		if (last && *owner & WATCH_FOLLOW) /* nobody else may know of it */
 			watched.delete(&ids.process);
+	}
+	if (fault_slots.lookup(&ids.process)) {
+		known = control.lookup(&zero);
+		if (is_last(known, own_group(known), ids))
+			fault_slots.delete(&ids.process);
 	}
 	in_flight.delete(&thread);
 	thread |= COOKIE_MAPPING;
@@ -113,6 +124,7 @@ int on_exec(void *ctx) /* sched_process_exec */
 	struct slot_state *state;
 	u32 index;
 
+	fault_slots.delete(&ids.process); /* its stacks would be walked by the rules of the program before */
 	if (!slot) {
 		tell_exec(ids.process);
 		return 0;
@@ -183,18 +195,34 @@ static __always_inline u32 process_of(struct control *known, u64 task)
 #endif
 }
 
+/* It has the events of the process that makes it: its faults are for the same slot. */
+static __always_inline void inherit_faults(u64 task, u32 value)
+{
+	u32 zero = 0, child;
+	struct control *known = control.lookup(&zero);
+
+	child = known ? process_of(known, task) : 0;
+	if (child && fault_slots.update(&child, &value))
+		lose(LOSS_PROCESS_MISSED);
+}
+
 /* The task is there but does not run yet. A new thread of the process is nothing to tell. */
 int on_new_task(u64 *ctx) /* task_newtask(task, clone_flags) */
 {
 	struct own_ids ids;
 	struct control *known;
 	u32 flags = ctx[1];
-	u32 *slot, zero = 0, child, value = WATCH_FOLLOW;
+	u32 *slot, *fault_slot, zero = 0, child, value = WATCH_FOLLOW, inherited;
 
 	if (flags & CLONE_THREAD)
 		return 0;
 	ids = own_ids();
 	slot = watched.lookup(&ids.process);
+	fault_slot = fault_slots.lookup(&ids.process);
+	if (fault_slot) {
+		inherited = FAULT_SLOT(*fault_slot) | FAULT_INHERITED | (flags & CLONE_VM ? FAULT_SHARES : 0);
+		inherit_faults(ctx[0], inherited);
+	}
 	if (!slot)
 		return 0;
 	known = control.lookup(&zero);

@@ -69,6 +69,11 @@ static __always_inline void enter_resize(struct arguments *given, struct in_flig
 		call->pending = PENDING_IN_POOL;
 	if (call->pointer && !(inside && its_memory)) /* else it has handed that on as it was */
 		call->took_old = !take_any(slot, call->pointer, pool, &call->old);
+	/* What is not held was born unrecorded, or before the attach: it stays so. */
+	if (!call->took_old && (is_left_out(call->entered) || (call->pointer && is_set(CONTROL_SAMPLING)))) {
+		call->pending = 0;
+		return;
+	}
 	trace_resizing(call);
 }
 
@@ -180,7 +185,8 @@ static __always_inline void finish_call(struct returned *seen, struct in_flight 
 	block.born = call->took_old ? call->old.born : call->entered;
 	block.thread = bpf_get_current_pid_tgid();
 	block.epoch = block.stack ? open_epoch_at(call->entered) : 0;
-	block.called = called;
+	block.called = called | (call->took_old ? call->old.called & SCALE_IN_CALLED(SCALES - 1)
+						: SCALE_IN_CALLED(scale_at(call->entered)));
 	count_birth(slot, birth.address, &block, call->pointer && !call->took_old);
 	trace_return(seen->pc, call, birth.address, CALL_RESIZED);
 }
@@ -198,7 +204,7 @@ int leave(struct pt_regs *ctx)
 		cookie = call->cookie;
 	count_hit(ctx, call || COOKIE_ROLE(cookie) != ROLE_EXIT ? cookie : FUNCTION_PASSED << 16, 1);
 	if (!call || COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie) ||
-	    !counts(cookie, CONTROL_ARMED | CONTROL_LEARNING))
+	    !is_live(cookie, CONTROL_ARMED | CONTROL_LEARNING))
 		return 0;
 	walk = take_scratch();
 	finish_call(&seen, call, walk);
@@ -233,7 +239,7 @@ static __always_inline void count_unheld_free(struct pt_regs *ctx, u32 slot, u64
 		}
 	}
 	trace_unheld_free(slot, pointer, caller);
-	lose(LOSS_UNMATCHED_FREE);
+	lose(is_set(CONTROL_DRAINED) ? LOSS_UNRECORDED_FREE : LOSS_UNMATCHED_FREE);
 }
 
 #define MOST_HEADER (1ULL << 16)
@@ -277,6 +283,8 @@ static __always_inline void enter_free(struct pt_regs *ctx, u64 cookie)
 	if (!err) {
 		trace_free(slot, pointer, CALLER(ctx));
 		count_death(slot, &block);
+	} else if (err == -ENOENT && is_set(CONTROL_SAMPLING)) {
+		lose(LOSS_UNRECORDED_FREE); /* most of all: who called it is not asked */
 	} else if (err == -ENOENT && below) {
 		lose(LOSS_NESTED_FREE);
 	} else if (err == -ENOENT) {
@@ -293,10 +301,14 @@ int enter(struct pt_regs *ctx)
 	struct in_flight *call;
 
 	count_hit(ctx, cookie, 0);
+	if (role != ROLE_BIRTH && !(cookie & COOKIE_MAPPING))
+		count_seen();
 	if (role == ROLE_DEATH && !(cookie & COOKIE_MAPPING)) {
 		enter_free(ctx, cookie);
 		return NO_RETURN_WANTED;
 	}
+	if (role == ROLE_BIRTH && !(cookie & COOKIE_MAPPING) && is_left_out(0))
+		return NO_RETURN_WANTED;
 	read_arguments(ctx, cookie, &given);
 	if (cookie & COOKIE_MAPPING) {
 		code = mapping_codes.lookup(&slot);
@@ -315,5 +327,5 @@ int enter(struct pt_regs *ctx)
 		enter_resize(&given, call, cookie);
 	else
 		enter_birth(&given, call, cookie);
-	return cookie & COOKIE_BY_EXITS ? NO_RETURN_WANTED : RETURN_WANTED;
+	return cookie & COOKIE_BY_EXITS || !call->pending ? NO_RETURN_WANTED : RETURN_WANTED;
 }

@@ -29,6 +29,25 @@ BPF_F_TABLE("hash", struct cohort_key, struct cohort, cohorts, MAX_COHORTS, HASH
  * Full: new stacks are counted as stack 0, `stacks_full`. */
 BPF_F_TABLE("hash", u64, u8, stacks_seen, MAX_STACKS, HASH_FLAGS);
 
+/* Process -> whose page faults its are: the slot, and FAULT_INHERITED. Written by user space, and for children by
+ * fork; deleted by exec and exit too. Full: the child's faults are not counted, `process_missed`. */
+BPF_F_TABLE("hash", u32, u32, fault_slots, 16 * SLOTS, HASH_FLAGS);
+
+#ifdef WATCH_FAULTS /* only where growth may be watched: compiling that takes half as long again */
+/* (stack, slot, process) -> page faults, which only grow. Written by the program of the fault events; read by
+ * user space, which deletes those of tickets and of processes that have ended. Full: the fault goes to the
+ * slot's entry of stack 0, process 0, which is made at its begin: `cohorts_full` says that a call site is not. */
+BPF_F_TABLE("hash", struct fault_key, struct faults, faults, MAX_FAULTS, HASH_FLAGS);
+
+/* A Bloom filter of pages that were touched since the begin: memory that is given back and taken again is no
+ * growth. Written and read by the program of the fault events, cleared by user space before it is so full that
+ * it takes many new pages for old ones. */
+BPF_F_TABLE("array", u32, u64, touched, TOUCHED_BITS / 64, MMAPABLE);
+
+/* Per cpu, written and read by the program of the fault events; never full. */
+BPF_PERCPU_ARRAY(last_fault, struct fault_seen, 1);
+#endif
+
 /* Slot -> whose mappings are whose. Written by user space, read by the probes of the family mmap. Never full. */
 BPF_F_TABLE("hash", u32, struct mapping_code, mapping_codes, SLOTS, HASH_FLAGS);
 
@@ -110,24 +129,36 @@ static __always_inline void count_hit(void *ctx, u32 cookie, u32 returns)
 		programs.call(ctx, 0);
 }
 
-static __always_inline int is_armed(void)
+static __always_inline int is_set(u32 flag)
 {
 	u32 zero = 0;
 	struct control *switches = control.lookup(&zero);
 
-	return switches && switches->flags & CONTROL_ARMED;
+	return switches && switches->flags & flag;
 }
 
-/* Is one of `flags` set, does the slot still stand for the program that the probe was attached to, and
- * is this the attachment that counts? */
-static __always_inline int counts(u32 cookie, u32 flags)
+static __always_inline int is_armed(void)
 {
-	u32 zero = 0, slot = COOKIE_SLOT(cookie);
-	struct control *switches = control.lookup(&zero);
+	return is_set(CONTROL_ARMED);
+}
+
+/* Is one of `flags` set, and does the slot still stand for the program that the probe was attached to? */
+static __always_inline struct slot_state *is_live(u32 cookie, u32 flags)
+{
+	u32 slot = COOKIE_SLOT(cookie);
 	struct slot_state *state;
 
-	if (!switches || !(switches->flags & flags))
-		return 0;
+	if (!is_set(flags))
+		return NULL;
 	state = slots.lookup(&slot);
-	return state && state->live && state->second == COOKIE_SECOND(cookie);
+	return state && state->live ? state : NULL;
+}
+
+/* And is this the attachment that counts? For entries: whose entry has counted has its return counted,
+ * whichever of the two sees it. */
+static __always_inline int counts(u32 cookie, u32 flags)
+{
+	struct slot_state *state = is_live(cookie, flags);
+
+	return state && state->second == COOKIE_SECOND(cookie);
 }

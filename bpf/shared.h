@@ -34,7 +34,7 @@ typedef int8_t s8;
 /* The user's own pools. They may take their memory from another allocator, so that one address may be that
  * of a pool's block and of the allocator's that it lies in. */
 #define FAMILY_POOL 32u
-#define IS_POOL(called) ((called) >> 8 == FAMILY_POOL)
+#define IS_POOL(called) (((called) >> 8 & 63) == FAMILY_POOL)
 #define IN_POOL 0x0400000000000000ULL    /* in a key of `blocks` */
 #define POOL_CALL 0x40000000u            /* in a key of `in_flight`: no thread's number */
 
@@ -45,6 +45,7 @@ typedef int8_t s8;
 #define FUNCTION_BRK 60u
 #define FUNCTION_SBRK 61u
 #define FUNCTION_THREAD_STACK 62u /* no function: what mmap gave for one */
+#define FUNCTION_SEEN 124u /* no function: in `hits`, frees and resizes in windows */
 #define FUNCTION_PASSED 127u /* no function: in `hits`, exits at which no call has ended */
 
 /* Of an entry: registers by the number that instructions give them. */
@@ -66,6 +67,15 @@ typedef int8_t s8;
 #define CONTROL_COUNTING 2u /* deaths are recorded */
 #define CONTROL_LEARNING 4u /* stacks are walked, so that misses are reported; nothing is recorded */
 #define CONTROL_EXECS 8u    /* every exec of this host is told, for who waits for a program */
+#define CONTROL_DRAINING 16u /* no births but of what is held already: what realloc gives for it */
+#define CONTROL_DRAINED 32u /* there is what was born unrecorded since the attach */
+#define CONTROL_SAMPLING 64u /* births are recorded in windows only; nothing is adopted */
+
+/* How many births one that is recorded stands for is 4 to the power of its scale. A block keeps it. */
+#define SCALES 4u
+#define SCALE_IN_CALLED(scale) ((scale) << 14) /* of a struct block */
+#define SCALE_OF_CALLED(called) ((called) >> 14)
+#define SCALE_IN_EPOCH(scale) ((u32)(scale) << 16) /* of a struct cohort_key */
 
 #define SLOTS 1024u
 #define CODE_RANGES 32u
@@ -103,6 +113,7 @@ enum loss {
 	LOSS_MISSED_UNMAP,
 	LOSS_UNMATCHED_UNMAP,
 	LOSS_PROCESS_MISSED,
+	LOSS_UNRECORDED_FREE,
 	LOSSES
 };
 
@@ -194,6 +205,13 @@ struct pid_offsets {
 	u16 unused;
 };
 
+/* Of what the kernel knows of a thread's page faults. */
+struct fault_offsets {
+	u16 minor, major; /* of task_struct: how many it is done with */
+	u16 stack;        /* of task_struct: its kernel stack */
+	u16 unused;
+};
+
 struct control {
 	u64 start;      /* ktime of the attach: epochs count from here */
 	u32 flags;
@@ -201,8 +219,13 @@ struct control {
 	struct return_offsets returns;
 	struct exit_offsets exits;
 	struct pid_offsets pids;
+	struct fault_offsets faults;
 	u32 owner; /* the process that lets go on who is held, by the kernel's number; 0: not known */
+	u32 look;  /* how often user space has looked at page faults */
+	u16 scale, scale_before; /* see SCALES: of births from scale_since on, and before */
 	u32 unused;
+	u64 scale_since;        /* ktime */
+	u64 window, window_end; /* ktime, the end exclusive: births of this time are recorded while sampling; 0: none */
 };
 
 /* How to find the caller's frame, by the return address that is the frame's place in the code. The
@@ -242,7 +265,7 @@ struct block {
 	u64 born; /* ktime; survives a realloc */
 	u32 thread;
 	u16 epoch;
-	u16 called; /* function | family << 8 */
+	u16 called; /* function | family << 8 | SCALE_IN_CALLED */
 };
 
 /* What tells the program's own mappings from others. */
@@ -286,7 +309,7 @@ struct in_flight {
 struct cohort_key {
 	u64 stack;
 	u32 slot;
-	u32 epoch;
+	u32 epoch; /* | SCALE_IN_EPOCH */
 };
 
 struct cohort {
@@ -294,6 +317,8 @@ struct cohort {
 	u64 freed_blocks, freed_bytes;
 	u64 adopted_blocks, adopted_bytes;
 };
+
+#include "shared_faults.h"
 
 /* Head of everything in the ring buffer. */
 struct event {

@@ -171,7 +171,7 @@ static __always_inline u64 stack_in(struct walk *walk, struct returned *seen, st
 	KEPT(walk->sp) = seen->sp;
 	KEPT(walk->fp) = seen->fp;
 	KEPT(walk->fp_at) = KEPT(walk->instance) = 0;
-	KEPT(walk->lr) = UNKNOWN_LR;
+	KEPT(walk->lr) = seen->lr ? seen->lr : UNKNOWN_LR;
 	read_stack(walk, seen->sp & ~7ULL, FIRST_BYTES);
 	hash = walk_stack(walk, birth->slot, birth->called, DEPTH_IN_USE);
 	if (!stacks_seen.lookup(&hash)) {

@@ -14,6 +14,7 @@ struct returned {
 	u64 result;
 	u64 pc, sp, fp; /* where it returns to, and the registers there */
 	u64 sp_before;  /* the stack pointer at the entry */
+	u64 lr;         /* arm64: the link register where it may still hold the caller; else 0 */
 };
 
 /* Laid out as the event that carries it. */

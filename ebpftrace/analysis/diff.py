@@ -194,7 +194,7 @@ def _hidden(sites: Sequence[Sequence[Site]], hidden: Hidden) -> str | None:
 def _held(sites: Sequence[Site]) -> Held:
     """Tuples are taken apart in place: half the time of properties."""
     size = blocks = 0
-    for _, (new, new_bytes, freed, freed_bytes, adopted, adopted_bytes), _, _, _ in sites:
+    for _, (new, new_bytes, freed, freed_bytes, adopted, adopted_bytes), _, _, _, _ in sites:
         size += new_bytes + adopted_bytes - freed_bytes
         blocks += new + adopted - freed
     return Held(size, blocks)

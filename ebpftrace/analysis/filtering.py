@@ -108,9 +108,9 @@ def _within(limit: Limit, indexes: list[int], sites: Sequence[Site], now: float)
 def _measured(measure: Measure, sites: Iterable[Site], now: float) -> list[float]:
     """As `query.measured`, with the tuples taken apart in place: a fifth of the time of properties."""
     if measure == "size":
-        return [new - gone + adopted for _, (_, new, _, gone, _, adopted), _, _, _ in sites]
+        return [new - gone + adopted for _, (_, new, _, gone, _, adopted), _, _, _, _ in sites]
     if measure == "blocks":
-        return [new - gone + adopted for _, (new, _, gone, _, adopted, _), _, _, _ in sites]
+        return [new - gone + adopted for _, (new, _, gone, _, adopted, _), _, _, _, _ in sites]
     if measure == "age":
-        return [_UNKNOWN if at is None else now - at for _, _, at, _, _ in sites]
-    return [_UNKNOWN if rate is None else 60 * rate for _, _, _, rate, _ in sites]
+        return [_UNKNOWN if at is None else now - at for _, _, at, _, _, _ in sites]
+    return [_UNKNOWN if rate is None else 60 * rate for _, _, _, rate, _, _ in sites]

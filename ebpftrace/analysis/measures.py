@@ -21,10 +21,10 @@ def value_of(one: Site | Group | Node, sort: SortKey) -> float:
 def values_of(sites: Sequence[Site], sort: SortKey) -> list[float]:
     """As `value_of`, of all: a hundred thousand tuples are unpacked in a third of the time."""
     if sort == "bytes":
-        return [born + adopted - freed for _, (_, born, _, freed, _, adopted), _, _, _ in sites]
+        return [born + adopted - freed for _, (_, born, _, freed, _, adopted), _, _, _, _ in sites]
     if sort == "blocks":
-        return [born + adopted - freed for _, (born, _, freed, _, adopted, _), _, _, _ in sites]
+        return [born + adopted - freed for _, (born, _, freed, _, adopted, _), _, _, _, _ in sites]
     if sort == "growth":
-        return [growth or 0.0 for _, _, _, growth, _ in sites]
+        return [growth or 0.0 for _, _, _, growth, _, _ in sites]
     never = float("-inf")
-    return [never if oldest is None else -oldest for _, _, oldest, _, _ in sites]
+    return [never if oldest is None else -oldest for _, _, oldest, _, _, _ in sites]

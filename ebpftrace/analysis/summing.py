@@ -25,7 +25,7 @@ class Sum(NamedTuple):
 def summed(sites: Sequence[Site]) -> Sum:
     """What the sites, not none, hold together."""
     if len(sites) == 1:
-        _, counts, oldest_at, growth, _ = sites[0]
+        _, counts, oldest_at, growth, _, _ = sites[0]
         return Sum(counts, oldest_at, growth)
     columns: Sequence[Any]
     if len(sites) < _FEW:

@@ -14,7 +14,8 @@ from ebpftrace.analysis.suppressed import By, Suppressed
 from ebpftrace.analysis.trend import Trend
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.losses import Loss, Losses
-from ebpftrace.model.picture import CallSite, Cost, Counts, Naming, Picture, Site, Target
+from ebpftrace.model.modes import Level
+from ebpftrace.model.picture import MAPPINGS, CallSite, Cost, Counts, Naming, Picture, Site, Target
 from ebpftrace.units import format_bytes, format_count, format_seconds
 
 _MOST_NAMES = 4
@@ -59,6 +60,7 @@ def _range(rate: float, low: float, high: float) -> str:
     return " to ".join(said[1:])
 
 
+_DEARER = 1.2
 _STACK_ENDS = {
     "no_rule": "no unwind rule was there yet",
     "unsupported": "its unwind information cannot be followed",
@@ -79,7 +81,32 @@ def watched(picture: Picture) -> str:
     """For how long, how, and what the kernel leaves out."""
     filters = "".join(f"  {name}" for name in picture.filters)
     since = format_seconds(picture.since_attach_s)
-    return f"{since} since attach  mode {picture.mode}{filters}"
+    return f"{since} since attach  {mode(picture)}{filters}{drained(picture)}"
+
+
+def mode(picture: Picture) -> str:
+    """How closely it is watched, and, where that has changed, since when and why."""
+    level = Level(picture.mode, picture.scale)
+    if not picture.mode_changes:
+        return f"mode {level}"
+    change = picture.mode_changes[-1]
+    return f"mode {level} for {format_seconds(picture.since_attach_s - change.at_s)} ({change.why})"
+
+
+def off(error: float | None) -> str:
+    """` ± 1.2 MiB`: how far an estimate may be off; empty where it was counted."""
+    return "" if error is None else f" ± {format_bytes(error)}"
+
+
+def drained(picture: Picture) -> str:
+    """Since when allocations are not recorded, or for how long they were not; empty where they are."""
+    if picture.drain is None:
+        return ""
+    since, unrecorded = picture.drain
+    if since is None:
+        return f"  allocations not recorded for {format_seconds(unrecorded)}"
+    under_way = format_seconds(max(0.0, picture.since_attach_s - since))
+    return f"  DRAINING for {under_way}: only frees are recorded"
 
 
 def named(target: Target) -> str:
@@ -119,11 +146,33 @@ def resident(target: Target) -> str:
     )
 
 
+GROWTH = "fresh memory, not given back at once; what is used again inside the heap is not seen"
+"""What the numbers of mode growth are, and what they cannot say."""
+
+
+def taken_fresh(picture: Picture) -> str:
+    """What was taken since the attach, in mode growth."""
+    words = f"about {_give_or_take(picture.totals.bytes, picture.error)} taken since attach"
+    mapped = picture.mapped
+    beside = ""
+    if mapped is not None and mapped.allocated_blocks:
+        beside = f"; {format_bytes(mapped.bytes)} mapped in {mappings(mapped)}, touched or not"
+    return f"{words}, {rate(picture.growth)} ({GROWTH}){beside}"
+
+
+def _give_or_take(size: int, error: float | None) -> str:
+    """`1.2 GiB`, `1.2 GiB ± 10 MiB` where it is an estimate."""
+    said = format_bytes(size)
+    return said if not error or error < 0.005 * size else f"{said} ± {format_bytes(error)}"
+
+
 def tracked(picture: Picture) -> str:
     """What is outstanding, and how it grows."""
+    if picture.mode == "growth":
+        return taken_fresh(picture)
     totals = picture.totals
     grown = totals.allocated_bytes - totals.freed_bytes
-    said = f"{held(totals)}, {signed(grown)} since attach, {rate(picture.growth)}"
+    said = f"{held(totals, picture.error)}, {signed(grown)} since attach, {rate(picture.growth)}"
     if picture.mapped is None or not picture.mapped.blocks:
         return said
     return f"{said}; {format_bytes(picture.mapped.bytes)} of it in {mappings(picture.mapped)}"
@@ -134,8 +183,8 @@ def mappings(counts: Counts) -> str:
     return many(counts.blocks, "mapping")
 
 
-def held(counts: Counts) -> str:
-    return f"{format_bytes(counts.bytes)} in {many(counts.blocks, 'block')}"
+def held(counts: Counts, error: float | None = None) -> str:
+    return f"{format_bytes(counts.bytes)}{off(error)} in {many(counts.blocks, 'block')}"
 
 
 def suppressed(hidden: Suppressed) -> str:
@@ -168,8 +217,12 @@ def nothing_held(picture: Picture, hidden: Suppressed) -> str:
     )
 
 
-def traffic(counts: Counts) -> str:
+def traffic(counts: Counts, mode: str = "full") -> str:
     """What went through since the attach."""
+    if mode == "growth":
+        return (
+            f"{many(counts.allocated_blocks, 'page fault')} of growth, each a sample of its stack"
+        )
     adopted = f", adopted {format_count(counts.adopted_blocks)}" if counts.adopted_blocks else ""
     return (
         f"allocated {format_count(counts.allocated_blocks)} "
@@ -195,10 +248,15 @@ def prices(cost: Cost) -> list[str]:
     words = []
     if cost.target_cpu_percent is not None:
         words.append(f"{cost.target_cpu_percent:.1f} % of a processor in the target")
+        full = cost.forecast_percent.get("full", 0.0)
+        if full > _DEARER * cost.target_cpu_percent:
+            words.append(f"full would cost {full:.1f} %")
     if cost.hits_per_s is not None:
         words.append(f"{format_count(cost.hits_per_s)} probe hits/s")
     if cost.tool_cpu_percent is not None:
         words.append(f"{cost.tool_cpu_percent:.1f} % in this tool")
+    if cost.slowed_to_s is not None:
+        words.append(f"slowed down to a picture every {format_seconds(cost.slowed_to_s)}")
     memory = (cost.tool_rss_bytes or 0) + (cost.kernel_bytes or 0)
     return [*words, f"{format_bytes(memory)} of memory"]
 
@@ -207,13 +265,24 @@ def price(cost: Cost) -> str:
     return ", ".join(prices(cost))
 
 
-def holding(site: Site, now: float, several: bool) -> str:
+def holding(site: Site, now: float, several: bool, mode: str = "full") -> str:
     """What a site holds, and by which function; with its pid where there are `several`."""
+    if mode == "growth" and site.at.family != MAPPINGS:
+        return _taking(site, several)
     age = "" if site.oldest_at is None else f"  oldest {format_seconds(now - site.oldest_at)}"
     called = site.at.allocator or "an allocator function"
     family = f" ({site.at.family})" if site.at.family else ""
     owner = f"  pid {site.at.pid}" if several else ""
-    return f"{held(site.counts)}  {rate(site.growth)}{age}  {called}{family}{owner}"
+    return f"{held(site.counts, site.error)}  {rate(site.growth)}{age}  {called}{family}{owner}"
+
+
+def _taking(site: Site, several: bool) -> str:
+    """The same in mode growth."""
+    samples = many(site.counts.blocks, "page fault")
+    how = f"  {site.at.allocator}" if site.at.allocator else ""
+    owner = f"  pid {site.at.pid}" if several else ""
+    taken = f"{_give_or_take(site.counts.bytes, site.error)} by {samples}"
+    return f"{taken}  {rate(site.growth)}{how}{owner}"
 
 
 def function(frame: Frame) -> str:

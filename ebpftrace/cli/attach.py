@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ebpftrace.analysis.suppressions import Suppressions
@@ -72,8 +73,9 @@ class Attach(Command):
         first = None if given.json else min(_FIRST_REPORT_S, given.interval)
         wanted = wanted_of(given)
         processes = open_processes(pids, wanted)
-        prepared = prepare(capture_options(given, first, wanted))
-        if not (given.text or given.json) and dashboard.possible():
+        shows = not (given.text or given.json) and dashboard.possible()
+        prepared = prepare(replace(capture_options(given, first, wanted), dashboard=shows))
+        if shows:
             return self._show(processes, prepared, suppressions, signals)
         from ebpftrace.session.session import Session  # the compiler runs meanwhile
 

@@ -27,6 +27,8 @@ def capture_options(
 
     return CaptureOptions(
         interval=given.interval,
+        mode=given.mode,
+        budget_percent=given.budget,
         first_interval=first_interval,
         stack_depth=given.stack_depth,
         max_blocks=given.max_blocks,
@@ -37,6 +39,7 @@ def capture_options(
         pools=read_pools(given),
         dwarf=not given.no_dwarf,
         debuginfod=given.debuginfod,
+        drain_after=given.drain_after,
         wanted=Wanted() if wanted is None else wanted,
     )
 

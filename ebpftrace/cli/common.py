@@ -10,6 +10,7 @@ from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.selection import SORT_KEYS, Selection
 from ebpftrace.analysis.suppressions import Suppressions
 from ebpftrace.cli.command import positive_time, regex, size, time, typed, whole
+from ebpftrace.cli.modes import add_mode, check_mode
 from ebpftrace.cli.pooling import add_pools, read_pools
 from ebpftrace.errors import UsageError
 from ebpftrace.text import clean_lines
@@ -89,12 +90,12 @@ def _add_pids(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """The common options of commands that watch. Sizes take 4k, 2M; times 500ms, 10s, 5m."""
+def add_common(parser: argparse.ArgumentParser, *, mode: str = "auto") -> None:
+    """The common options of commands that watch. Sizes take 4k, 2M; times 500ms, 10s, 5m. `mode`: the usual one."""
     add_when(parser, "pictures")
     add_shown(parser)
     add_naming(parser)
-    add_tracked(parser)
+    add_tracked(parser, mode=mode)
     add_logging(parser)
 
 
@@ -114,7 +115,7 @@ def add_when(parser: argparse.ArgumentParser, counted: str) -> None:
     )
 
 
-def add_tracked(parser: argparse.ArgumentParser) -> None:
+def add_tracked(parser: argparse.ArgumentParser, *, mode: str = "auto") -> None:
     """What the kernel side keeps, and how."""
     kept = parser.add_argument_group("what is tracked (sizes: 512, 4k, 2M)")
     kept.add_argument(
@@ -134,14 +135,14 @@ def add_tracked(parser: argparse.ArgumentParser) -> None:
         "--max-stacks", metavar="N", type=whole(1, _MOST_ENTRIES), help="most different stacks"
     )
     kept.add_argument(
-        "--mode",
-        choices=("full", "sample", "growth", "auto"),
-        default="full",
-        help="full: every block, exactly; the only one in this version",
+        "--drain-after",
+        metavar="TIME",
+        type=positive_time,
+        help="record no allocations from then on, only frees: what remains is what is kept",
     )
+    add_mode(kept, default=mode)
     add_pools(parser)
     add_backend(kept)
-    kept.add_argument("--budget", default="none", help=argparse.SUPPRESS)
 
 
 def add_suppressions(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -220,10 +221,7 @@ def add_logging(parser: argparse.ArgumentParser) -> None:
 
 def check_common(given: argparse.Namespace) -> None:
     """UsageError for what this version does not do, and for what contradicts itself."""
-    if given.mode != "full":
-        raise UsageError(f"--mode {given.mode} is not in this version; only full is.")
-    if given.budget != "none":
-        raise UsageError("--budget is not in this version; it runs as with --budget none.")
+    check_mode(given)
     if given.max_size is not None and given.max_size < given.min_size:
         raise UsageError("--max-size is below --min-size, so nothing would be tracked.")
     if given.no_dwarf and given.debuginfod:

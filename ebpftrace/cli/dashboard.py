@@ -61,7 +61,7 @@ def show(
 
     What was to be told meanwhile comes after it. Raises what opening the session raised.
     """
-    from ebpftrace.tui.options import Options
+    from ebpftrace.tui.options import Controls, Options
 
     source = _Counted(opening, worth)
 
@@ -75,6 +75,7 @@ def show(
     options = Options(
         *(chosen, interval, opening.notes, lambda: opening.doing, stopped),
         save=lambda picture, points: save(opening.snapshot, picture, points, Path()),
+        controls=Controls(lambda on: opening.drain(on=on), opening.want, opening.wanted),
     )
     last = _on_screen(source, options, opening.notes)
     final = opening.stop()

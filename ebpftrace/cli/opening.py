@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ebpftrace.model import modes
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Picture, Point, Site, SiteBlocks, SourceLines
 from ebpftrace.model.snapshot import Snapshot, Trigger
@@ -92,6 +93,20 @@ class Opening:
         from ebpftrace.session.taking import taken
 
         return taken(self._session, picture, _ASKED, history)
+
+    def drain(self, *, on: bool) -> None:
+        """As of a Session; nothing without one."""
+        if self._session is not None:
+            self._session.drain(on=on)
+
+    def want(self, mode: modes.Wanted, budget_percent: float | None) -> None:
+        """As of a Session; nothing without one."""
+        if self._session is not None:
+            self._session.want(mode, budget_percent)
+
+    def wanted(self) -> tuple[modes.Wanted, float | None] | None:
+        """As of a Session; None without one."""
+        return None if self._session is None else self._session.wanted()
 
     def notes(self) -> tuple[str, ...]:
         """Sentences for the user: who is not traced, and what the plans leave out."""

@@ -10,6 +10,7 @@ from ebpftrace.cli.command import Command, size, whole
 from ebpftrace.cli.common import add_common, add_follow, check_common, log_unused, read_suppressions
 from ebpftrace.cli.forwarding import Forwarding
 from ebpftrace.cli.log import start_logging
+from ebpftrace.cli.modes import check_mode_of_run
 from ebpftrace.cli.outputs import Outputs
 from ebpftrace.errors import UsageError
 
@@ -52,7 +53,7 @@ class Run(Command):
         parser.add_argument("--user", metavar="NAME", help="run it with the rights of this user")
         _add_files(parser)
         add_follow(parser)
-        add_common(parser)
+        add_common(parser, mode="full")
 
     def run(self) -> int:
         """Start it, watch it, say what it held."""
@@ -64,9 +65,12 @@ class Run(Command):
     def _status(self) -> int:
         given = self.given
         check_common(given)
+        check_mode_of_run(given)
         command = given.command_line[given.command_line[:1] == ["--"] :]
         if not command:
             raise UsageError("No command was given; use ebpftrace run [OPTION...] -- CMD.")
+        if given.trace_log is not None and given.drain_after is not None:
+            raise UsageError("--trace-log has every call; --drain-after leaves some out.")
         if given.dashboard and not dashboard.possible():
             raise UsageError("--dashboard needs a terminal that can show it.")
         start_logging(given)

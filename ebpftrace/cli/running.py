@@ -66,6 +66,7 @@ class Running:
             capture_options(self._given, wanted=Wanted(follow=self._given.follow)),
             facts=self._given.save is not None,
             trace_log=self._given.trace_log is not None,
+            dashboard=captured is not None,
         )
         prepared = prepare(options)
         try:

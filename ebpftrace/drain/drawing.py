@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
+from math import hypot, sqrt
 
+from ebpftrace.drain.estimating import Flicker, Z, added, of_site, variance
+from ebpftrace.drain.estimating import error as estimated_error
 from ebpftrace.drain.folding import Folding
 from ebpftrace.drain.refining import Refining
 from ebpftrace.drain.sites import SiteBook, SiteCounters
 from ebpftrace.drain.space import Space, site_id
 from ebpftrace.drain.stacks import StackBook
+from ebpftrace.model.epochs import epoch_at
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import CallSite, Counts, Site
 from ebpftrace.probes.functions import Function
@@ -15,6 +19,8 @@ from ebpftrace.probes.numbers import ALL_FAMILIES, ALL_FUNCTIONS
 from ebpftrace.unwind.rules import End
 
 MARK_SECONDS = 5.0
+_LOOK_S = 1.3  # longer than from window to window, or looks would be alike
+_YOUNG_S = 3.0  # some stretches, each with a window
 _FEW = 1000
 
 
@@ -41,7 +47,13 @@ class Drawing:
         self._refining = Refining(spaces)
         self._mark_at = self._older_mark_at = 0.0
         self._mark = self._older_mark = 0
+        self._spreads: dict[SiteCounters, tuple[float, float]] = {}
+        """The variance of what each site holds, as of single blocks, and the root of what bursts add to it."""
         self._none = 0
+        self._looks, self._look_at = 0, 0.0
+        """At what is young, while births are sampled."""
+        self._young = 0
+        self._flicker = Flicker(0)
 
     def draw(self, now: float, *, idle: bool = True) -> tuple[Site, ...]:
         """All sites that ever held a block, `now` in seconds since attach.
@@ -54,6 +66,9 @@ class Drawing:
             self._older_mark, self._mark = self._mark, _tracked_growth(self._book.totals())
         window = max(now - self._older_mark_at, 1e-9)
         self._book.settle()
+        if self._book.estimates and now >= self._look_at:
+            self._looks, self._look_at = self._looks + 1, now + _LOOK_S
+        self._young = 0
         drawn = self._drawn
         self._leave_out_merged()
         make = tuple.__new__  # Site(...) and Counts(...) take twice as long, for the same tuples
@@ -61,7 +76,7 @@ class Drawing:
         sizes: list[int] = []
         rows: list[int] = []
         for counters in self._book.unsettled:
-            if counters.row is None and not (counters.sums[0] or counters.sums[4]):
+            if counters.row is None and not any(counters.sums):
                 continue
             row = counters.row
             before = drawn[row] if row is not None else None
@@ -72,7 +87,10 @@ class Drawing:
             grown = counters.tracked_growth
             growth = (grown - counters.older_mark) / window
             sums, oldest_at = make(Counts, counters.sums), counters.oldest_at
-            site = make(Site, (at, sums, oldest_at, growth, counters.cohorts))
+            error = self._error(counters, now) if self._book.estimates else None
+            if counters.variance is not None:
+                error = added(error, counters.variance)
+            site = make(Site, (at, sums, oldest_at, growth, counters.cohorts, error))
             if row is None:
                 row = counters.row = len(drawn)
                 drawn.append(site)
@@ -84,9 +102,38 @@ class Drawing:
             if not grown == counters.mark == counters.older_mark or at.allocator is None:
                 unsettled[counters] = None
         self._book.unsettled = unsettled
+        self._flicker.add(self._young, self._looks)
         self._refining.refine(drawn)
         self._refining.ask(drawn, zip(sizes, rows, strict=True), idle=idle)
         return tuple(filter(None, drawn))
+
+    def _error(self, counters: SiteCounters, now: float) -> float:
+        """Of what it holds; its part in that of everything is kept."""
+        seen, sums, parts = self._book.seen, counters.sums, counters.parts()
+        each = sums[1] / sums[0] if sums[0] else 0.0
+        factor = counters.dispersion.factor(seen) if counters.dispersion else 1.0
+        flicker = counters.flicker = counters.flicker or Flicker(self._looks - 1)
+        young = counters.young(epoch_at(max(0.0, now - _YOUNG_S)))
+        flicker.add(young, self._looks)
+        self._young += young
+        flickers = flicker.variance(self._looks, sums[1] / max(now, 1.0))
+        singly = variance(parts)
+        self._spreads[counters] = singly, sqrt(singly * (factor - 1))
+        return of_site(parts, factor, flickers, self._book.scale, each, self._book.short)
+
+    def error(self, totals: Counts, now: float) -> float | None:
+        """Of the bytes held in all; None where every birth was seen."""
+        estimated = self._book.variance
+        if not self._book.estimates:
+            return None if estimated is None else added(None, estimated)
+        # Blocks come singly at one site whatever another does; what goes on in bursts goes on everywhere.
+        singly, together = (
+            sum(column) for column in zip((0.0, 0.0), *self._spreads.values(), strict=True)
+        )
+        counted = estimated_error(totals.bytes, singly + together**2)
+        flickers = self._flicker.variance(self._looks, totals.allocated_bytes / max(now, 1.0))
+        held = sum(part.bytes for site in self._spreads for part in site.parts())
+        return added(hypot(counted, Z * sqrt(flickers), self._book.short * held), estimated or 0.0)
 
     def fold(self, number: int) -> None:
         """The program of this address space ended long ago: its sites become part of common ones.
@@ -110,6 +157,7 @@ class Drawing:
         for merged in self._book.merged:
             if merged.row is not None:
                 self._drawn[merged.row] = None
+            self._spreads.pop(merged, None)
         self._book.merged.clear()
 
     def _close_ranks(self) -> None:

@@ -72,13 +72,24 @@ class Mappings:
     """
 
     def __init__(
-        self, book: SiteBook, start_ns: Callable[[], int], is_own: IsOwn, is_inner: IsInner
+        self,
+        book: SiteBook,
+        start_ns: Callable[[], int],
+        is_own: IsOwn,
+        is_inner: IsInner,
+        records: Callable[[int], bool],
+        *,
+        in_totals: bool = True,
     ) -> None:
-        """`start_ns`: monotonic, from which epochs count."""
+        """`start_ns`: monotonic, from which epochs count. `records`: is what is taken at that moment
+        counted, unless it takes the place of what is held? `in_totals`: are mappings part of the book's?
+        """
+        self._in_totals = in_totals
         self._book = book
         self._start_ns = start_ns
         self._is_own = is_own
         self._is_inner = is_inner
+        self._records = records
         self._spaces: dict[int, _Space] = {}
         self._ended: set[int] = set()
         self._counts: Sums = (0, 0, 0, 0, 0, 0)
@@ -174,7 +185,7 @@ class Mappings:
     def _take(self, space: _Space, call: _Call, before: list[Piece]) -> None:
         """[address, +length) is there, in the place of `before` where the call has moved that."""
         moves = bool(call.old_length)
-        counted = call.step == MappingStep.TAKEN
+        counted = call.step == MappingStep.TAKEN and (bool(before) or self._records(call.moment))
         if counted and moves and not before:
             counted = self._is_own(call.slot, call.address)
         if counted and self._is_inner(call.slot, StackId(call.stack)):
@@ -210,4 +221,4 @@ class Mappings:
         t0, t1, t2, t3, t4, t5 = self._counts
         c0, c1, c2, c3, c4, c5 = change
         self._counts = (t0 + c0, t1 + c1, t2 + c2, t3 + c3, t4 + c4, t5 + c5)
-        self._book.add(Slot(slot), owner.stack, owner.epoch, change)
+        self._book.add(Slot(slot), owner.stack, owner.epoch, change, in_totals=self._in_totals)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
+from ebpftrace.drain.polling import Polling
 from ebpftrace.model.picture import Picture
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ class Poller:
 
     def __init__(
         self,
-        interval: float,
+        polling: Polling,
         first_interval: float,
         listen: Callable[[int], list[bytes]],
         wake: Callable[[], None],
@@ -32,7 +33,7 @@ class Poller:
         on_idle: Callable[[], bool],
         draw: Callable[[bool], Picture],
     ) -> None:
-        self._interval = interval
+        self._polling = polling
         self._first_interval = first_interval
         self._listen = listen
         self._wake = wake
@@ -94,11 +95,12 @@ class Poller:
         return self._drawn >= number or (self._latest is not None and self._latest.final)
 
     def _publish(self, *, final: bool) -> None:
-        began = time.monotonic()
+        began, cpu = time.monotonic(), time.thread_time()
         with self._changed:
             self._begun += 1
         picture = self._draw(final)
         now = time.monotonic()
+        self._polling.drew(time.thread_time() - cpu)
         self._rested_at = now + max(now - began, _REST_S)
         with self._changed:
             self._latest, self._drawn = picture, self._begun
@@ -125,5 +127,5 @@ class Poller:
                 self._publish(final=False)
                 if now >= due:
                     # Late by more than one interval: skip, rather than draw in a row to catch up.
-                    due = max(due + self._interval, time.monotonic())
+                    due = max(due + self._polling.every_s, time.monotonic())
         self._publish(final=True)

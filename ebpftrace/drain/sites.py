@@ -7,9 +7,10 @@ from itertools import groupby
 from operator import add, attrgetter
 from typing import NamedTuple, cast
 
-from ebpftrace.kernel.layout import COHORT, COHORT_KEY
+from ebpftrace.drain.estimating import Dispersion, Flicker, Part, Seen
+from ebpftrace.kernel.layout import COHORT, COHORT_KEY, SCALE_AT, SCALES
 from ebpftrace.kernel.tables import Table
-from ebpftrace.model.epochs import start_of
+from ebpftrace.model.epochs import LAST, start_of
 from ebpftrace.model.ids import Slot, StackId
 from ebpftrace.model.picture import Cohort, Counts
 
@@ -26,7 +27,10 @@ Sums = tuple[int, int, int, int, int, int]
 class SiteCounters:
     """The running totals of one site."""
 
-    __slots__ = ("cohorts", "mark", "older_mark", "oldest_at", "row", "slot", "stack", "sums")
+    __slots__ = (
+        *("cohorts", "dispersion", "flicker", "mark", "older_mark", "oldest_at", "row", "sampled"),
+        *("slot", "stack", "sums", "variance"),
+    )
 
     def __init__(self, slot: Slot, stack: StackId) -> None:
         self.slot = slot
@@ -40,6 +44,13 @@ class SiteCounters:
         """`tracked_growth` at the last two marks."""
         self.row: int | None = None
         """Its place in the picture, once it has one."""
+        self.dispersion: Dispersion | None = None
+        """Of the births that windows saw."""
+        self.flicker: Flicker | None = None
+        self.sampled: dict[int, tuple[int, int]] = {}
+        """Blocks and bytes held, as in `sums`, of those that stand for more than one: by how many."""
+        self.variance: float | None = None
+        """Of the bytes that were added as estimates; None where none were."""
 
     @property
     def tracked_growth(self) -> int:
@@ -69,9 +80,32 @@ class SiteCounters:
         if met != bool(holds):
             self._grow_old()
 
+    def hold_sampled(self, scale: int, blocks: int, size: int) -> None:
+        """So much more, or less, is outstanding of those that stand for `scale` each."""
+        blocks_before, size_before = self.sampled.get(scale, (0, 0))
+        self.sampled[scale] = blocks_before + blocks, size_before + size
+
+    def young(self, epoch: int) -> int:
+        """Bytes held of what was born in `epoch` and later."""
+        size = 0
+        for cohort in reversed(self.cohorts):
+            if cohort.epoch < epoch:
+                break
+            size += cohort.bytes
+        return size
+
+    def parts(self) -> list[Part]:
+        """What is estimated of what it holds."""
+        return [Part(*held, scale) for scale, held in self.sampled.items()]
+
     def take(self, other: "SiteCounters") -> None:
         """What was counted there belongs here."""
+        for scale, held in other.sampled.items():
+            self.hold_sampled(scale, *held)
         self.sums = cast(Sums, tuple(map(add, self.sums, other.sums)))
+        self.dispersion = self.dispersion or other.dispersion
+        if other.variance is not None:
+            self.variance = (self.variance or 0.0) + other.variance
         self.mark += other.mark
         self.older_mark += other.older_mark
         self.cohorts = tuple(_one_an_epoch(sorted(self.cohorts + other.cohorts)))
@@ -92,12 +126,13 @@ def _one_an_epoch(held: Iterable[Cohort]) -> Iterator[Cohort]:
 class _Cohort:
     """One entry of the map, and its value when it was last read."""
 
-    __slots__ = ("epoch", "key", "site", "value")
+    __slots__ = ("epoch", "key", "scale", "site", "value")
 
-    def __init__(self, key: bytes, site: SiteCounters, epoch: int) -> None:
+    def __init__(self, key: bytes, site: SiteCounters, epoch: int, scale: int) -> None:
         self.key = key
         self.site = site
         self.epoch = epoch
+        self.scale = scale
         self.value = _NOTHING
 
 
@@ -126,17 +161,31 @@ class SiteBook:
         """Sites to draw anew: they changed, or their growth still does. In order of appearance."""
         self.merged: list[SiteCounters] = []
         """Sites that became part of another one; who draws takes their rows away."""
+        self.scale = 1
+        """How many births one stands for that is recorded now; all that is told here is scaled."""
+        self.short = 0.0
+        """How far what windows saw is off its share, as a part of that."""
+        self.estimates = False
+        """Was that ever more than one?"""
+        self.seen = Seen()
+        self._windows_saw = 0
+        self._seen: dict[SiteCounters, tuple[int, int]] = {}
+        self.variance: float | None = None
+        """Of the bytes of all sites that were added as estimates; None where none were."""
 
     def __len__(self) -> int:
         """Cohorts in the map, as of the last poll."""
         return len(self._cohorts)
 
-    def poll(self, deletable_before: int) -> None:
+    def poll(self, deletable_before: int, windows_saw: int = 0) -> None:
         """Read every cohort; delete those that are empty and of an epoch before the given one.
+
+        `windows_saw`: how much windows have seen since the last poll of what is done, in any unit.
 
         A batch that is as it was costs one comparison. Where none of its entries came or went,
         its cohorts are found without their keys; and only what changed is decoded.
         """
+        self._windows_saw += windows_saw
         before, self._batches = self._batches, []
         known = self._cohorts.get
         for number, (keys_view, values_view) in enumerate(self._table.batches(_BATCH)):
@@ -152,6 +201,7 @@ class SiteBook:
             each = zip(cohorts, _VALUE.iter_unpack(values), strict=True)
             self._apply([(cohort, new) for cohort, (new,) in each if cohort.value != new])
             self._batches.append(_Batch(keys, values, cohorts))
+        self._disperse()
         self._delete_empty(deletable_before)
 
     def credit(self, slot: Slot, counted: StackId, owner: StackId) -> None:
@@ -208,7 +258,8 @@ class SiteBook:
     def _meet(self, key: bytes) -> _Cohort:
         stack, slot, epoch = COHORT_KEY.unpack(key)
         site = self._site(slot, self.owner(slot, stack))
-        found = self._cohorts[key] = _Cohort(key, site, epoch)
+        scale = SCALES[epoch >> SCALE_AT]
+        found = self._cohorts[key] = _Cohort(key, site, epoch & LAST, scale)
         self._empty.add(found)
         return found
 
@@ -224,6 +275,13 @@ class SiteBook:
             cohort.value = value
             held, holds = o0 + o4 != o2, n0 + n4 != n2
             o0, o1, o2, o3, o4, o5 = n0 - o0, n1 - o1, n2 - o2, n3 - o3, n4 - o4, n5 - o5
+            if (scale := cohort.scale) != 1:
+                if o0:
+                    blocks, size = self._seen.get(site, (0, 0))
+                    self._seen[site] = blocks + o0, size + o1
+                o0, o1, o2, o3, o4, o5 = (scale * one for one in (o0, o1, o2, o3, o4, o5))
+                n5 *= scale
+                site.hold_sampled(scale, o0 + o4 - o2, o1 + o5 - o3)
             site.sums = (s0 + o0, s1 + o1, s2 + o2, s3 + o3, s4 + o4, s5 + o5)
             t0, t1, t2, t3, t4, t5 = t0 + o0, t1 + o1, t2 + o2, t3 + o3, t4 + o4, t5 + o5
             unsettled[site] = None
@@ -234,15 +292,47 @@ class SiteBook:
                 self._empty.add(cohort)
         self._totals = (t0, t1, t2, t3, t4, t5)
 
-    def add(self, slot: Slot, stack: StackId, epoch: int, change: Sums) -> None:
-        """Count what is not in the kernel's cohorts: so much more under `stack`, of births in `epoch`."""
+    def sample(self, scale: int) -> None:
+        """Who is recorded from now on stands for so many."""
+        self.scale = scale
+        self.estimates = self.estimates or scale > 1
+
+    def _disperse(self) -> None:
+        """Take note of what this poll saw of births in windows."""
+        amount, self._windows_saw = self._windows_saw, 0
+        if not amount:  # what is seen belongs to a window that is told next time
+            return
+        for site, (blocks, size) in self._seen.items():
+            site.dispersion = site.dispersion or Dispersion(self.seen)
+            site.dispersion.add(blocks, size, amount, self.seen)
+        self._seen.clear()
+        self.seen.add(amount)
+
+    def add(
+        self,
+        slot: Slot,
+        stack: StackId,
+        epoch: int,
+        change: Sums,
+        variance: float | None = None,
+        *,
+        in_totals: bool = True,
+    ) -> None:
+        """Count what is not in the kernel's cohorts: so much more under `stack`, of births in `epoch`.
+
+        `variance`: of its bytes, where they are an estimate.
+        """
         self.settle()
         site = self._site(slot, self.owner(slot, stack))
         s0, s1, s2, s3, s4, s5 = site.sums
         c0, c1, c2, c3, c4, c5 = change
         site.sums = (s0 + c0, s1 + c1, s2 + c2, s3 + c3, s4 + c4, s5 + c5)
-        t0, t1, t2, t3, t4, t5 = self._totals
-        self._totals = (t0 + c0, t1 + c1, t2 + c2, t3 + c3, t4 + c4, t5 + c5)
+        if in_totals:
+            t0, t1, t2, t3, t4, t5 = self._totals
+            self._totals = (t0 + c0, t1 + c1, t2 + c2, t3 + c3, t4 + c4, t5 + c5)
+        if variance is not None:
+            site.variance = (site.variance or 0.0) + variance
+            self.variance = (self.variance or 0.0) + variance
         self.unsettled[site] = None
         site.hold(epoch, c0 + c4 - c2, c1 + c5 - c3, c5, c5)
 

@@ -18,9 +18,13 @@ def lines(found: AtExit, selection: Selection, children: int) -> Iterator[str]:
     target, held, picture = found.target, found.held, found.picture
     yield ending(found)
     yield f"  {target.exe}  {'+'.join(target.allocators)}"
-    yield f"  {'in use at exit' if found.known else 'in use        '}  {_exactly(held)}"
-    yield f"  allocated       {_amount(held.allocated_blocks, held.allocated_bytes)}"
-    yield f"  freed           {_amount(held.freed_blocks, held.freed_bytes)}"
+    if picture.mode == "growth":
+        yield f"  grown           {wording.tracked(picture)}"
+        yield f"  calls           {wording.traffic(held, picture.mode)}"
+    else:
+        yield f"  {'in use at exit' if found.known else 'in use        '}  {_exactly(held)}"
+        yield f"  allocated       {_amount(held.allocated_blocks, held.allocated_bytes)}"
+        yield f"  freed           {_amount(held.freed_blocks, held.freed_bytes)}"
     if mapped := counts_of(found.mapped).blocks:
         size = format_count(counts_of(found.mapped).bytes)
         yield f"  mapped          {size} bytes in {wording.many(mapped, 'mapping')}, which are not among these"
@@ -89,7 +93,12 @@ def _sites(found: AtExit, selection: Selection) -> Iterator[str]:
         yield f"  {wording.nothing_held(picture, chosen.suppressed)}"
     for number, site in enumerate(holding, 1):
         yield head(number, site, selection.rules)
-        yield f"      {_held(site, several=bool(found.followed))}"
+        several = bool(found.followed)
+        if picture.mode == "growth":
+            words = wording.holding(site, picture.since_attach_s, several, picture.mode)
+        else:
+            words = _held(site, several=several)
+        yield f"      {words}"
         yield from stack(site, selection.rules)
     others = chosen.others
     if others.blocks:

@@ -14,9 +14,11 @@ from ebpftrace.analysis.suppressed import Suppressed
 from ebpftrace.analysis.trend import Trend, Trends
 from ebpftrace.model.epochs import length_of, start_of
 from ebpftrace.model.frames import Frame
-from ebpftrace.model.picture import Cohort, Counts, Picture, Site, Target
+from ebpftrace.model.modes import ModeChange
+from ebpftrace.model.picture import MAPPINGS, Cohort, Counts, Drain, Picture, Site, Target
 from ebpftrace.snapshot.jsonl.schema import SCHEMA
 
+_NOT_OF_GROWTH = ("freed_blocks", "freed_bytes", "adopted_blocks", "adopted_bytes")
 _PIECE = 1 << 18  # characters that are handed on at a time, at least
 
 Encode = Callable[[Any], str]
@@ -53,7 +55,7 @@ def pieces(picture: Picture, selection: Selection, encode: Encode, **more: Any) 
     """
     chosen = select(picture, selection)
     yield encode(_head(picture))[:-1] + ',"sites":['
-    sites = _Sites(picture.since_attach_s, selection.rules, encode)
+    sites = _Sites(picture, selection.rules, encode)
     yield from _joined(map(sites.text, chosen.sites))
     rest = {
         "others": {
@@ -75,10 +77,16 @@ def _head(picture: Picture) -> dict[str, Any]:
         "time": moment(picture.time),
         "since_attach_s": round(picture.since_attach_s, 3),
         "mode": picture.mode,
+        "scale": picture.scale,
+        "mode_changes": [mode_change_object(one) for one in picture.mode_changes],
+        "drain": drain_object(picture.drain),
         "filters": list(picture.filters),
         "waiting_for": list(picture.waiting_for),
         "targets": [target_object(target) for target in picture.targets],
-        "totals": counts_object(picture.totals),
+        "totals": {
+            **counts_object(picture.totals, only_grown=picture.mode == "growth"),
+            "error_bytes": _whole(picture.error),
+        },
         "mapped": None if picture.mapped is None else counts_object(picture.mapped),
         "growth_bytes_per_s": _rounded(picture.growth, 1),
     }
@@ -96,8 +104,30 @@ def _tail(picture: Picture) -> dict[str, Any]:
             "tool_cpu_percent": _rounded(cost.tool_cpu_percent, 2),
             "tool_rss_bytes": cost.tool_rss_bytes,
             "kernel_bytes": cost.kernel_bytes,
+            "slowed_to_s": _rounded(cost.slowed_to_s, 3),
+            "forecast_percent": {n: round(v, 2) for n, v in cost.forecast_percent.items()},
             "map_fill_percent": {n: round(v, 3) for n, v in cost.map_fill_percent.items()},
         },
+    }
+
+
+def mode_change_object(change: ModeChange) -> dict[str, Any]:
+    level = change.level
+    return {
+        "at_s": round(change.at_s, 3),
+        "mode": level.mode,
+        "scale": level.scale,
+        "why": change.why,
+    }
+
+
+def drain_object(drain: Drain | None) -> dict[str, float | None] | None:
+    """None where all allocations were recorded."""
+    if drain is None:
+        return None
+    return {
+        "since_s": _rounded(drain.since_s, 3),
+        "unrecorded_s": round(drain.unrecorded_s, 3),
     }
 
 
@@ -119,6 +149,10 @@ def frame_object(frame: Frame) -> dict[str, Any]:
         "address": frame.address,
         "source": frame.source,
     }
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
@@ -144,8 +178,10 @@ def target_object(target: Target) -> dict[str, Any]:
     }
 
 
-def counts_object(counts: Counts) -> dict[str, Any]:
-    return {"blocks": counts.blocks, "bytes": counts.bytes, **counts._asdict()}
+def counts_object(counts: Counts, *, only_grown: bool = False) -> dict[str, Any]:
+    """`only_grown`: what was given back is not known."""
+    unknown = dict.fromkeys(_NOT_OF_GROWTH) if only_grown else {}
+    return {"blocks": counts.blocks, "bytes": counts.bytes, **counts._asdict(), **unknown}
 
 
 def _joined(parts: Iterable[str]) -> Iterator[str]:
@@ -178,8 +214,9 @@ class _Sites:
     is put together as text: as objects it took 2 s of such a picture, and 0.5 GB.
     """
 
-    def __init__(self, now: float, rules: Rules, encode: Encode) -> None:
-        self._now = now
+    def __init__(self, picture: Picture, rules: Rules, encode: Encode) -> None:
+        now = self._now = picture.since_attach_s
+        self._of_growth = picture.mode == "growth"
         self._rules = rules
         self._encode = encode
         self._trends = Trends(now)
@@ -192,7 +229,10 @@ class _Sites:
     def text(self, site: Site) -> str:
         """One object."""
         at, counts, name = site.at, site.counts, self._name
-        allocated_blocks, allocated, freed_blocks, freed, adopted_blocks, adopted = counts
+        allocated_blocks, allocated, *others = counts
+        gone = self._of_growth and at.family != MAPPINGS  # not known
+        rest = [None] * len(others) if gone else others
+        freed_blocks, freed, adopted_blocks, adopted = map(self._number, rest)
         oldest = None if site.oldest_at is None else round(self._now - site.oldest_at, 3)
         index = responsible(at.frames, self._rules)
         return (
@@ -203,6 +243,7 @@ class _Sites:
             f'"freed_blocks":{freed_blocks},"freed_bytes":{freed},'
             f'"adopted_blocks":{adopted_blocks},"adopted_bytes":{adopted},'
             f'"oldest_s":{self._number(oldest)},'
+            f'"error_bytes":{self._number(_whole(site.error))},'
             f'"growth_bytes_per_s":{self._number(_rounded(site.growth, 1))},'
             f"{self._by_age(site)},"
             f'"complete":{_truth(at.complete)},"guessed":{_truth(at.guessed)},'

@@ -76,8 +76,8 @@ def about(target: Target) -> Iterator[str]:
 
 def summary(picture: Picture, hidden: Suppressed) -> Iterator[str]:
     """What is held in all, how well that is known, what is hidden, and what it costs."""
-    yield f"  tracked  {wording.tracked(picture)}"
-    yield f"  calls    {wording.traffic(picture.totals)}"
+    yield f"  {'grown  ' if picture.mode == 'growth' else 'tracked'}  {wording.tracked(picture)}"
+    yield f"  calls    {wording.traffic(picture.totals, picture.mode)}"
     yield f"  stacks   {wording.stacks(picture)}"
     yield from (f"  lines    {words}" for words in wording.looked_up(picture.naming))
     yield from (f"  {line}" for line in losses(picture))
@@ -94,7 +94,7 @@ def listing(picture: Picture, chosen: Selected, rules: Rules) -> Iterator[str]:
     several = len(picture.targets) > 1
     for number, site in enumerate(holding, 1):
         yield head(number, site, rules)
-        yield f"      {_held(site, picture.since_attach_s, several)}"
+        yield f"      {_held(site, picture, several)}"
         yield from stack(site, rules)
     others = len(chosen.sites) - len(holding) + chosen.others.sites
     if others:
@@ -122,9 +122,10 @@ def head(number: int, site: Site, rules: Rules) -> str:
     return " ← ".join((f"  #{number}  {chain.title}", *chain.callers))
 
 
-def _held(site: Site, now: float, several: bool) -> str:
+def _held(site: Site, picture: Picture, several: bool) -> str:
+    now = picture.since_attach_s
     trend = wording.trend(trend_of_site(site, now))
-    return f"{wording.holding(site, now, several)}  {trend}"
+    return f"{wording.holding(site, now, several, picture.mode)}  {trend}"
 
 
 def stack(site: Site, rules: Rules) -> Iterator[str]:

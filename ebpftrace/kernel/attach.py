@@ -75,6 +75,7 @@ class Attachment:
             other.close()
         self._beside.clear()
         if not self.placed:
+            self.channel.close()
             return
         if self.renewal is not None:
             self.renewal.close()

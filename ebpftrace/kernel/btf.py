@@ -57,6 +57,15 @@ PID_MEMBERS = (
 )
 """Where it keeps the number that a process has in each pid namespace."""
 
+FAULT_MEMBERS = (
+    ("task_struct", "min_flt"),
+    ("task_struct", "maj_flt"),
+    ("task_struct", "stack"),
+)
+"""Where it keeps how many page faults a thread has behind it, and its kernel stack."""
+
+Offsets = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+
 
 @lru_cache(maxsize=8)
 def kernel_function(name: str) -> int | None:
@@ -68,14 +77,14 @@ def kernel_function(name: str) -> int | None:
 
 
 @lru_cache(maxsize=1)
-def kernel_offsets() -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """The offsets in bytes of RETURN_MEMBERS, EXIT_MEMBERS and PID_MEMBERS in the running kernel.
+def kernel_offsets() -> Offsets:
+    """The offsets in bytes of RETURN_MEMBERS, EXIT_MEMBERS, PID_MEMBERS and FAULT_MEMBERS in the running kernel.
 
     () where it does not tell all of those.
     """
-    groups = RETURN_MEMBERS, EXIT_MEMBERS, PID_MEMBERS
-    returns, exits, pids = member_offsets(_kernel_types(), *groups)
-    return returns, exits, pids
+    groups = RETURN_MEMBERS, EXIT_MEMBERS, PID_MEMBERS, FAULT_MEMBERS
+    returns, exits, pids, faults = member_offsets(_kernel_types(), *groups)
+    return returns, exits, pids, faults
 
 
 def _kernel_types() -> bytes:

@@ -7,7 +7,8 @@ realloc and free of slot 0, which belongs to no target.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import layout
@@ -33,6 +34,7 @@ _LESSONS = 16
 _FRAME = Rule(STEP | FROM_FP, 16, -16)  # our code keeps frame pointers, and has no tables
 _BASE = 0x10000000  # where the blocks are said to be
 _FUNCTIONS: dict[Role, int] = {"birth": 1, "resize": 2, "death": 3}
+_UNHELD = "unheld"
 _RDI, _RSI = 7, 6  # the first argument and the second, or x7 and x6
 _ARGUMENTS: dict[Role, int] = {
     "birth": layout.entry_cookie(_RSI),
@@ -63,7 +65,7 @@ def calibrate(
             if number["errno"]:
                 raise CannotAttach(f"calibration: error {number['errno']}")
         for role in _FUNCTIONS:
-            _teach(channel, role, rules, events)
+            teach(partial(_ask, channel, role), rules, events)
         costs = _costs(channel, bare)
     except CannotAttach as error:
         log.info("no prices: %s", error)
@@ -75,25 +77,28 @@ def calibrate(
         resize_ns=costs["resize"],
         death_ns=costs["death"],
         nested_ns=trial.entry_ns,
+        unheld_ns=costs[_UNHELD],
         stepped_ns=max(trial.stepped_ns - trial.entry_ns, 0.0),
     )
 
 
-def _costs(channel: Channel, bare: float) -> dict[Role, float]:
+def _costs(channel: Channel, bare: float) -> dict[str, float]:
     """Nanoseconds of a call of each function, without the `bare` call. CannotAttach."""
-    found: dict[Role, list[float]] = {role: [] for role in _FUNCTIONS}
+    found: dict[str, list[float]] = {role: [] for role in (*_FUNCTIONS, _UNHELD)}
     for _ in range(_ROUNDS):
-        for role, readings in found.items():  # each round frees what it has allocated
+        # Each round frees what it has allocated, and frees it again.
+        for name, readings in found.items():
+            role: Role = "death" if name == _UNHELD else cast(Role, name)
             readings.append(_loop(channel, role) - bare)
-    return {role: median(readings) for role, readings in found.items()}
+    return {name: median(readings) for name, readings in found.items()}
 
 
-def _teach(
-    channel: Channel, role: Role, rules: RuleTable, events: Callable[[], list[bytes]]
+def teach(
+    run: Callable[[], dict[str, Any]], rules: RuleTable, events: Callable[[], list[bytes]]
 ) -> None:
-    """Let walks find every frame of our code, and end where it begins."""
+    """Let walks find every frame of our code that `run` runs, and end where it begins."""
     for _ in range(_LESSONS):
-        start, end = _ask(channel, role)["code"]
+        start, end = run()["code"]
         misses = [event for event in events() if _kind(event) == layout.EVENT_MISS]
         if not misses:
             return

@@ -47,6 +47,7 @@ MAPS = (
     "thread_stacks",
     "pool_memory",
     "watched",
+    "fault_slots",
     "events",
     "misses",
     "losses",
@@ -72,6 +73,9 @@ class Unit:
 
 TRACER = Unit()
 TRACER_OF_CALLS = Unit(maps=(*MAPS, "calls"))
+TRACER_OF_FAULTS = Unit(
+    maps=(*MAPS, "faults", "touched", "last_fault"), programs=(*PROGRAMS, "on_fault")
+)
 
 
 @dataclass(frozen=True, slots=True)

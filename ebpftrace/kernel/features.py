@@ -10,7 +10,7 @@ from functools import lru_cache
 from ebpftrace.host import trees
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import syscalls
-from ebpftrace.kernel.instructions import RETURN_0, helper_call, map_load
+from ebpftrace.kernel.instructions import RETURN_0, SAVED_REGISTERS, helper_call, map_load
 
 BPF_F_NO_PREALLOC = 1
 
@@ -73,3 +73,9 @@ def maps_on_demand() -> bool:
 def attach_cookies() -> bool:
     """Is there bpf_get_attach_cookie (7adfc6c9b315, 5.15)? It came together with the links."""
     return _loads(syscalls.PROG_TYPE_KPROBE, helper_call(174) + RETURN_0)
+
+
+@lru_cache(maxsize=1)
+def saved_registers() -> bool:
+    """May a program of a perf event ask for what user mode has saved (dd6e10fbd9fb, 5.15)?"""
+    return _loads(syscalls.PROG_TYPE_PERF_EVENT, SAVED_REGISTERS)

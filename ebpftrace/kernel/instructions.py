@@ -16,6 +16,7 @@ _MOST_JUMP = 0x7FFF
 IS_RETURN = "bpf_session_is_return"
 """The function of the kernel that `session` calls (535a3692ba72, 6.13)."""
 # See bpf/arch.h.
+_CURRENT_TASK, _TASK_REGISTERS = 158, 175  # see bpf/faults.h
 _COOKIE_HELPER, _NO_RETURN_WANTED, _DEPTH_IN_USE, _COOKIE_HIGH = 174, 0x7FFE01, 0x7FFE02, 0x7FFE03
 
 
@@ -67,6 +68,20 @@ def with_answer(code: bytes, no_return_wanted: int) -> bytes:
 def with_depth(code: bytes, frames: int) -> bytes:
     """`code` with the number of frames after which a walk ends."""
     return _with_constant(code, _DEPTH_IN_USE, frames)
+
+
+SAVED_REGISTERS = (
+    helper_call(_CURRENT_TASK)
+    + instruction(_MOVE_64, 0 << 4 | 1)
+    + helper_call(_TASK_REGISTERS)
+    + RETURN_0
+)
+"""A program that asks for what user mode has saved: refused by kernels that cannot tell (before 5.15)."""
+
+
+def without_saved_registers(code: bytes) -> bytes:
+    """`code` that does not ask for them."""
+    return _with_constant(_with_constant(code, _CURRENT_TASK, 0), _TASK_REGISTERS, 0)
 
 
 def _with_constant(code: bytes, helper: int, value: int) -> bytes:

@@ -14,11 +14,17 @@ FUNCTIONS = 256
 ROLES = {"birth": 1, "resize": 2, "death": 3, "exit": 4}
 NO_REGISTER = 31
 CONTROL_ARMED, CONTROL_COUNTING, CONTROL_LEARNING, CONTROL_EXECS = 1, 2, 4, 8
+CONTROL_DRAINING, CONTROL_DRAINED, CONTROL_SAMPLING = 16, 32, 64
+SCALES = (1, 4, 16, 64)
+"""How many births one that is recorded stands for, by the number that the kernel side has for it."""
+SCALE_AT = 16  # the lowest bit of that in the epoch of a cohort
 EXIT_CODE, EXIT_TOLD, EXIT_OOM = 0xFFFF, 0x10000, 0x20000
 COOKIE_BY_EXITS, COOKIE_YIELDS = 0x2000, 0x4000
 COOKIE_ZERO_FREES, COOKIE_MAPPING = 0x40000000, 0x80000000
 FAMILY_POOL = 32
 IN_POOL = 1 << 58
+TOUCHED_BITS = 1 << 24
+FAULT_INHERITED, FAULT_COPIED, FAULT_ADDRESSES = 0x80000000, 0x80000000, 16
 EVENT_STACK, EVENT_MISS, EVENT_THREAD_EXIT, EVENT_EXEC, EVENT_FORK, EVENT_LOADED = range(1, 7)
 EVENT_MAPPING = 7
 WATCH_HELD, WATCH_FOLLOW = 0x80000000, 0x40000000
@@ -32,8 +38,9 @@ _NAMES = [loss.name for loss in LOSSES]
 PROBE_MISSED, SHARED_VM_CHILD, TRACE_FULL, PROCESS_MISSED = map(
     _NAMES.index, ("probe_missed", "shared_vm_child", "trace_full", "process_missed")
 )
-MISSED_UNMAP, UNMATCHED_UNMAP, NESTED = map(
-    _NAMES.index, ("missed_unmap", "unmatched_unmap", "nested")
+MISSED_UNMAP, UNMATCHED_UNMAP, NESTED, UNRECORDED_FREE, UNMATCHED_FREE = map(
+    _NAMES.index,
+    ("missed_unmap", "unmatched_unmap", "nested", "unrecorded_free", "unmatched_free"),
 )
 
 
@@ -82,6 +89,12 @@ class PidOffsets(ctypes.Structure):
     )
 
 
+class FaultOffsets(ctypes.Structure):
+    """`struct fault_offsets`; its first three in the order of `btf.FAULT_MEMBERS`."""
+
+    _fields_ = (("minor", u16), ("major", u16), ("stack", u16), ("unused", u16))
+
+
 class Control(ctypes.Structure):
     """`struct control`."""
 
@@ -92,8 +105,15 @@ class Control(ctypes.Structure):
         ("returns", ReturnOffsets),
         ("exits", ExitOffsets),
         ("pids", PidOffsets),
+        ("faults", FaultOffsets),
         ("owner", u32),
+        ("look", u32),
+        ("scale", u16),
+        ("scale_before", u16),
         ("unused", u32),
+        ("scale_since", u64),
+        ("window", u64),
+        ("window_end", u64),
     )
 
 
@@ -183,6 +203,30 @@ class Cohort(ctypes.Structure):
     )
 
 
+class FaultKey(ctypes.Structure):
+    """`struct fault_key`."""
+
+    _fields_ = (("stack", u64), ("slot", u32), ("process", u32))
+
+
+class Faults(ctypes.Structure):
+    """`struct faults`."""
+
+    _fields_ = (
+        ("count", u64),
+        ("before", u64),
+        ("look", u32),
+        ("unused", u32),
+        ("addresses", u64 * FAULT_ADDRESSES),
+    )
+
+
+class FaultSeen(ctypes.Structure):
+    """`struct fault_seen`."""
+
+    _fields_ = (("task", u64), ("address", u64), ("done", u64))
+
+
 class RuleEntry(ctypes.Structure):
     """`struct rule_entry`; what `rule` holds is `unwind.rules.Rule`."""
 
@@ -264,6 +308,8 @@ class Call(ctypes.Structure):
 # What is decoded by the ten thousand goes through struct: a tenth of the time of ctypes.
 COHORT_KEY = struct.Struct("<QII")
 COHORT = struct.Struct("<6Q")
+FAULT_KEY = struct.Struct("<QII")
+FAULTS = struct.Struct(f"<QQII{FAULT_ADDRESSES}Q")
 BLOCK_KEY = struct.Struct("<Q")
 BLOCK = struct.Struct("<QQQIHH")
 EVENT = struct.Struct("<HBBIIIQ")

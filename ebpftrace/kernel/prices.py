@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ebpftrace.probes.faults import FAULT
 from ebpftrace.probes.functions import Function, Role
-from ebpftrace.probes.numbers import ALL_FUNCTIONS, PASSED
+from ebpftrace.probes.numbers import ALL_FUNCTIONS, PASSED, UNHELD
 from ebpftrace.probes.plan import Probe
 
 STACK_DEPTH = 10
@@ -15,7 +16,7 @@ STACK_DEPTH = 10
 class Prices:
     """Measured on this host: a call with all that is done for it.
 
-    `nested_ns`: an entry whose call is not followed. `stepped_ns`: what comes on top where the
+    `nested_ns`: an entry whose call is not followed. `unheld_ns`: a free of a block that is not held. `stepped_ns`: what comes on top where the
     kernel has to step through the instruction under the breakpoint.
     """
 
@@ -23,7 +24,10 @@ class Prices:
     resize_ns: float
     death_ns: float
     nested_ns: float
+    unheld_ns: float
     stepped_ns: float
+    fault_ns: float | None = None
+    """A page fault, where those are watched; None: not measured."""
 
     def of_role(self, role: Role) -> float:
         """A call of a function of that role, well placed."""
@@ -48,7 +52,7 @@ class Prices:
     ) -> float:
         """Nanoseconds for the hits (entries, returns) of each function, by its number.
 
-        Those of exits at which no call has ended stand under PASSED.
+        Those of exits at which no call has ended stand under PASSED, frees of what is not held under UNHELD.
         `stepped`: functions that are stepped through somewhere: all their entries are taken for
         such, so that the price is rather over- than understated.
         """
@@ -56,6 +60,12 @@ class Prices:
         for number, (entries, returns) in hits.items():
             if number == PASSED:
                 total += returns * self.nested_ns
+                continue
+            if number == UNHELD:  # they are among the deaths
+                total += entries * (self.unheld_ns - self.death_ns)
+                continue
+            if number == FAULT.id:
+                total += entries * (self.fault_ns or 0.0)
                 continue
             function = functions[number]
             role = function.role

@@ -14,7 +14,7 @@ from ebpftrace.host.explain import refusal
 from ebpftrace.host.release import other_machine
 from ebpftrace.kernel import features, reuse, syscalls
 from ebpftrace.kernel.backends import ATTACH_TYPES, Placement, ProgramName
-from ebpftrace.kernel.compiler import TRACER, TRACER_OF_CALLS, Compiled, Compiling
+from ebpftrace.kernel.compiler import TRACER, TRACER_OF_CALLS, TRACER_OF_FAULTS, Compiled, Compiling
 from ebpftrace.kernel.instructions import (
     IS_RETURN,
     session,
@@ -23,6 +23,7 @@ from ebpftrace.kernel.instructions import (
     with_depth,
     with_maps,
     with_own_cookie,
+    without_saved_registers,
 )
 from ebpftrace.kernel.reuse import Sized, Task
 from ebpftrace.kernel.sizes import MapSizes
@@ -39,10 +40,18 @@ _SHALLOWER = (96, 64, 48, 32)
 
 
 def start_compiling(
-    sizes: MapSizes, stack_depth: int, min_size: int = 0, max_size: int | None = None
+    sizes: MapSizes,
+    stack_depth: int,
+    min_size: int = 0,
+    max_size: int | None = None,
+    *,
+    faults: bool = False,
 ) -> Compiling:
-    """Compile for this host, unless an earlier start has. CannotAttach as `_task`."""
-    return reuse.start(_task(sizes, stack_depth, min_size, max_size))
+    """Compile for this host, unless an earlier start has. CannotAttach as `_task`.
+
+    `faults`: with what it takes to watch page faults.
+    """
+    return reuse.start(_task(sizes, stack_depth, min_size, max_size, faults=faults))
 
 
 def are_compiled(sizes: MapSizes, stack_depth: int) -> bool:
@@ -51,7 +60,12 @@ def are_compiled(sizes: MapSizes, stack_depth: int) -> bool:
 
 
 def _task(
-    sizes: MapSizes, stack_depth: int, min_size: int = 0, max_size: int | None = None
+    sizes: MapSizes,
+    stack_depth: int,
+    min_size: int = 0,
+    max_size: int | None = None,
+    *,
+    faults: bool = False,
 ) -> Task:
     """CannotAttach where this is no machine that we know, or the kernel refuses any map."""
     machine = platform.machine()
@@ -71,6 +85,10 @@ def _task(
     space = namespaces.own_pid()
     if space is not None:
         definitions |= {"PID_DEVICE": f"{space[0]}ULL", "PID_NAMESPACE": f"{space[1]}ULL"}
+    if faults:
+        definitions["WATCH_FAULTS"] = 1
+        of_faults = {"MAX_FAULTS": Sized("faults", sizes.faults)}
+        return Task(definitions, {**_of_maps(sizes), **of_faults}, TRACER_OF_FAULTS)
     unit = TRACER_OF_CALLS if sizes.trace_pages else TRACER
     return Task(definitions, _of_maps(sizes), unit)
 
@@ -123,6 +141,16 @@ class Programs:
             self._loaded[key] = _load(name, kind, self._compiled.code[name], 0)
         return self._loaded[key]
 
+    def faults(self) -> int:
+        """The descriptor of the program of page faults. CannotAttach."""
+        key = ("on_fault", 0, None)
+        if key not in self._loaded:
+            code = self._compiled.code["on_fault"]
+            if not features.saved_registers():
+                code = without_saved_registers(code)
+            self._loaded[key] = self._load_walk("on_fault", code, 0, syscalls.PROG_TYPE_PERF_EVENT)
+        return self._loaded[key]
+
     def uprobe(self, placement: Placement) -> int:
         """The descriptor of the program that `placement` wants. CannotAttach.
 
@@ -148,9 +176,10 @@ class Programs:
         fd = self._loaded[key] = _load(name, syscalls.PROG_TYPE_KPROBE, code, attach_type)
         return fd
 
-    def _load_walk(self, name: str, code: bytes, attach_type: int) -> int:
+    def _load_walk(
+        self, name: str, code: bytes, attach_type: int, kind: int = syscalls.PROG_TYPE_KPROBE
+    ) -> int:
         """A program that may walk, as deep as the verifier lets it."""
-        kind = syscalls.PROG_TYPE_KPROBE
         for depth in [self.depth, *(less for less in _SHALLOWER if less < self.depth)]:
             try:
                 fd = syscalls.load_program(

@@ -13,8 +13,11 @@ COHORT_BYTES = 48 + 16 + 48 + 16
 STACK_BYTES = 48 + 8 + 8 + 16
 THREAD_BYTES = 48 + 8 + 88 + 16
 RULE_BYTES = 16  # of an array
+FAULT_BYTES = 48 + 16 + 152 + 16
+TOUCHED_BYTES = 1 << 21
 OVERFLOW_BYTES = 48 + 8 + 8 + 16
 RULES_PER_OVERFLOW = 8
+STACKS_PER_FAULTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,11 @@ class MapSizes:
     rules: int
     trace_pages: int = 0
     """A power of two as well, where calls are logged; else 0."""
+
+    @property
+    def faults(self) -> int:
+        """Entries for stacks that page faults have come under."""
+        return max(1 << 10, self.stacks // STACKS_PER_FAULTS)
 
     @property
     def more_rules(self) -> int:
@@ -85,6 +93,8 @@ def total_bytes(sizes: MapSizes) -> int:
         + sizes.cohorts * COHORT_BYTES
         + sizes.stacks * STACK_BYTES
         + sizes.threads * THREAD_BYTES
+        + sizes.faults * FAULT_BYTES
+        + TOUCHED_BYTES
         + (sizes.ring_pages + sizes.miss_pages + sizes.trace_pages) * mmap.PAGESIZE
         + sizes.rules * RULE_BYTES
         + sizes.more_rules * OVERFLOW_BYTES

@@ -28,6 +28,8 @@ ATTACH_TYPE_UPROBE_MULTI, ATTACH_TYPE_UPROBE_SESSION = 48, 57
 UPROBE_MULTI_RETURN = 1
 _ATTACH_TYPE_PERF_EVENT = 41
 _PERF_FLAG_FD_CLOEXEC = 8
+_TYPE_SOFTWARE, _COUNT_PAGE_FAULTS = 1, 2
+_ATTR_DISABLED, _ATTR_INHERIT = 1, 2
 _PERF_EVENT_IOC_SET_BPF = 0x40042408
 _PERF_EVENT_IOC_ENABLE = 0x2400
 _PERF_ATTR_SIZE = 112
@@ -148,6 +150,27 @@ def open_uprobe(
         0,
         ctypes.addressof(text),
         offset,
+    ).ljust(_PERF_ATTR_SIZE, b"\0")
+    buffer = ctypes.create_string_buffer(attributes, _PERF_ATTR_SIZE)
+    flags = ctypes.c_ulong(_PERF_FLAG_FD_CLOEXEC)
+    return _call(_PERF_EVENT_OPEN, ctypes.byref(buffer), thread, -1, -1, flags)
+
+
+def open_page_faults(thread: int) -> int:
+    """A perf event at each page fault of `thread`, and of every thread and child that comes of it.
+
+    Off until `set_program`. It lives until the descriptor is closed, also when `thread` has ended: what
+    has inherited it ends with it.
+    """
+    attributes = struct.pack(
+        "<IIQQQQQ",
+        _TYPE_SOFTWARE,
+        _PERF_ATTR_SIZE,
+        _COUNT_PAGE_FAULTS,
+        1,  # of each one
+        0,
+        0,
+        _ATTR_DISABLED | _ATTR_INHERIT,
     ).ljust(_PERF_ATTR_SIZE, b"\0")
     buffer = ctypes.create_string_buffer(attributes, _PERF_ATTR_SIZE)
     flags = ctypes.c_ulong(_PERF_FLAG_FD_CLOEXEC)

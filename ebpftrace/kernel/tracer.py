@@ -4,25 +4,29 @@ import ctypes
 import mmap
 import os
 import struct
-import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ebpftrace.host import namespaces
 from ebpftrace.host.explain import refusal
-from ebpftrace.kernel import calibration, layout, syscalls
+from ebpftrace.kernel import calibration, fault_price, layout, syscalls
 from ebpftrace.kernel.attach import Attachment, attach
 from ebpftrace.kernel.backends import Backend, first_usable, of_loader, placements
 from ebpftrace.kernel.callring import CallRing
 from ebpftrace.kernel.compiler import Compiled
+from ebpftrace.kernel.faults import FaultTable
 from ebpftrace.kernel.prices import Prices
 from ebpftrace.kernel.programs import Programs
 from ebpftrace.kernel.ring import RingBuffer
 from ebpftrace.kernel.rules import RuleTable
 from ebpftrace.kernel.sizes import MapSizes
+from ebpftrace.kernel.switches import Switches
 from ebpftrace.kernel.tables import Counters, Table, charged_bytes
+from ebpftrace.kernel.windowed import WindowProbes
 from ebpftrace.kernel.worker import Worker
 from ebpftrace.model.ids import Address, Pid, Slot, Tid
 from ebpftrace.probes.mappings import Whose
+from ebpftrace.probes.numbers import UNHELD
 from ebpftrace.probes.plan import Probe
 from ebpftrace.probes.ranges import merge
 from ebpftrace.target.loader import Loader
@@ -59,27 +63,29 @@ class Tracer:
         self.worker_pid = worker.pid
         self._states: dict[Slot, layout.SlotState] = {}
         table = self._programs.map
-        self._control = Table(table("control"), 4, ctypes.sizeof(layout.Control))
         self._slots = Table(table("slots"), 4, ctypes.sizeof(layout.SlotState))
         self._mapping_codes = Table(table("mapping_codes"), 4, ctypes.sizeof(layout.MappingCode))
         self._watched = Table(table("watched"), 4, 4)
         self.blocks = Table(table("blocks"), layout.BLOCK_KEY.size, layout.BLOCK.size)
         self.cohorts = Table(table("cohorts"), layout.COHORT_KEY.size, layout.COHORT.size)
+        self.faults = FaultTable(self._programs)
         reported = Table(table("reported"), 8, 4)
         more_rules = Table(table("more_rules"), 8, 8)
         self.rules = RuleTable(table("rules"), sizes.rules, more_rules, reported)
-        returns, exits, pids = worker.kernel_offsets()
+        returns, exits, pids, faults = worker.kernel_offsets()
         self.knows_children = bool(exits if namespaces.own_pid() is None else pids)
         """Can the kernel side tell which process was forked off?"""
         self.knows_ends = bool(exits)
         """Does it tell the end of a thread from that of its process?"""
         self.follows = False
         """Is what a watched process forks off watched as well? To be set before any is."""
-        self._offsets = (
+        offsets = (
             layout.ReturnOffsets(*returns),
             layout.ExitOffsets(*exits),
             layout.PidOffsets(*pids),
+            layout.FaultOffsets(*faults),
         )
+        self.switches = Switches(Table(table("control"), 4, ctypes.sizeof(layout.Control)), offsets)
         self._losses = Counters(table("losses"), layout.LOSS_COUNT)
         self._hits = Counters(table("hits"), 2 * layout.FUNCTIONS)
         self._ring = RingBuffer(table("events"), sizes.ring_pages * mmap.PAGESIZE)
@@ -88,9 +94,6 @@ class Tracer:
         self.calls = CallRing(table("calls"), sizes) if sizes.trace_pages else None
         """Every call, where that was asked for; read by one thread, which may be another."""
         self._tracepoints = [self._open_tracepoint(*names) for names in _RAW_TRACEPOINTS.items()]
-        self.start_ns = 0
-        self._flags = self._execs = 0
-        self._open_epoch = 0
 
     def _open_tracepoint(self, program: str, tracepoint: str) -> int:
         fd = self._programs.tracepoint(program)
@@ -103,21 +106,15 @@ class Tracer:
 
     # --- switches ---------------------------------------------------------------------------------
 
-    def _store_control(self) -> None:
-        # In a pid namespace of its own the kernel knows it by another number.
-        owner = os.getpid() if namespaces.own_pid() is None else 0
-        flags = self._flags | self._execs
-        about = self.start_ns, flags, self._open_epoch, *self._offsets, owner
-        value = layout.Control(*about)
-        self._control.update(_INDEX_0, bytes(value))
+    def calibrate(self, *, faults: bool = False) -> None:
+        """Find the prices of probes, in 20 ms, before anything counts; None where it fails.
 
-    def calibrate(self) -> None:
-        """Find the prices of probes, in 20 ms, before anything counts; None where it fails."""
+        `faults`: that of a page fault as well.
+        """
         self.prepare_slot(calibration.SLOT, ())
         self._states[calibration.SLOT].live = 1
         self._store_slot(calibration.SLOT)
-        self._flags = layout.CONTROL_ARMED | layout.CONTROL_COUNTING
-        self._store_control()
+        self.switches.count(layout.CONTROL_ARMED | layout.CONTROL_COUNTING)
         try:
             self.prices = calibration.calibrate(
                 self._bench,
@@ -127,6 +124,15 @@ class Tracer:
                 self.rules,
                 lambda: self.poll_events(0),
             )
+            if faults:
+                fault_ns = fault_price.measure(
+                    self._bench,
+                    self.worker_pid,
+                    self.faults,
+                    self.rules,
+                    lambda: self.poll_events(0),
+                )
+                self.prices = self.prices and replace(self.prices, fault_ns=fault_ns)
         finally:
             self.disarm()
             self.retire_slot(calibration.SLOT)
@@ -156,31 +162,22 @@ class Tracer:
 
     def learn(self) -> None:
         """Let slots walk stacks, to hear of missing rules; nothing is counted."""
-        self._flags = layout.CONTROL_LEARNING
-        self._store_control()
+        self.switches.count(layout.CONTROL_LEARNING)
 
     def arm(self) -> None:
         """Let slots count births and deaths, by one store; epochs count from the first arming."""
         self._losses.reset()  # of what was not counted while it learned
-        self.start_ns = self.start_ns or time.monotonic_ns()
-        self._flags = layout.CONTROL_ARMED | layout.CONTROL_COUNTING
-        self._store_control()
+        self.switches.start()
+        self.switches.count(layout.CONTROL_ARMED | layout.CONTROL_COUNTING)
 
     def disarm(self) -> None:
         """Stop both, by one store; every map stays as it is."""
-        self._flags = 0
-        self._store_control()
+        self.switches.count(0)
 
-    def tell_execs(self) -> None:
-        """Ask for an event of every exec of this host, in slot 0."""
-        self._execs = layout.CONTROL_EXECS
-        self._store_control()
-
-    def close_epochs_before(self, epoch: int) -> None:
-        """From now on no birth goes to an epoch before `epoch`."""
-        if epoch > self._open_epoch:
-            self._open_epoch = epoch
-            self._store_control()
+    @property
+    def start_ns(self) -> int:
+        """When it was armed for the first time (monotonic, ns)."""
+        return self.switches.start_ns
 
     # --- slots and probes -------------------------------------------------------------------------
 
@@ -196,7 +193,9 @@ class Tracer:
         self._states[slot] = layout.SlotState()
         self.code_is_at(slot, code, layered=layered, pools=pools)
         # Where births go for which the cohort map has no room: it must exist before it is full.
-        self.cohorts.update(layout.COHORT_KEY.pack(0, slot, 0), bytes(layout.COHORT.size))
+        for scale in range(len(layout.SCALES)):
+            key = layout.COHORT_KEY.pack(0, slot, scale << layout.SCALE_AT)
+            self.cohorts.update(key, bytes(layout.COHORT.size))
 
     def code_is_at(
         self,
@@ -288,6 +287,13 @@ class Tracer:
             wanted.append(of_loader(module.fd, loader.offset, module.name, backend))
         return attach(self._worker, self._programs, wanted, process, thread, backend, second=second)
 
+    def in_windows(
+        self, probes: Sequence[Probe], slot: Slot, process: Pid, made: Attachment
+    ) -> WindowProbes:
+        """`probes` ready to come and go, counted as those of `made` are."""
+        placed = placements(probes, slot, made.backend, second=made.second)
+        return WindowProbes(self._worker, self._programs, placed, process)
+
     def tell_of_libraries(self, loader: Loader, process: Pid) -> Attachment:
         """EVENT_LOADED whenever `loader` has mapped some, or is about to; `process` is held then."""
         self._worker.check_locks()
@@ -324,11 +330,12 @@ class Tracer:
         counts[layout.PROBE_MISSED] = sum(told, others) if told or others else None
         return counts
 
-    def hits(self) -> dict[int, tuple[int, int]]:
-        """Probe hits (entries, returns) since the start, by the number of the function."""
-        counts = self._hits.read()
-        pairs = enumerate(zip(counts[::2], counts[1::2], strict=True))
-        return {number: pair for number, pair in pairs if number and any(pair)}
+    def hits(self, functions: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """Probe hits (entries, returns) of these since the start, by the number of the function; UNHELD too."""
+        one, lost = self._hits.one, self._losses.one
+        hits = {number: (one(2 * number), one(2 * number + 1)) for number in functions}
+        hits[UNHELD] = lost(layout.UNRECORDED_FREE) + lost(layout.UNMATCHED_FREE), 0
+        return hits
 
     @property
     def stack_depth(self) -> int:

@@ -20,6 +20,7 @@ from ebpftrace.errors import CannotAttach, HostRefuses
 from ebpftrace.host import limits
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import worker_process
+from ebpftrace.kernel.btf import Offsets
 from ebpftrace.kernel.probe_trials import ProbeTrial
 
 log = logging.getLogger(__name__)
@@ -168,10 +169,10 @@ class Worker:
         number: int | None = self._ask_once({"do": "kernel_function", "name": name})["id"]
         return number
 
-    def kernel_offsets(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    def kernel_offsets(self) -> Offsets:
         """As in `btf`. CannotAttach."""
-        returns, exits, pids = self._ask_once({"do": "kernel_offsets"})["offsets"]
-        return tuple(returns), tuple(exits), tuple(pids)
+        returns, exits, pids, faults = self._ask_once({"do": "kernel_offsets"})["offsets"]
+        return tuple(returns), tuple(exits), tuple(pids), tuple(faults)
 
     def _ask_once(self, request: Mapping[str, object]) -> dict[str, Any]:
         channel = self.channel()

@@ -9,6 +9,7 @@ breakpoint in the target for good ("failed to unregister, leaking uprobe", kerne
 import ctypes
 import errno
 import json
+import mmap
 import os
 import signal
 import socket
@@ -25,7 +26,7 @@ from ebpftrace.kernel.btf import kernel_function, kernel_offsets
 from ebpftrace.kernel.child import keep_only
 from ebpftrace.kernel.instructions import RETURN_0
 from ebpftrace.kernel.probe_trials import probe_trial
-from ebpftrace.kernel.testbed import Testbed, function
+from ebpftrace.kernel.testbed import TOUCH, Testbed, function
 
 MOST_MESSAGE = 1 << 18
 _MOST_FILES = 8
@@ -111,6 +112,7 @@ class Conversation:
         self._looking = False
         self._doing: dict[str, Callable[[Answer, list[int]], Answer]] = {
             "place": self._place,
+            "check": self._check,
             "clear": self._clear,
             "remove": self._remove,
             "renew": self._renew,
@@ -120,6 +122,7 @@ class Conversation:
             "kernel_function": self._kernel_function,
             "kernel_offsets": self._kernel_offsets,
             "time": self._time,
+            "touch": self._touch,
         }
 
     @property
@@ -230,15 +233,18 @@ class Conversation:
             os.close(empty)
         return {"errno": 0, "took_s": time.monotonic() - before}
 
+    def _check(self, _request: Answer, _files: list[int]) -> Answer:
+        """Look whether a process is stuck: then this hangs, and nothing is placed."""
+        for _pid in self._look_at_all():
+            pass
+        return {"errno": 0}
+
     def _clear(self, _request: Answer, _files: list[int]) -> Answer:
         """Wait, for ever, until no process is stuck, if anything is to be removed.
 
         Probes that count nothing do less harm than forks that wait, all over the host.
         """
-        if self._held:
-            for _pid in self._look_at_all():
-                pass
-        return {"errno": 0}
+        return self._check({}, []) if self._held else {"errno": 0}
 
     def _remove(self, _request: Answer, _files: list[int]) -> Answer:
         """Each link or event in a thread of its own: most of the time the kernel just waits."""
@@ -280,6 +286,16 @@ class Conversation:
             ),
             "code": testbed.code,
         }
+
+    def _touch(self, request: Answer, _files: list[int]) -> Answer:
+        """The same for the first writes to so many pages, and which thread has done it."""
+        testbed, pages = self._testbed(), request["pages"]
+        with mmap.mmap(-1, pages * mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as area:
+            with suppress(OSError):  # a kernel without huge pages
+                area.madvise(mmap.MADV_NOHUGEPAGE)
+            place = ctypes.addressof(ctypes.c_char.from_buffer(area)) >> 8
+            took = testbed.run(TOUCH, pages, place, request["depth"])
+        return {"ns": took, "code": testbed.code, "thread": threading.get_native_id()}
 
     def _look(self, _request: Answer, _files: list[int]) -> Answer:
         """Tell the number of each process before its memory is read; None when all were."""

@@ -75,6 +75,11 @@ LOSSES: tuple[Loss, ...] = (
         fault=False,
     ),
     Loss("process_missed", "processes that ended before they could be attached to"),
+    Loss(
+        "unrecorded_free",
+        "frees of blocks that were allocated while draining, or before the attach",
+        fault=False,
+    ),
 )
 
 # Not detected by this version: null in JSON, never 0.

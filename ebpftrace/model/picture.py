@@ -12,7 +12,10 @@ from typing import NamedTuple
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Address, Pid, Slot, StackId, Tid
 from ebpftrace.model.losses import Losses
+from ebpftrace.model.modes import ModeChange
 
+MAPPINGS = "mmap"
+"""The family of what a program maps for itself."""
 _CUT = ("stack_cut", "stack_unreadable", "stacks_full")
 
 
@@ -112,7 +115,8 @@ class Site(NamedTuple):
 
     `oldest_at` is the start, in seconds since attach, of the epoch in which the oldest outstanding
     block was born. `growth` is in bytes per second over the last five to ten seconds, adopted
-    blocks left out. `cohorts` are those that hold something, by epoch.
+    blocks left out. `cohorts` are those that hold something, by epoch. `error`, where births were only
+    seen in windows and all numbers are estimates: half of an interval of 95 % around the bytes held; else None.
     """
 
     at: CallSite
@@ -120,6 +124,7 @@ class Site(NamedTuple):
     oldest_at: float | None
     growth: float | None
     cohorts: tuple[Cohort, ...] = ()
+    error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What watching costs. Percentages are of one processor; memory is in bytes."""
+    """What watching costs. Percentages are of one processor; memory is in bytes.
+
+    `slowed_to_s`: seconds from one picture to the next, where those that were asked for would cost the
+    tool more than it may; else None. `forecast_percent`: what each level of watching would cost the targets.
+    """
 
     hits_per_s: float | None = None
     target_cpu_percent: float | None = None
@@ -170,6 +179,17 @@ class Cost:
     tool_rss_bytes: int | None = None
     kernel_bytes: int | None = None
     map_fill_percent: Mapping[str, float] = field(default_factory=dict)
+    slowed_to_s: float | None = None
+    forecast_percent: Mapping[str, float] = field(default_factory=dict)
+
+
+class Drain(NamedTuple):
+    """Allocations are not recorded since `since_s` (since attach; None: they are again), which makes
+    `unrecorded_s` in all.
+    """
+
+    since_s: float | None
+    unrecorded_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +198,7 @@ class Picture:
     is `waiting_for`.
 
     `mapped` is the part of the totals that the program has mapped for itself (family mmap); None where
-    that was not watched.
+    that was not watched. In mode growth it is no part of them: they are what was touched of it, and of all else.
 
     From one picture to the next, sites keep their order and new ones come last. One that became part
     of another is left out.
@@ -199,11 +219,20 @@ class Picture:
     naming: Naming = _NOTHING_NAMED
     mapped: Counts | None = None
     waiting_for: tuple[str, ...] = ()
+    drain: Drain | None = None
+    error: float | None = None
+    """Of the bytes held in all, as of a site."""
+    scale: int = 1
+    """In the mode `sample`, how many births one that is recorded stands for."""
+    mode_changes: tuple[ModeChange, ...] = ()
+    """Since attach, the last hundred."""
 
     @property
     def heap(self) -> Counts:
         """The totals without mappings: what allocators gave."""
-        return self.totals if self.mapped is None else self.totals.without(self.mapped)
+        if self.mapped is None or self.mode == "growth":
+            return self.totals
+        return self.totals.without(self.mapped)
 
     @property
     def stacks(self) -> Stacks:

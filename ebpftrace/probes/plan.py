@@ -73,6 +73,11 @@ class Probe:
         """What no other probe of the process has."""
         return self.module.key, self.offset, self.kind
 
+    @property
+    def of_birth(self) -> bool:
+        """Is it of no use while births are not recorded?"""
+        return self.function.role == "birth" and self.family is not mappings.MMAP
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -152,8 +157,12 @@ def plan(
     modules: Sequence[Module],
     live: LiveText | None = None,
     pools: Pools = _NO_POOLS,
+    *,
+    only_mappings: bool = False,
 ) -> Plan:
     """The probes for `process`, whose modules these are: every definition, hit or not.
+
+    `only_mappings`: those of the family mmap, if there are any, and no failure where there is nothing.
 
     Deaths come first, then resizes, then births: the other way round, a block that is allocated
     and freed while probes are attached would stay in the picture for ever. Of a pair the return
@@ -179,7 +188,9 @@ def plan(
         of_pools, from_go = go.refuse(places.found)
         notes += places.notes
         refusals += from_go
-        for each in (*found, *of_pools, *of_mappings):
+        if only_mappings:  # what an allocator maps is not told apart: nothing else of it is watched
+            notes, refusals, whose = [], [], replace(whose, inner=())
+        for each in of_mappings if only_mappings else (*found, *of_pools, *of_mappings):
             placed = {d: _choose(each, d) for d in each.definitions}
             kept, patches = patched.refuse(each, placed, text)
             leaving, from_throws = exceptions.leaving(kept, _entries(kept, placed), text)
@@ -196,7 +207,7 @@ def plan(
             why = f"The code in memory was not compared with the files: {text.why}."
             refusals.append(Refusal("patched code", why))
     notes += [refusal.sentence for refusal in refusals]
-    if all(probe.family is mappings.MMAP for probe in probes):
+    if not only_mappings and all(probe.family is mappings.MMAP for probe in probes):
         raise CannotAttach(_why_none(process, modules, refusals, notes))
     probes = joined(probes, everything=not refusals and not undecided)
     families = tuple(dict.fromkeys(p.family.name for p in probes if p.family is not mappings.MMAP))

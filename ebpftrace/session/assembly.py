@@ -8,10 +8,13 @@ from ebpftrace.drain.sites import SiteBook
 from ebpftrace.kernel import layout
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.losses import LOSSES, UNDETECTED, Losses
-from ebpftrace.model.picture import Naming, Picture, Target
+from ebpftrace.model.picture import Counts, Naming, Picture, Target
 from ebpftrace.session.cost import CostMeter
+from ebpftrace.session.draining import Draining
+from ebpftrace.session.growing import Growing
 from ebpftrace.session.mapped import MappedMemory
 from ebpftrace.session.memory import Trimming
+from ebpftrace.session.modes import Modes
 from ebpftrace.session.newcomers import Newcomers
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.unwinding import Unwinding
@@ -37,6 +40,9 @@ class Assembly:
         lines: Lines | None,
         *,
         mapped: MappedMemory,
+        growing: Growing,
+        draining: Draining,
+        modes: Modes,
     ) -> None:
         self._tracer = tracer
         self._options = options
@@ -44,6 +50,9 @@ class Assembly:
         self._drawing = drawing
         self._unwinding = unwinding
         self._mapped = mapped
+        self._growing = growing
+        self._draining = draining
+        self._modes = modes
         self._upkeep = upkeep
         self._newcomers = newcomers
         self._cost = cost
@@ -60,7 +69,8 @@ class Assembly:
     ) -> Picture:
         """`since`: seconds since the attach; `losses`: the kernel's, in the order of LOSSES."""
         totals = self._book.totals()
-        heap = totals.without(self._mapped.intervals.counts())
+        mode = "growth" if self._growing.active else self._modes.level.mode
+        heap = Counts() if mode == "growth" else totals.without(self._mapped.intervals.counts())
         sites = self._drawing.draw(since, idle=not self._naming().pending)
         if final and self._lines is not None:
             # Of sites that came since the picture before, that has asked for lines only now.
@@ -75,14 +85,19 @@ class Assembly:
             totals=totals,
             mapped=self._mapped.intervals.counts(),
             growth=self._drawing.growth(totals, since),
+            error=self._drawing.error(totals, since),
             sites=sites,
             losses=self._losses(losses),
-            cost=self._cost.read(heap, len(self._book), self._drawing.stacks),
+            cost=self._cost.read(heap, len(self._book), self._drawing.stacks, self._modes.forecast),
+            mode=mode,
+            scale=self._modes.level.scale,
+            mode_changes=tuple(self._modes.changes),
             final=final,
             filters=self._options.filters(),
             stack_depth=self._tracer.stack_depth,
             naming=self._naming(),
             waiting_for=self._newcomers.waiting_for(),
+            drain=self._draining.state(since),
         )
 
     def _naming(self) -> Naming:

@@ -4,27 +4,35 @@ import os
 import resource
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from ebpftrace.drain.polling import Polling
 from ebpftrace.kernel.prices import stepped_functions
 from ebpftrace.kernel.tracer import Tracer
+from ebpftrace.model.modes import Level
 from ebpftrace.model.picture import Cost, Counts
-from ebpftrace.probes.numbers import ALL_FUNCTIONS
+from ebpftrace.probes.faults import FAULT
+from ebpftrace.probes.numbers import ALL_FUNCTIONS, PASSED, SEEN, UNHELD
 from ebpftrace.probes.plan import Probe
+from ebpftrace.session.load import NO_CALLS, Load, calls_per_s, load_of
 from ebpftrace.symbols.lines import Lines
 
 LEAST_S = 0.2
 _CPUCLOCK_SCHED = 2  # of the clock of a process, include/linux/posix-timers.h
 
 
+Hits = dict[int, tuple[int, int]]
+"""Entries and returns by function."""
+
+
 class _Reading(NamedTuple):
     """`hits`: entries and returns since the start by function; `cpu`: seconds of the tool."""
 
     at: float
-    hits: dict[int, tuple[int, int]]
+    hits: Hits
     cpu: float
 
 
@@ -34,23 +42,43 @@ class CostMeter:
     They are not known yet in the first moment, and what the start has taken is not in them.
     """
 
-    def __init__(self, tracer: Tracer, lines: Lines | None = None) -> None:
+    def __init__(self, tracer: Tracer, polling: Polling, lines: Lines | None = None) -> None:
         """`tracer` and `lines` have processes of their own, whose price is the tool's."""
         self._tracer = tracer
+        self._polling = polling
         self._lines = lines
         self._readings: deque[_Reading] = deque()
         self.stepped: frozenset[int] = frozenset()
         """Functions that are stepped through somewhere."""
         self.hits_per_s = 0.0
         self._functions = dict(ALL_FUNCTIONS)
+        self._probed = frozenset({PASSED, FAULT.id})
+
+    def hits(self) -> Hits:
+        """Of every function that was probed, since the start."""
+        return self._tracer.hits(self._probed)
+
+    def calls(self) -> int:
+        """Frees and resizes so far, of those that were probed. Any thread may ask."""
+        those = [n for n in self._probed - NO_CALLS if self._functions[n].role != "birth"]
+        return sum(entries for n, (entries, _) in self._tracer.hits(those).items() if n != UNHELD)
+
+    def calls_in_windows(self) -> int:
+        """Of those, as the kernel side has seen them. Any thread may ask."""
+        return self._tracer.hits([SEEN])[SEEN][0]
 
     def also(self, probes: Sequence[Probe]) -> None:
         """These have been placed."""
         self.stepped |= stepped_functions(probes)
+        self._probed |= {probe.function.id for probe in probes}
         self._functions |= {probe.function.id: probe.function for probe in probes}
 
-    def read(self, totals: Counts, cohorts: int, stacks: int) -> Cost:
-        """`cohorts` and `stacks`: entries of those maps; the block map holds what is outstanding."""
+    def read(
+        self, totals: Counts, cohorts: int, stacks: int, forecast: Mapping[Level, float]
+    ) -> Cost:
+        """`cohorts` and `stacks`: entries of those maps; the block map holds what is outstanding. `forecast`:
+        what each level would cost.
+        """
         sizes = self._tracer.sizes
         hits_per_s, target_percent, tool_percent = self._rates()
         return Cost(
@@ -58,6 +86,8 @@ class CostMeter:
             target_cpu_percent=target_percent,
             tool_cpu_percent=tool_percent,
             tool_rss_bytes=self._rss(),
+            slowed_to_s=self._polling.every_s if self._polling.slowed else None,
+            forecast_percent={str(level): percent for level, percent in forecast.items()},
             kernel_bytes=self._tracer.memory_bytes(),
             map_fill_percent={
                 "blocks": 100 * totals.blocks / sizes.blocks,
@@ -68,7 +98,7 @@ class CostMeter:
 
     def _rates(self) -> tuple[float | None, float | None, float | None]:
         """Hits a second; percent of one processor in the targets, and in the tool."""
-        now = _Reading(time.monotonic(), self._tracer.hits(), self._cpu_now())
+        now = _Reading(time.monotonic(), self.hits(), self._cpu_now())
         readings = self._readings
         while len(readings) > 1 and now.at - readings[1].at >= LEAST_S:
             readings.popleft()
@@ -77,19 +107,29 @@ class CostMeter:
         passed = now.at - since.at
         if passed < LEAST_S:
             return None, None, None
-        new = {
-            number: (entries - before[0], returns - before[1])
-            for number, (entries, returns) in now.hits.items()
-            for before in (since.hits.get(number, (0, 0)),)
-        }
-        self.hits_per_s = sum(map(sum, new.values())) / passed
+        new = difference(now.hits, since.hits)
+        self.hits_per_s = sum(sum(new[number]) for number in self._probed if number in new) / passed
+        return self.hits_per_s, self.percent(new, passed), 100 * (now.cpu - since.cpu) / passed
+
+    def percent(self, hits: Hits, passed_s: float) -> float | None:
+        """Of a processor, that the targets have paid for `hits`; None where the prices are not known."""
         prices = self._tracer.prices
-        target_ns = prices.of_hits(new, self.stepped, self._functions) if prices else None
-        return (
-            self.hits_per_s,
-            None if target_ns is None else 100 * target_ns / 1e9 / passed,
-            100 * (now.cpu - since.cpu) / passed,
-        )
+        if prices is None:
+            return None
+        return 100 * prices.of_hits(hits, self.stepped, self._functions) / 1e9 / passed_s
+
+    def load(self, hits: Hits, passed_s: float, seen_in: int | None) -> Load | None:
+        """What other ways of watching would cost. `seen_in`: one in so many births has hit a probe; None: all
+        were followed. There are taken to be as many births as deaths at least.
+        """
+        prices = self._tracer.prices
+        if prices is None:
+            return None
+        births = None
+        if seen_in is not None:
+            deaths = calls_per_s(hits, passed_s, "death", self._functions)
+            births = max(deaths, seen_in * calls_per_s(hits, passed_s, "birth", self._functions))
+        return load_of(hits, passed_s, births, prices, self.stepped, self._functions)
 
     def _cpu_now(self) -> float:
         """Seconds of this process and of its children, those that have ended too."""
@@ -111,6 +151,15 @@ class CostMeter:
     def _children(self) -> list[int]:
         reader = self._lines.resolver_pid if self._lines is not None else None
         return [self._tracer.worker_pid, *([] if reader is None else [reader])]
+
+
+def difference(now: Hits, before: Hits) -> Hits:
+    """Hits since then."""
+    return {
+        number: (entries - since[0], returns - since[1])
+        for number, (entries, returns) in now.items()
+        for since in (before.get(number, (0, 0)),)
+    }
 
 
 def _fields(process: int | str, name: str) -> list[str]:

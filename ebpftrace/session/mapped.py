@@ -4,7 +4,7 @@ The kernel side leaves out what is mapped inside a traced call. What an allocato
 own, or before it was probed, is left out here, by whose code it was.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from os.path import basename
 
 from ebpftrace.drain.mappings import Mappings
@@ -24,14 +24,31 @@ _ALLOCATORS = ("libjemalloc.", "libtcmalloc", "libmimalloc.", "libmimalloc-")
 class MappedMemory:
     """On the poller's thread; `intervals` may be read by others."""
 
-    def __init__(self, tracer: Tracer, book: SiteBook, roster: Roster, stacks: StackBook) -> None:
+    def __init__(
+        self,
+        tracer: Tracer,
+        book: SiteBook,
+        roster: Roster,
+        stacks: StackBook,
+        records: Callable[[int], bool],
+        *,
+        in_totals: bool = True,
+    ) -> None:
+        """`records`: was a call at that moment (monotonic, ns) recorded? `in_totals`: as in `Mappings`."""
         self._tracer = tracer
         self._book = book
         self._roster = roster
         self._stacks = stacks
         self._inner: dict[tuple[int, StackId], bool] = {}
         self._unjudged: set[tuple[int, StackId]] = set()
-        self.intervals = Mappings(book, lambda: tracer.start_ns, self._is_own, self._is_inner)
+        self.intervals = Mappings(
+            book,
+            lambda: tracer.start_ns,
+            self._is_own,
+            self._is_inner,
+            records,
+            in_totals=in_totals,
+        )
 
     def begin(self, traced: Traced) -> None:
         """It has a slot from now on."""

@@ -45,7 +45,7 @@ class Newcomers:
         self._said_full = float("-inf")
         tracer.follows = wanted.follow
         if wanted:
-            tracer.tell_execs()
+            tracer.switches.tell_execs()
         if wanted.follow and not tracer.knows_children:
             log.warning(
                 "This kernel has no types (CONFIG_DEBUG_INFO_BTF): which children are forked off is not "

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ebpftrace.kernel.backends import Backend
+from ebpftrace.model import modes
 from ebpftrace.probes.pools import Pools
 from ebpftrace.session.wanted import Wanted
 
@@ -15,6 +16,11 @@ class CaptureOptions:
     """Times in seconds, sizes in bytes, `stack_depth` in frames; None: chosen for this host."""
 
     interval: float = 1.0
+    mode: modes.Wanted = "full"
+    budget_percent: float | None = None
+    """Of one processor, that may be added to the targets; None: no limit."""
+    dashboard: bool = False
+    """Does somebody look at every picture? Then they may cost more."""
     first_interval: float | None = None
     """From the picture at the moment of arming to the next one; None: as all others."""
     stack_depth: int = 127
@@ -38,6 +44,13 @@ class CaptureOptions:
     """Functions that give and take blocks, as the user named them."""
     trace_log: bool = False
     """Is every single call sent, for `session.tracing`?"""
+    drain_after: float | None = None
+    """Seconds since attach from which on allocations are not recorded any more."""
+
+    @property
+    def may_watch_faults(self) -> bool:
+        """Is growth what is watched, or may it come to that?"""
+        return self.mode in ("growth", "auto") and not self.trace_log
 
     def filters(self) -> tuple[str, ...]:
         """The filters that act in the kernel, as the header names them."""

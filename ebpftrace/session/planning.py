@@ -9,7 +9,11 @@ from ebpftrace.target.process import Process
 
 
 def plan_all(
-    processes: Sequence[Process], step: Callable[[str], None], pools: Pools | None = None
+    processes: Sequence[Process],
+    step: Callable[[str], None],
+    pools: Pools | None = None,
+    *,
+    only_mappings: bool = False,
 ) -> tuple[list[Traced], list[CannotAttach]]:
     """Of those that can be traced, and why the others cannot; these are closed.
 
@@ -21,7 +25,7 @@ def plan_all(
         for process in processes:
             step("planning the probes")
             try:
-                planned.append(Traced(process, pools or Pools()))
+                planned.append(Traced(process, pools or Pools(), only_mappings=only_mappings))
             except CannotAttach as error:
                 process.close()
                 failures.append(error)

@@ -55,7 +55,13 @@ def prepare(options: CaptureOptions) -> Preparation:
     )
     worker = Worker()  # first: it holds no end of the compiler's socket
     try:
-        compiling = start_compiling(sizes, options.stack_depth, options.min_size, options.max_size)
+        compiling = start_compiling(
+            sizes,
+            options.stack_depth,
+            options.min_size,
+            options.max_size,
+            faults=options.may_watch_faults,
+        )
     except BaseException:
         worker.close()
         raise

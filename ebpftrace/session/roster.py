@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ebpftrace.drain.space import Space
 from ebpftrace.drain.sweep import Sweeper
-from ebpftrace.errors import CannotAttach
+from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.kernel import layout
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Pid, Slot
@@ -79,20 +79,40 @@ class Roster:
         """Is what `pid` runs now traced?"""
         return any(traced.process.pid == pid for traced in self.living())
 
-    def attach(self, traced: Traced) -> None:
-        """Give it a slot and a number, and place its probes. CannotAttach: it stays the caller's then."""
+    def attach(self, traced: Traced, also: Callable[[Traced], None] = lambda _: None) -> None:
+        """Give it a slot and a number, and place its probes; `also`: what else it takes, which may fail so too.
+
+        CannotAttach: it stays the caller's then.
+        """
         if not self._free_slots:
             raise CannotAttach(f"More than {layout.SLOTS - 1} programs cannot be traced at once.")
         slot = Slot(self._free_slots.pop())
         try:
-            hazards.check(traced.process, self._tracer.trial)
+            self._check(traced)
             traced.attach(self._tracer, slot)
+            try:
+                also(traced)
+            except BaseException:
+                self._tracer.retire_slot(slot)
+                self._tracer.unwatch(traced.process.pid)
+                raise
         except BaseException:
             self._free_slots.append(slot)
             raise
         self.traced.append(traced)
         traced.number = next(self._numbers)
         self.spaces[slot] = traced.drawn_as(traced.number, self._lines)
+
+    def _check(self, traced: Traced) -> None:
+        """What watches page faults does not need the probes that could hurt."""
+        try:
+            hazards.check(traced.process, self._tracer.trial)
+        except TargetGone:
+            raise
+        except CannotAttach as error:
+            if not traced.only_mappings:
+                raise
+            traced.leave_out_probes(str(error))
 
     def end(self, traced: Traced, how: str) -> None:
         """It counts no longer. What it counted has been read; its slot is swept."""

@@ -12,6 +12,7 @@ from ebpftrace.host import status
 from ebpftrace.kernel.attach import Attachment
 from ebpftrace.kernel.backends import Backend
 from ebpftrace.kernel.tracer import Tracer
+from ebpftrace.kernel.windowed import WindowProbes
 from ebpftrace.model.ids import Slot, Tid
 from ebpftrace.model.picture import Target
 from ebpftrace.probes.definitions import find
@@ -49,15 +50,18 @@ class Traced:
         *,
         held: bool = False,
         since: float | None = None,
+        only_mappings: bool = False,
     ) -> None:
         """Read maps and symbols and plan the probes. CannotAttach where there is nothing to.
 
         `held`: whatever else it executes is to be stopped for us. `since`: when what it runs began, by
-        the monotonic clock, if that was while the watch went on.
+        the monotonic clock, if that was while the watch went on. `only_mappings`: as in `plan`, for who
+        watches its page faults.
         """
         self.process = process
         self._held = held
         self._pools = pools
+        self.only_mappings = only_mappings
         self._since = since
         self.missed_s: float | None = None
         """From then to when its probes counted."""
@@ -67,7 +71,7 @@ class Traced:
         modules = open_modules(process)
         self.space = AddressSpace(process, modules)
         try:
-            self.plan: Plan = plan(process, modules, pools=pools)
+            self.plan: Plan = plan(process, modules, pools=pools, only_mappings=only_mappings)
         except BaseException:
             self.space.close()
             raise
@@ -80,6 +84,8 @@ class Traced:
         self._first_rss = process.rss_bytes()
         self._last_rss = self._first_rss
         self.slot = Slot(0)
+        self.sampled = False
+        """Are births only recorded in windows?"""
         self.attachment: Attachment | None = None
         self.forks = Forks()
         self.ending = Ending(process)
@@ -131,6 +137,8 @@ class Traced:
         Returns them; () where there is nothing to probe. All or none: CannotAttach, TargetGone.
         """
         made = self.attachment
+        if self.only_mappings:  # whose functions are in the C library
+            return ()
         if made is None or not (self.plan.undecided or any(map(self._gives, modules))):
             return ()
         try:
@@ -140,12 +148,27 @@ class Traced:
         new = whole.beside(self.plan)
         if new.probes:
             thread, backend = made.thread, made.backend
+            staying = self._staying(new.probes, backend)
             more = tracer.attach(
-                new.probes, self.slot, self.process.pid, thread, backend, second=made.second
+                staying, self.slot, self.process.pid, thread, backend, second=made.second
             )
             made.take_in(more)
         self.plan = self.plan.extended(new)
         return new.probes
+
+    def _staying(self, probes: Sequence[Probe], backend: Backend) -> Sequence[Probe]:
+        """What is in place all the time. Perf events come and go too slowly for windows."""
+        if not self.sampled or backend == "perf":
+            return probes
+        return [probe for probe in probes if not probe.of_birth]
+
+    def windowed(self, tracer: Tracer) -> WindowProbes | None:
+        """The others, ready to be placed; None where there are none."""
+        made = self.attachment
+        if made is None or not self.sampled or not self.by_links:
+            return None
+        probes = [probe for probe in self.plan.probes if probe.of_birth]
+        return tracer.in_windows(probes, self.slot, self.process.pid, made) if probes else None
 
     def _gives(self, module: Module) -> bool:
         return bool(find(module)) or (bool(self._pools) and defines(module, self._pools))
@@ -154,6 +177,11 @@ class Traced:
         """Say this of it, too, beside what its plan says; at most 50 of them."""
         if len(self.plan.notes) < _MOST_NOTES:
             self.plan = replace(self.plan, notes=(*self.plan.notes, sentence))
+
+    def leave_out_probes(self, sentence: str) -> None:
+        """Place none, and say why."""
+        self.plan = replace(self.plan, probes=(), notes=(*self.plan.notes, sentence))
+        self.loader = None
 
     def code_moved(self, tracer: Tracer) -> None:
         """Libraries have come or gone: allocator code is elsewhere."""
@@ -191,7 +219,7 @@ class Traced:
         thread = self.process.anchor()
         place = functools.partial(
             tracer.attach,
-            self.plan.probes,
+            self._staying(self.plan.probes, backend),
             self.slot,
             self.process.pid,
             thread,

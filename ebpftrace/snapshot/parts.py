@@ -10,7 +10,8 @@ from operator import itemgetter
 
 from ebpftrace.model.ids import Pid, Slot
 from ebpftrace.model.losses import LOSSES, Losses
-from ebpftrace.model.picture import Cost, Counts, Naming, Target
+from ebpftrace.model.modes import Level, ModeChange
+from ebpftrace.model.picture import Cost, Counts, Drain, Naming, Target
 from ebpftrace.snapshot import values
 from ebpftrace.snapshot.values import (
     MOST_COUNT,
@@ -48,11 +49,45 @@ def names(given: object, key: str, name: Name) -> tuple[str, ...]:
     return tuple([name(one, key) for one in array(given, key)])
 
 
+def error_of(said: Object) -> float | None:
+    """Of a site or of the totals; None where they are counted, and as of versions that only counted."""
+    given = said.get("error_bytes")
+    return None if given is None else number(given, "error_bytes")
+
+
+def mode_changes_of(given: object, name: Name) -> tuple[ModeChange, ...]:
+    """None as of versions that had one mode."""
+    return tuple(
+        _mode_change(object_of(one, "a change of mode"), name)
+        for one in array(given, "mode_changes")
+    )
+
+
+def _mode_change(said: Object, name: Name) -> ModeChange:
+    level = Level(name(needed(said, "mode"), "mode"), whole(needed(said, "scale"), "scale"))
+    at = number(needed(said, "at_s"), "at_s", most=MOST_SECONDS)
+    return ModeChange(at, level, name(needed(said, "why"), "why"))
+
+
+def drain_of(given: object) -> Drain | None:
+    """None as of versions that could not drain."""
+    if given is None:
+        return None
+    said = object_of(given, "drain")
+    since = said.get("since_s")
+    return Drain(
+        None if since is None else number(since, "since_s", most=MOST_SECONDS),
+        number(needed(said, "unrecorded_s"), "unrecorded_s", most=MOST_SECONDS),
+    )
+
+
 def counts_of(said: Object) -> Counts:
     try:
         values = _COUNTS(said)
     except KeyError as error:
         raise Unfit(f"{error.args[0]} is missing") from None
+    if None in values:  # of mode growth, which does not know what was given back
+        values = tuple(0 if value is None else value for value in values)
     for value in values:
         if type(value) is not int or not 0 <= value <= MOST_COUNT:
             key = next(key for key, one in zip(Counts._fields, values, strict=True) if one is value)
@@ -111,6 +146,13 @@ def cost_of(said: Object, name: Name) -> Cost:
         tool_cpu_percent=rate("tool_cpu_percent"),
         tool_rss_bytes=size("tool_rss_bytes"),
         kernel_bytes=size("kernel_bytes"),
+        slowed_to_s=rate("slowed_to_s"),
+        forecast_percent={
+            name(level, "a level"): number(percent, "forecast_percent")
+            for level, percent in object_of(
+                said.get("forecast_percent", {}), "forecast_percent"
+            ).items()
+        },
         map_fill_percent={
             name(kernel_map, "a map"): number(fill, "map_fill_percent")
             for kernel_map, fill in fills.items()

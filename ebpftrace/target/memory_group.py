@@ -43,20 +43,20 @@ def place_of(pid: int) -> GroupPlace | None:
     return next((place for place in charged if place is not None), None)
 
 
-def candidates(groups: str, mounts: str) -> Iterator[GroupPlace]:
+def candidates(groups: str, mounts: str, controller: str = "memory") -> Iterator[GroupPlace]:
     """Where it is in each mount; texts of /proc/PID/cgroup and /proc/self/mountinfo."""
     paths: dict[int, str] = {}
     for line in groups.split("\n"):
         _, _, rest = line.partition(":")
         controllers, colon, path = rest.partition(":")
-        if colon and "memory" in controllers.split(","):
+        if colon and controller in controllers.split(","):
             paths[1] = path
         elif colon and not controllers:
             paths[2] = path
     version = min(paths, default=0)
     path = paths.get(version, "").removesuffix(" (deleted)")
     for mount in mounts_in(mounts):
-        charges = mount.version == version and (version == 2 or "memory" in mount.controllers)
+        charges = mount.version == version and (version == 2 or controller in mount.controllers)
         directory = mount.directory_of(path) if charges else None
         if directory is not None:
             yield GroupPlace(directory, version, path, mount.point)

@@ -148,6 +148,14 @@ class Process:
         with _reading(self.pid):
             return sorted(self._living_threads())
 
+    def tasks(self) -> list[Tid]:
+        """The numbers of its threads, those that are ending too: quicker than `threads`."""
+        with _reading(self.pid):
+            try:
+                return [Tid(int(name)) for name in os.listdir(f"/proc/{self.pid}/task")]
+            except _GONE:
+                return []
+
     def has_thread(self, thread: Tid) -> bool:
         """Is `thread` one of ours and alive?"""
         try:

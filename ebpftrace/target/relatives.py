@@ -9,6 +9,7 @@ import functools
 import os
 from collections.abc import Callable
 
+from ebpftrace.kernelfiles import read_bytes
 from ebpftrace.model.ids import Pid
 from ebpftrace.target.process import Process
 
@@ -51,3 +52,25 @@ def _kcmp() -> Callable[[int, int], int] | None:
     if compare(os.getpid(), os.getpid()) < 0 and ctypes.get_errno() == errno.ENOSYS:
         return None
     return compare
+
+
+def has_forked_kin(pid: int) -> bool:
+    """Does another process live that was forked from the same program as `pid`, or the other way round?
+
+    Neither has run another program since, so they may share pages that a write copies. By where the code
+    and the stack of a program start, which is at random for each exec.
+    """
+    own = _starts(pid)
+    if own is None:
+        return False
+    others = (int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != pid)
+    return any(_starts(other) == own for other in others)
+
+
+def _starts(pid: int) -> tuple[bytes, bytes] | None:
+    """The fields startcode and startstack of /proc/PID/stat; None where they are not told, or it has no memory."""
+    text = read_bytes(f"/proc/{pid}/stat", 4096)
+    fields = (text or b"").rpartition(b")")[2].split()
+    if len(fields) < 26 or fields[25] == b"0":
+        return None
+    return fields[23], fields[25]

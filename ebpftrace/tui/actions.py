@@ -16,6 +16,7 @@ from ebpftrace.analysis.suppressed import NOTHING, Suppressed
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Picture, Point, Site, SourceLines
 from ebpftrace.model.source import PictureSource
+from ebpftrace.tui.choices import CHOICES, worded
 from ebpftrace.tui.composer import Shown
 from ebpftrace.tui.detail import Look, chosen_frame
 from ebpftrace.tui.editor import edit
@@ -203,6 +204,38 @@ class Actions(App[None]):
         """Have keys move the cursor of what is shown."""
         self.table.focus() if self.view.kind != "flame" else self.flame.focus()
 
+    def action_drain(self) -> None:
+        """Only frees are recorded, or everything again."""
+        picture = self.newest
+        controls = self.options.controls
+        if controls is None or picture is None or picture.final:
+            self.say("only a live watch can be drained")
+            return
+        begin = picture.drain is None or picture.drain.since_s is None
+        controls.drains(begin)
+        if begin:
+            self.say("draining: only frees are recorded from now on; D records all again")
+        else:
+            self.say("allocations are recorded again; those since D was pressed never were")
+
+    def action_mode(self) -> None:
+        """How closely to watch, and for what."""
+        controls = self.options.controls
+        asked = None if controls is None else controls.wanted()
+        if asked is None or self.newest is None or self.newest.final:
+            self.say("only a live watch can be changed")
+            return
+        forecast = self.newest.cost.forecast_percent
+        choices = {worded(*one, forecast): one for one in dict.fromkeys((asked, *CHOICES))}
+        words = line("Watch so from now on; percent of a processor, in the targets")
+
+        def take(chosen: str | None) -> None:
+            if chosen is not None and controls is not None:
+                controls.want(*choices[chosen])
+                self.say(f"from now on: {chosen}")
+
+        self.push_screen(Choose(self.glyphs, words, list(choices)), take)
+
     # --- filter and marks -------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -253,8 +286,9 @@ class Actions(App[None]):
         if site is None or self.picture is None:
             self.say("a stack is copied from the view of call sites")
             return
-        several = len(self.picture.targets) > 1
-        held = wording.holding(site, self.picture.since_attach_s, several)
+        picture = self.picture
+        several = len(picture.targets) > 1
+        held = wording.holding(site, picture.since_attach_s, several, picture.mode)
         self.copy_to_clipboard(as_text(site, held))
         frames = wording.many(len(site.at.frames), "frame")
         self.say(f"{frames} sent to the terminal's clipboard (OSC 52), if it takes them")

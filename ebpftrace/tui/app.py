@@ -223,7 +223,8 @@ class Dashboard(Actions):
             self._show_edges()
         elif self.newest is not None and not self.newest.final:
             silence = time.monotonic() - self._came
-            late = int(silence) if silence > _LATE_INTERVALS * self.options.interval + 1 else None
+            every = max(self.options.interval, self.newest.cost.slowed_to_s or 0.0)
+            late = int(silence) if silence > _LATE_INTERVALS * every + 1 else None
             if late != self._late_s:
                 self._late_s = late
                 self._show_edges()

@@ -41,12 +41,15 @@ class Judged:
 
 
 class Moment(NamedTuple):
-    """What a cell needs beside its row: seconds since attach, what shares are of, how to draw."""
+    """What a cell needs beside its row: seconds since attach, what shares are of, how to draw, and whether
+    bytes are estimates.
+    """
 
     since_attach_s: float
     bytes: int
     glyphs: Glyphs
     judged: Judged
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,11 @@ class Column:
 
 def _share(row: Row, moment: Moment) -> str:
     return f"{100 * row.counts.bytes / moment.bytes:.1f}%" if moment.bytes > 0 else ""
+
+
+def _held(row: Row, moment: Moment) -> str:
+    """Marked where it is estimated."""
+    return f"{'~' if moment.estimated else ''}{format_bytes(row.counts.bytes)}"
 
 
 def _growth(row: Row, _moment: Moment) -> str:
@@ -100,7 +108,7 @@ def _trend(row: Row, moment: Moment) -> str:
 
 TREND = Column("TREND", 13, 4, _trend, right=False)
 COLUMNS = (
-    Column("BYTES", 8, 0, lambda row, _: format_bytes(row.counts.bytes), "bytes"),
+    Column("BYTES", 8, 0, _held, "bytes"),
     Column("SHARE", 6, 6, _share),
     Column("BLOCKS", 9, 5, lambda row, _: format_count(row.counts.blocks), "blocks"),
     Column("GROWTH/min", 11, 1, _growth, "growth"),

@@ -78,6 +78,18 @@ SECTIONS = (
             Command(
                 "M,apostrophe", "marks", "Choose a mark", "from which growth is shown, or none"
             ),
+            Command(
+                "D",
+                "drain",
+                "Drain",
+                "record only frees from now on: what remains is what is kept; again: record all",
+            ),
+            Command(
+                "B",
+                "mode",
+                "Budget and mode",
+                "how closely to watch, and what that may cost the targets",
+            ),
             Command("p", "pause", "Pause", "hold the picture; the watch goes on", "pause"),
         ),
     ),

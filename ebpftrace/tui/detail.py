@@ -45,9 +45,9 @@ def site_lines(site: Site, look: Look, width: int) -> Iterator[Line]:
     picture = look.picture
     several = len(picture.targets) > 1
     now = picture.since_attach_s
-    yield line(Span(wording.holding(site, now, several), "strong"))
+    yield line(Span(wording.holding(site, now, several, picture.mode), "strong"))
     yield _trend(trend_of_site(site, now))
-    yield line(Span(wording.traffic(site.counts), "label"))
+    yield line(Span(wording.traffic(site.counts, picture.mode), "label"))
     index = chosen_frame(site, look)
     text = _source(site, index, look)
     if width >= _TWO_COLUMNS:
@@ -69,7 +69,7 @@ def group_lines(row: Row, part: Part, look: Look, width: int) -> Iterator[Line]:
     yield line(Span(f"{held}  {wording.rate(row.growth)}", "strong"))
     if row.cohorts is not None:
         yield _trend(trend_of(row.cohorts, row.counts, now))
-    yield line(Span(wording.traffic(row.counts), "label"))
+    yield line(Span(wording.traffic(row.counts, look.picture.mode), "label"))
     if row.cohorts:
         yield _title("Held by age")
         yield from age_lines(row.cohorts, now, width, look.glyphs, _MOST_AGES)

@@ -46,7 +46,7 @@ def header_lines(picture: Picture, state: State, most: int) -> list[Line]:
     if most == 2:
         return [watch, tracked]
     growth = line(*_growth(state))
-    calls = line(Span("calls    ", "label"), wording.traffic(picture.totals))
+    calls = line(Span("calls    ", "label"), wording.traffic(picture.totals, picture.mode))
     targets = _targets(picture.targets, max(1, min(_MOST_TARGETS, most - 3)))
     return [watch, growth, tracked, *targets, calls][:most]
 

@@ -5,7 +5,20 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ebpftrace.analysis.selection import Selection
+from ebpftrace.model.modes import Wanted
 from ebpftrace.model.picture import Picture, Point
+
+
+class Controls(NamedTuple):
+    """What a live watch can be told. `drains`: record no allocations from now on, only frees; or (False)
+    again. `want`: watch in that mode, for so many percent of a processor (None: no limit). `wanted`: what
+    was asked for last; None before there is a watch.
+    """
+
+    drains: Callable[[bool], None]
+    want: Callable[[Wanted, float | None], None]
+    wanted: Callable[[], tuple[Wanted, float | None] | None]
+
 
 Save = Callable[[Picture, Sequence[Point]], str]
 
@@ -31,7 +44,7 @@ class Options:
     `notes` gives sentences about the attach, for the help. `opening` says in a few words what is
     done until the first picture comes. `recorded` says what a picture is part of; None: it is live.
     `save` writes a picture, with the totals until then, somewhere and says in a sentence where, or
-    why not; it may take its time.
+    why not; it may take its time. `controls` is None of what was recorded.
     """
 
     selection: Selection = field(default_factory=lambda: Selection(top=0))
@@ -41,6 +54,7 @@ class Options:
     stopped: Callable[[], bool] = lambda: False
     recorded: Callable[[Picture], Recorded | None] = lambda _: None
     save: Save | None = None
+    controls: Controls | None = None
 
 
 class Outcome(NamedTuple):

@@ -24,7 +24,7 @@ def _facts(picture: Picture) -> Iterator[Span]:
     for name, percent in full.items():
         if percent >= _NEARLY_FULL_PERCENT:
             yield Span(f"the map of {name} is {percent:.0f} % full", "alarm")
-    yield Span(f"mode {picture.mode}")
+    yield Span(wording.mode(picture))
     yield Span(f"stacks {wording.stacks(picture)}")
     for loss, count in picture.losses.facts():
         yield Span(wording.counted(loss, count))

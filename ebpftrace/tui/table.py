@@ -91,7 +91,8 @@ class Table(Canvas, can_focus=True):
             self._judged = Judged()
         self.rows, self._view = shown.rows, request.view
         now = request.picture.since_attach_s
-        self._moment = Moment(now, shown.whole, self.glyphs, self._judged)
+        estimated = request.picture.error is not None
+        self._moment = Moment(now, shown.whole, self.glyphs, self._judged, estimated)
         self._several = len(request.picture.targets) > 1
         self._families = any(len(target.allocators) > 1 for target in request.picture.targets)
         asked_for_this = request.held == self.held

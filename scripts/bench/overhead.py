@@ -2,7 +2,7 @@
 
 Sections: pairs (the tight malloc/free loop), families (each allocator beside glibc's), kernel-walk (our
 walk against the kernel's), python, heaptrack, first-picture, warm-up (until stacks are whole), rules
-(what one costs), depths (load time by frames), leaving, forks, price (of the tool itself), savings
+(what one costs), depths (load time by frames), leaving, forks, price (of the tool itself), growth (page faults), savings
 (variants of the kernel side; only when asked for). What this host does not have is left out with a
 sentence.
 """
@@ -16,6 +16,7 @@ from scripts.bench import (
     depths,
     families,
     forking,
+    growth,
     heaptrack,
     kernel_walk,
     leaving,
@@ -33,7 +34,7 @@ from scripts.bench.loops import WORKLOADS, Child
 _USUAL = (
     *("pairs", "families", "kernel-walk", "python", "heaptrack"),
     *("first-picture", "warm-up", "rules", "depths"),
-    *("leaving", "forks", "price"),
+    *("leaving", "forks", "price", "growth"),
 )
 _SAVINGS = "savings"
 
@@ -110,6 +111,7 @@ def main() -> int:
         "depths": lambda: depths.measure(times, back_ends),
         "leaving": lambda: leaving.measure(times, back_ends),
         "forks": lambda: forking.measure(times, 1 if given.quick else 3, back_ends),
+        "growth": lambda: growth.measure(times),
         "price": lambda: starts.price(1 if given.quick else 3, back_ends),
         _SAVINGS: lambda: savings.measure(effort),
     }

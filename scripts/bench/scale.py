@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ebpftrace.drain.polling import Polling
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.picture import Picture, Site
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import prepare
 from ebpftrace.session.session import Session
+from ebpftrace.session.watch import Watch
 from ebpftrace.target.process import Process
 from scripts.bench.command import run
 from scripts.bench.figures import Spread, Target, save, table
@@ -46,28 +48,21 @@ class Poll:
     blocks: int
 
 
-class MeasuredSession(Session):
-    """A session that notes what each of its pictures costs."""
+class MeasuredWatch(Watch):
+    """One that notes what each of its pictures costs."""
 
-    def __init__(self, tracer: Tracer, options: CaptureOptions) -> None:
-        super().__init__(tracer, options)
+    def __init__(self, tracer: Tracer, options: CaptureOptions, polling: Polling) -> None:
+        super().__init__(tracer, options, polling)
         self.polls: list[Poll] = []
         self._before: tuple[Site, ...] = ()
-
-    @classmethod
-    def opened(cls, pid: int, options: CaptureOptions) -> "MeasuredSession":
-        """Attached to one process."""
-        session = cls.open([Process.open(pid)], prepare(options), _narrate)
-        assert isinstance(session, MeasuredSession)
-        return session
 
     def now(self) -> float:
         """Seconds since attach, by which epochs go."""
         return (time.monotonic_ns() - self._tracer.start_ns) / 1e9
 
-    def _draw(self, final: bool) -> Picture:
+    def draw(self, final: bool) -> Picture:
         cpu, wall = time.thread_time(), time.perf_counter()
-        picture = super()._draw(final)
+        picture = super().draw(final)
         cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
         both = zip(self._before, picture.sites, strict=False)
         same = sum(one is other for one, other in both)
@@ -84,6 +79,29 @@ class MeasuredSession(Session):
             )
         )
         return picture
+
+
+class MeasuredSession(Session):
+    """A session of such a watch."""
+
+    MADE_OF = MeasuredWatch
+    _watch: MeasuredWatch
+
+    @classmethod
+    def opened(cls, pid: int, options: CaptureOptions) -> "MeasuredSession":
+        """Attached to one process."""
+        session = cls.open([Process.open(pid)], prepare(options), _narrate)
+        assert isinstance(session, MeasuredSession)
+        return session
+
+    @property
+    def polls(self) -> list[Poll]:
+        """What each of its pictures has cost."""
+        return self._watch.polls
+
+    def now(self) -> float:
+        """Seconds since attach, by which epochs go."""
+        return self._watch.now()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Tool:
         self._came: queue.SimpleQueue[bool] = queue.SimpleQueue()
         start = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, *program, "attach", "--json", *named, *options],
+            [sys.executable, *program, "attach", "--json", "--mode", "full", *named, *options],
             cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

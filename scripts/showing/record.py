@@ -67,7 +67,18 @@ def _recorded(program: Path, seconds: int) -> Iterator[str]:
 
 
 def _watched(pid: int, seconds: int, armed: Callable[[], None]) -> Iterator[str]:
-    command = ["attach", "-p", str(pid), "--json", "--interval", "1", "--duration", str(seconds)]
+    command = [
+        "attach",
+        "--mode",
+        "full",
+        "-p",
+        str(pid),
+        "--json",
+        "--interval",
+        "1",
+        "--duration",
+        str(seconds),
+    ]
     command = [sys.executable, "-m", "ebpftrace", *command]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as tool:
         assert tool.stdout is not None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.kernel.harness import (
+    EXACT,
     LEAVE_LIMIT,
     REPOSITORY,
     START_LIMIT,
@@ -73,7 +74,7 @@ class Terminal:
 def dashboard(
     folder: Path, target: Workload, *options: str, cwd: Path = REPOSITORY, **environment: str
 ) -> Terminal:
-    command = [*TOOL, "attach", "-p", str(target.pid), "--interval", "0.2", *options]
+    command = [*TOOL, "attach", *EXACT, "-p", str(target.pid), "--interval", "0.2", *options]
     # A shell that exports the size it had at its start, as many do: it may not count.
     stale = {"COLUMNS": "80", "LINES": "24"}
     variables = {"TERM": "screen-256color", "PYTHONPATH": str(REPOSITORY), **stale, **environment}

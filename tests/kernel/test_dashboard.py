@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.harness import (
+    EXACT,
     LEAVE_LIMIT,
     REPOSITORY,
     START_LIMIT,
@@ -113,7 +114,7 @@ def test_a_terminal_that_closes_ends_the_dashboard_and_takes_the_probes_with_it(
 def test_a_terminal_that_nobody_reads_does_not_keep_the_dashboard_from_ending(server):
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
-    command = [*TOOL, "attach", "-p", str(server.pid), "--interval", "0.05"]
+    command = [*TOOL, "attach", *EXACT, "-p", str(server.pid), "--interval", "0.05"]
     environment = {**os.environ, "TERM": "xterm"}
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdin=side, stdout=side, stderr=side
@@ -140,7 +141,7 @@ def attaching(pid: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
     with subprocess.Popen(
-        [*TOOL, "attach", "-p", str(pid)],
+        [*TOOL, "attach", *EXACT, "-p", str(pid)],
         cwd=REPOSITORY,
         env={**os.environ, "TERM": "xterm-256color"},
         stdin=side,
@@ -209,7 +210,7 @@ def test_a_terminal_that_closes_while_it_attaches_leaves_nothing(server):
 
 def refused(folder: Path, pid: int) -> str:
     """What stands on the terminal after an attach that ends with status 3."""
-    command = [*TOOL, "attach", "-p", str(pid)]
+    command = [*TOOL, "attach", *EXACT, "-p", str(pid)]
     with Terminal(folder, command, {"TERM": "screen-256color"}) as terminal:
         assert terminal.ended() == 3
         return terminal.until(lambda screen: "ended" in screen).replace("\n", "")
@@ -258,7 +259,7 @@ def test_a_locale_without_utf8_gets_ascii(tmp_path, server):
 @pytest.mark.parametrize("options", [["--text"], ["--json"], []])
 def test_text_json_and_a_dumb_terminal_draw_no_screen(options, server):
     main, side = pty.openpty()
-    command = [*TOOL, "attach", "-p", str(server.pid), "--count", "1", *options]
+    command = [*TOOL, "attach", *EXACT, "-p", str(server.pid), "--count", "1", *options]
     environment = {**os.environ, "TERM": "xterm" if options else "dumb"}
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdin=side, stdout=side, stderr=side

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.harness import (
+    EXACT,
     LEAVE_LIMIT,
     REPOSITORY,
     START_LIMIT,
@@ -77,7 +78,7 @@ def test_hostile_names_do_not_change_the_counts(ended: Ended):
 
 def test_the_text_report_has_no_control_character_but_the_newline(program: Path):
     with Workload(program) as target:
-        command = [*TOOL, "attach", "--text", "--interval", "0.2", "-p", str(target.pid)]
+        command = [*TOOL, "attach", *EXACT, "--text", "--interval", "0.2", "-p", str(target.pid)]
         with subprocess.Popen(
             [*command, "--duration", "2s"],
             cwd=REPOSITORY,

@@ -16,6 +16,7 @@ import pytest
 from ebpftrace.kernel import syscalls
 from tests.kernel.harness import (
     BACKEND,
+    EXACT,
     REPOSITORY,
     TIME_SCALE,
     TOOL,
@@ -72,7 +73,7 @@ def worker_of(pid: int) -> int:
 
 def start(target: Workload, backend: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [*TOOL, "attach", "--json", "--backend", backend, "-p", str(target.pid)],
+        [*TOOL, "attach", *EXACT, "--json", "--backend", backend, "-p", str(target.pid)],
         cwd=REPOSITORY,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

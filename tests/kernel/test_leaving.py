@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from tests.kernel.harness import (
+    EXACT,
     LEAVE_LIMIT,
     REPOSITORY,
     TOOL,
@@ -57,7 +58,7 @@ def test_a_killed_tool_leaves_the_target_at_full_speed():
 def test_a_ctrl_c_in_the_middle_of_attaching_leaves_nothing():
     with Workload("loop_time") as target:
         target.go()
-        command = [*TOOL, "attach", "--json", "-p", str(target.pid)]
+        command = [*TOOL, "attach", *EXACT, "--json", "-p", str(target.pid)]
         with subprocess.Popen(
             command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as tool:
@@ -72,7 +73,7 @@ def test_a_ctrl_c_in_the_middle_of_attaching_leaves_nothing():
 
 def test_a_start_without_any_open_stream_is_no_defect():
     with Workload("loop_time") as target:
-        command = " ".join([*TOOL, "attach", "--count", "1", "-p", str(target.pid)])
+        command = " ".join([*TOOL, "attach", *EXACT, "--count", "1", "-p", str(target.pid)])
         ran = subprocess.run(
             ["sh", "-c", f"{command} <&- >&- 2>&-"],
             cwd=REPOSITORY,
@@ -85,7 +86,7 @@ def test_a_start_without_any_open_stream_is_no_defect():
 def test_a_closed_output_ends_the_watch_as_asked():
     with Workload("loop_time") as target:
         target.go()
-        command = [*TOOL, "attach", "--json", "--interval", "0.2", "-p", str(target.pid)]
+        command = [*TOOL, "attach", *EXACT, "--json", "--interval", "0.2", "-p", str(target.pid)]
         reading, writing = os.pipe()
         with subprocess.Popen(
             command, cwd=REPOSITORY, stdout=writing, stderr=subprocess.PIPE, text=True

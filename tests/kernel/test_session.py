@@ -137,7 +137,7 @@ def test_the_maps_of_an_ended_target_are_swept_while_others_go_on(
         ends.leave()
 
         def left() -> int:
-            return sum(len(keys) // 8 for keys, _ in session._tracer.blocks.batches())
+            return sum(len(keys) // 8 for keys, _ in session._watch._tracer.blocks.batches())
 
         wait_until(lambda: left() == 50, "the ended target's blocks to be swept")
         picture = settled(session)
@@ -158,7 +158,16 @@ def test_a_closed_session_leaves_no_descriptor() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-STEPS = ("planning", "planning", "compiling", "measuring", "placing", "placing", "learning")
+STEPS = (
+    "planning",
+    "planning",
+    "compiling",
+    "measuring",
+    "placing",
+    "placing",
+    "measuring",
+    "learning",
+)
 
 
 class GivenUp(Exception):

@@ -24,6 +24,7 @@ from ebpftrace.probes.plan import Probe
 from ebpftrace.session.traced import Traced
 from ebpftrace.target.process import Process
 from tests.kernel.harness import (
+    EXACT,
     LEAVE_LIMIT,
     REPOSITORY,
     START_LIMIT,
@@ -71,7 +72,7 @@ def test_attach_names_the_stuck_process_and_places_nothing():
         target.go()
         before = time.monotonic()
         tool = Program(
-            [*TOOL, "attach", "--json", "-p", str(target.pid)],
+            [*TOOL, "attach", *EXACT, "--json", "-p", str(target.pid)],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             cwd=REPOSITORY,

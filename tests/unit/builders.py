@@ -43,6 +43,7 @@ def site(name: str = "leak_here", **given: Any) -> Site:
         "oldest_at": 0.0,
         "growth": 0.0,
         "cohorts": (),
+        "error": None,
         "complete": True,
         "guessed": None,
         "end": None,

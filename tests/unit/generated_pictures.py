@@ -8,7 +8,17 @@ from ebpftrace.model.epochs import epoch_at
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Pid, Slot, StackId
 from ebpftrace.model.losses import LOSSES, Losses
-from ebpftrace.model.picture import CallSite, Cohort, Cost, Counts, Naming, Picture, Site, Target
+from ebpftrace.model.picture import (
+    CallSite,
+    Cohort,
+    Cost,
+    Counts,
+    Drain,
+    Naming,
+    Picture,
+    Site,
+    Target,
+)
 from ebpftrace.text import clean
 
 COUNT = st.integers(0, (1 << 64) - 1)
@@ -24,6 +34,9 @@ EPOCH = datetime(2026, 11, 20, tzinfo=timezone.utc)
 
 def tenths(most):
     return st.integers(-most, most).map(lambda n: n / 10)
+
+
+MILLISECONDS = st.integers(0, 10**8).map(lambda number: number / 1000)
 
 
 def maybe(strategy):
@@ -74,6 +87,7 @@ COSTS = st.builds(
     tool_cpu_percent=maybe(rounded(2)),
     tool_rss_bytes=maybe(COUNT),
     kernel_bytes=maybe(COUNT),
+    slowed_to_s=maybe(rounded(3)),
     map_fill_percent=st.dictionaries(NAME, rounded(3, 100.0), max_size=3),
 )
 LOST = st.dictionaries(st.sampled_from([loss.name for loss in LOSSES]), maybe(COUNT)).map(Losses)
@@ -104,6 +118,9 @@ def sites(draw, stack, now):
     return Site(at, draw(COUNTS), oldest, draw(maybe(tenths(10**9))), draw(cohorts()))
 
 
+DRAINS = st.builds(Drain, maybe(MILLISECONDS), MILLISECONDS)
+
+
 @st.composite
 def pictures(draw):
     now = draw(st.integers(0, 10**8)) / 1000
@@ -122,4 +139,5 @@ def pictures(draw):
         filters=draw(NAMES),
         stack_depth=draw(SMALL),
         naming=Naming(draw(SMALL), draw(SMALL), draw(NAMES)),
+        drain=draw(maybe(DRAINS)),
     )

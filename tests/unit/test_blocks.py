@@ -163,7 +163,7 @@ def test_blocks_are_of_the_sites_of_the_picture_whatever_was_joined_since(drawn_
     sites += [site(id=site_id(1, TICKET), stack=TICKET)] if drawn_apart else []
     book.credit(SLOT, TICKET, STACK)
     tracer: Any = SimpleNamespace(blocks=table, start_ns=0)
-    mappings = Mappings(book, lambda: 0, lambda *_: False, lambda *_: False)
+    mappings = Mappings(book, lambda: 0, lambda *_: False, lambda *_: False, lambda _: True)
     blocks = BlockMap(tracer, book, {SLOT: Space(1, Pid(42), lambda _: ())}, mappings)
     (part,) = blocks.columns(picture(*sites))
     found = dict(zip(part.address, part.site, strict=True))

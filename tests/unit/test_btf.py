@@ -6,6 +6,7 @@ import pytest
 
 from ebpftrace.kernel.btf import (
     EXIT_MEMBERS,
+    FAULT_MEMBERS,
     PID_MEMBERS,
     RETURN_MEMBERS,
     function_id,
@@ -202,7 +203,7 @@ def test_of_several_groups_each_is_found_or_not_by_itself():
 
 
 def test_the_running_kernel_tells_all_members_of_a_group_or_none():
-    groups = RETURN_MEMBERS, EXIT_MEMBERS, PID_MEMBERS
+    groups = RETURN_MEMBERS, EXIT_MEMBERS, PID_MEMBERS, FAULT_MEMBERS
     for found, members in zip(kernel_offsets(), groups, strict=True):
         assert len(found) in {0, len(members)}
         assert all(0 <= offset < 1 << 16 and offset % 4 == 0 for offset in found)

@@ -74,6 +74,11 @@ class Opening:
     def after(self, _seen, _timeout):
         return self.pictures.pop(0) if len(self.pictures) > 1 else None
 
+    def want(self, mode, budget_percent):
+        raise AssertionError("nobody asks for it here")
+
+    wanted = want
+
     def notes(self):
         return ("a note",)
 

@@ -185,6 +185,7 @@ def test_as_json_it_has_every_key():
     hidden = {"sites": 1, "blocks": 2, "bytes": 20}
     assert said == {
         "schema": "ebpftrace.exit/1",
+        "mode": "full",
         "command": ["env", "b"],
         "pid": 42,
         "comm": "b",

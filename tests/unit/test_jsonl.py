@@ -37,6 +37,7 @@ def object_of(one, now):
         "bytes": held.bytes,
         **held._asdict(),
         "oldest_s": None if one.oldest_at is None else round(now - one.oldest_at, 3),
+        "error_bytes": None if one.error is None else round(one.error),
         "growth_bytes_per_s": tenth(one.growth),
         "trend": {"word": word, "bytes_per_s": tenth(rate), "low": tenth(low), "high": tenth(high)},
         "cohorts": [

@@ -9,6 +9,7 @@ import pytest
 from ebpftrace.kernel import layout, sources
 from ebpftrace.model.calls import CallKind
 from ebpftrace.model.losses import LOSSES
+from ebpftrace.probes.faults import COPY, FAULT, MEMORY
 from ebpftrace.probes.mappings import MAPPING_FUNCTIONS, THREAD_STACK
 from ebpftrace.probes.numbers import PASSED
 from ebpftrace.unwind import rules
@@ -30,6 +31,10 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "return_offsets": layout.ReturnOffsets,
     "exit_offsets": layout.ExitOffsets,
     "pid_offsets": layout.PidOffsets,
+    "fault_offsets": layout.FaultOffsets,
+    "fault_key": layout.FaultKey,
+    "faults": layout.Faults,
+    "fault_seen": layout.FaultSeen,
     "rule_entry": layout.RuleEntry,
     "replaced": layout.Replaced,
     "mapping_code": layout.MappingCode,
@@ -49,10 +54,19 @@ NUMBERS = {
     "NO_REGISTER": layout.NO_REGISTER,
     "FUNCTION_PASSED": PASSED,
     "COOKIE_MAPPING": layout.COOKIE_MAPPING,
+    "FAULT_INHERITED": layout.FAULT_INHERITED,
+    "FAULT_COPIED": layout.FAULT_COPIED,
+    "FAULT_ADDRESSES": layout.FAULT_ADDRESSES,
+    "TOUCHED_BITS": layout.TOUCHED_BITS,
+    "FAMILY_MEMORY": MEMORY.id,
+    "FUNCTION_FAULT": FAULT.id,
+    "FUNCTION_COPY": COPY.id,
     "EVENT_MAPPING": layout.EVENT_MAPPING,
     **{f"MAPPING_{step.name}": step.value for step in layout.MappingStep},
     **{f"FUNCTION_{_c_name(one.name)}": one.id for one in (*MAPPING_FUNCTIONS, THREAD_STACK)},
     "CONTROL_LEARNING": layout.CONTROL_LEARNING,
+    "CONTROL_DRAINING": layout.CONTROL_DRAINING,
+    "CONTROL_DRAINED": layout.CONTROL_DRAINED,
     "EVENT_STACK": layout.EVENT_STACK,
     "EVENT_MISS": layout.EVENT_MISS,
     "SLICE_BYTES": layout.SLICE_BYTES,

@@ -16,10 +16,14 @@ HERE, THERE, TICKET, INNER = StackId(71), StackId(72), StackId(99), StackId(50)
 class Watch:
     """One slot, told of calls as the kernel side does."""
 
-    def __init__(self, own=()):
+    def __init__(self, own=(), drained_from=1 << 62):
         self.book = SiteBook(FakeTable())  # type: ignore[arg-type]
         self.mappings = Mappings(
-            self.book, lambda: 0, lambda _, address: address in own, self.is_inner
+            self.book,
+            lambda: 0,
+            lambda _, address: address in own,
+            self.is_inner,
+            lambda moment: moment < drained_from,
         )
         self.mappings.begin(SLOT)
         self.now = 0
@@ -264,3 +268,16 @@ def test_what_turns_out_to_be_an_allocators_counts_as_freed_and_as_one_call():
     watch.mappings.disown(SLOT, HERE)
     watch.mappings.disown(Slot(9), HERE)
     assert watch.mappings.inner == 1
+
+
+def test_while_it_drains_only_what_takes_the_place_of_what_is_held_is_counted():
+    watch = Watch(drained_from=3)
+    watch.map(0x10000, 4 * PAGE)
+    watch.map(0x20000, 4 * PAGE)
+    watch.map(0x30000, 4 * PAGE)  # from now on
+    assert watch.pieces() == [(0x10000, 4 * PAGE), (0x20000, 4 * PAGE)]
+    watch.move(0x10000, 4 * PAGE, 0x40000, 8 * PAGE)
+    assert watch.pieces() == [(0x20000, 4 * PAGE), (0x40000, 8 * PAGE)]
+    watch.move(0x30000, 4 * PAGE, 0x50000, 8 * PAGE)
+    watch.map(0x21000, PAGE)  # over what is held
+    assert watch.pieces() == [(0x20000, PAGE), (0x22000, 2 * PAGE), (0x40000, 8 * PAGE)]

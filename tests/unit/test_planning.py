@@ -23,7 +23,7 @@ class One:
 
 @pytest.fixture(autouse=True)
 def _traced(monkeypatch: pytest.MonkeyPatch) -> None:
-    def traced(process: One, _pools: object) -> Any:
+    def traced(process: One, _pools: object, **_options: object) -> Any:
         if process.name == "bad":
             raise CannotAttach("bad has no allocator.")
         return SimpleNamespace(process=process, close=process.close)

@@ -4,7 +4,9 @@ from ebpftrace.kernel.prices import Prices, stepped_functions
 from ebpftrace.probes.numbers import PASSED
 from tests.unit.probe_builders import probe
 
-PRICES = Prices(birth_ns=1000, resize_ns=1500, death_ns=600, nested_ns=400, stepped_ns=9000)
+PRICES = Prices(
+    birth_ns=1000, resize_ns=1500, death_ns=600, nested_ns=400, unheld_ns=500, stepped_ns=9000
+)
 MALLOC, REALLOC, FREE = 1, 3, 10
 
 

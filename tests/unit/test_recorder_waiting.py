@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from ebpftrace.drain.poller import Poller
+from ebpftrace.drain.polling import WATCHED, Polling
 from ebpftrace.model.snapshot import Trigger
 from ebpftrace.recorder.alarms import Alarm, Alarms
 from ebpftrace.recorder.arrivals import Arrivals
@@ -175,7 +176,13 @@ def polling(interval: float, draw_s: float = 0.0) -> Iterator[Poller]:
         return []
 
     poller = Poller(
-        interval, interval, listen, lambda: None, lambda _events: None, lambda: True, draw
+        Polling(interval, WATCHED),
+        interval,
+        listen,
+        lambda: None,
+        lambda _events: None,
+        lambda: True,
+        draw,
     )
     poller.start()
     try:

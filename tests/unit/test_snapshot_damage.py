@@ -237,7 +237,16 @@ def content_of(name):
 
 
 # Files of earlier versions do not have them, or their value is not always known.
-MAY_BE_MISSING = ("growth_bytes_per_s", "host", "mapped", "waiting_for")
+MAY_BE_MISSING = (
+    "drain",
+    "error_bytes",
+    "growth_bytes_per_s",
+    "host",
+    "mapped",
+    "mode_changes",
+    "scale",
+    "waiting_for",
+)
 EVERY_FIELD = [
     (given, field)
     for given, _, _, frame in parts(packed(full()))[1:]

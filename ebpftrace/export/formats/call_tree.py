@@ -77,7 +77,7 @@ def _side(subject: Subject, processes: Mapping[Slot, str] | None) -> _Side:
     sites = subject.sites
     stacks = [places.stack(at)[::-1] for at, *_ in sites]
     counts = [counts for _, counts, *_ in sites]
-    growth = [growth for _, _, _, growth, _ in sites]
+    growth = [growth for _, _, _, growth, _, _ in sites]
     if any(subject.rest):
         stacks.append(places.rest())
         counts.append(subject.rest)

@@ -65,7 +65,7 @@ def facts(subject: Subject) -> Iterator[tuple[str, str]]:
     if len(picture.targets) > _MOST_PROCESSES:
         yield "process", f"and {len(picture.targets) - _MOST_PROCESSES} more"
     yield "tracked", wording.tracked(picture)
-    yield "calls", wording.traffic(picture.totals)
+    yield "calls", wording.traffic(picture.totals, picture.mode)
     yield from _fastest(subject)
     yield "stacks", wording.stacks(picture)
     yield from (("lines", words) for words in wording.looked_up(picture.naming))

@@ -17,7 +17,10 @@ from ebpftrace.model.snapshot import (
 from ebpftrace.snapshot.parts import (
     cost_of,
     counts_of,
+    drain_of,
+    error_of,
     losses_of,
+    mode_changes_of,
     moment,
     names,
     naming_of,
@@ -78,6 +81,10 @@ def facts_of(said: Object) -> Facts:
         naming=naming_of(_part(said, "naming"), name),
         mapped=None if mapped is None else counts_of(object_of(mapped, "mapped")),
         waiting_for=names(said.get("waiting_for", []), "waiting_for", name),
+        drain=drain_of(said.get("drain")),
+        error=error_of(said),
+        scale=whole(said.get("scale", 1), "scale"),
+        mode_changes=mode_changes_of(said.get("mode_changes", []), name),
     )
     return Facts(
         picture=picture,

@@ -29,6 +29,12 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "tool": snapshot.tool,
         "trigger": snapshot.trigger._asdict(),
         "mode": picture.mode,
+        "scale": picture.scale,
+        "mode_changes": [
+            {"at_s": one.at_s, "mode": one.level.mode, "scale": one.level.scale, "why": one.why}
+            for one in picture.mode_changes
+        ],
+        "drain": None if picture.drain is None else picture.drain._asdict(),
         "final": picture.final,
         "filters": list(picture.filters),
         "waiting_for": list(picture.waiting_for),
@@ -36,6 +42,7 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "totals": picture.totals._asdict(),
         "mapped": None if picture.mapped is None else picture.mapped._asdict(),
         "growth_bytes_per_s": _finite(picture.growth),
+        "error_bytes": _finite(picture.error),
         "stack_depth": picture.stack_depth,
         "naming": {**picture.naming._asdict(), "notes": list(picture.naming.notes)},
         "losses": dict(picture.losses),

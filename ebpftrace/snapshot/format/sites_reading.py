@@ -36,6 +36,7 @@ def sites_of(
         rows.doubles_or_nil("oldest_at"),
         rows.doubles_or_nil("growth"),
         runs(all_cohorts, lengths),
+        rows.doubles_or_nil("error") if "error" in content else [None] * rows.rows,
     )
 
 

@@ -13,7 +13,8 @@ MOST_BLOCKS = 65_536  # of one section
 
 
 def sites(given: Sequence[Site], tables: Tables) -> Iterator[Section]:
-    ats, counts, oldest, growth, cohorts = transposed(given, 5)
+    ats, counts, oldest, growth, cohorts, errors = transposed(given, 6)
+    estimated = {"error": columns.doubles_or_nil(errors)} if any(map(_is_known, errors)) else {}
     yield (
         "sites",
         {
@@ -25,6 +26,7 @@ def sites(given: Sequence[Site], tables: Tables) -> Iterator[Section]:
             "oldest_at": columns.doubles_or_nil(oldest),
             "growth": columns.doubles_or_nil(growth),
             "cohorts": columns.whole(list(map(len, cohorts))),
+            **estimated,
         },
     )
     epochs, blocks, sizes, adopted = transposed(list(chain.from_iterable(cohorts)), 4)
@@ -37,6 +39,10 @@ def sites(given: Sequence[Site], tables: Tables) -> Iterator[Section]:
             "adopted_bytes": columns.whole(adopted),
         },
     )
+
+
+def _is_known(value: float | None) -> bool:
+    return value is not None
 
 
 def history(points: Sequence[Point], kept: int = 0) -> Section:

@@ -15,7 +15,10 @@ from ebpftrace.snapshot.jsonl.sites import Sites
 from ebpftrace.snapshot.parts import (
     cost_of,
     counts_of,
+    drain_of,
+    error_of,
     losses_of,
+    mode_changes_of,
     moment,
     names,
     naming_of,
@@ -102,6 +105,10 @@ class Reader:
             naming=naming_of(object_of(said.get("naming", {}), "naming"), self._sites.name),
             mapped=None if mapped is None else counts_of(object_of(mapped, "mapped")),
             waiting_for=names(said.get("waiting_for", []), "waiting_for", self._sites.name),
+            drain=drain_of(said.get("drain")),
+            error=error_of(object_of(said["totals"], "totals")),
+            scale=whole(said.get("scale", 1), "scale"),
+            mode_changes=mode_changes_of(said.get("mode_changes", []), self._sites.name),
         )
         return Recorded(picture, whole(others.get("sites", 0), "others"))
 

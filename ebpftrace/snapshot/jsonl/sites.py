@@ -8,7 +8,7 @@ from ebpftrace.model.frames import Frame
 from ebpftrace.model.ids import Pid, Slot, StackId
 from ebpftrace.model.picture import CallSite, Cohort, Site
 from ebpftrace.snapshot.jsonl.sharing import Pool
-from ebpftrace.snapshot.parts import counts_of
+from ebpftrace.snapshot.parts import counts_of, error_of
 from ebpftrace.snapshot.values import (
     Object,
     Unfit,
@@ -79,7 +79,7 @@ class Sites:
             at = before.at if before.at == at else at
             cohorts = before.cohorts if before.cohorts == cohorts else cohorts
             counts = before.counts if before.counts == counts else counts
-        made = Site(at, counts, oldest, growth, cohorts)
+        made = Site(at, counts, oldest, growth, cohorts, error_of(said))
         return before if before == made and before is not None else self._sites.put(name, made)
 
     def frames(self, given: object) -> tuple[Frame, ...]:
