@@ -50,6 +50,16 @@ class Switches:
         with self._lock:
             self._value.start = self._value.start or time.monotonic_ns()
 
+    def begin_anew(self) -> None:
+        """Nothing counts; epochs will count from the next `start`, and all births are recorded."""
+        with self._lock:
+            value = self._value
+            value.start = value.open_epoch = value.scale = value.scale_before = 0
+            value.window = value.window_end = 0
+            self._counting = 0
+            self._others &= layout.CONTROL_EXECS
+            self._store()
+
     def tell_execs(self) -> None:
         """Ask for an event of every exec of this host, in slot 0."""
         with self._lock:

@@ -45,12 +45,20 @@ class Table:
             raise
         return True
 
+    def clear(self) -> None:
+        """Remove every entry."""
+        for _ in self._batches(syscalls.MAP_TAKE_BATCH, _BATCH):
+            pass
+
     def batches(self, size: int = _BATCH) -> Iterator[tuple[memoryview, memoryview]]:
         """All entries as (keys, values) of up to `size` entries each, valid until the next step.
 
         An entry that is there all the while comes exactly once (kernel/bpf/hashtab.c hands out
         whole buckets); one that comes or goes meanwhile may be in or out.
         """
+        return self._batches(syscalls.MAP_LOOKUP_BATCH, size)
+
+    def _batches(self, command: int, size: int) -> Iterator[tuple[memoryview, memoryview]]:
         cursor = ctypes.create_string_buffer(8)
         started = False
         keys = ctypes.create_string_buffer(size * self.key_size)
@@ -72,7 +80,7 @@ class Table:
             )
             last = False
             try:
-                syscalls.bpf(syscalls.MAP_LOOKUP_BATCH, attributes)
+                syscalls.bpf(command, attributes)
             except OSError as error:
                 if error.errno == errno.ENOSPC:  # one bucket holds more than `size`
                     size *= 2

@@ -69,6 +69,8 @@ class Tracer:
         self.blocks = Table(table("blocks"), layout.BLOCK_KEY.size, layout.BLOCK.size)
         self.cohorts = Table(table("cohorts"), layout.COHORT_KEY.size, layout.COHORT.size)
         self.faults = FaultTable(self._programs)
+        seen = Table(table("stacks_seen"), 8, 1)
+        self._counted = (self.blocks, self.cohorts, seen)
         reported = Table(table("reported"), 8, 4)
         more_rules = Table(table("more_rules"), 8, 8)
         self.rules = RuleTable(table("rules"), sizes.rules, more_rules, reported)
@@ -173,6 +175,13 @@ class Tracer:
     def disarm(self) -> None:
         """Stop both, by one store; every map stays as it is."""
         self.switches.count(0)
+
+    def begin_anew(self) -> None:
+        """Forget all that was counted. No slot is live; what a call that is under way still adds is of none."""
+        self.switches.begin_anew()
+        for table in self._counted:
+            table.clear()
+        self._losses.reset()
 
     @property
     def start_ns(self) -> int:

@@ -18,6 +18,10 @@ class Level(NamedTuple):
         return f"sample 1:{self.scale}" if self.mode == "sample" else self.mode
 
 
+GROWTH = Level("growth")
+"""What it counts is of another kind: from and to it all numbers begin anew."""
+
+
 class ModeChange(NamedTuple):
     """From `at_s` (since attach) on it was watched so, and why."""
 

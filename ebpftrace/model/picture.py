@@ -226,6 +226,8 @@ class Picture:
     """In the mode `sample`, how many births one that is recorded stands for."""
     mode_changes: tuple[ModeChange, ...] = ()
     """Since attach, the last hundred."""
+    watch: str = ""
+    """What tells the pictures of this watch from others'; empty where who keeps them knows it."""
 
     @property
     def heap(self) -> Counts:

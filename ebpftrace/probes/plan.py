@@ -78,6 +78,11 @@ class Probe:
         """Is it of no use while births are not recorded?"""
         return self.function.role == "birth" and self.family is not mappings.MMAP
 
+    @property
+    def of_death(self) -> bool:
+        """Is it where a block of an allocator is freed?"""
+        return self.function.role == "death" and self.family is not mappings.MMAP
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -137,8 +137,12 @@ class Recorder:
 
     def _look(self, picture: Picture) -> None:
         """Take notice of a picture, once; one that came before the last one is passed over."""
-        if self._latest is not None and picture.since_attach_s <= self._latest.since_attach_s:
-            return
+        latest = self._latest
+        if latest is not None and picture.watch == latest.watch:
+            if picture.since_attach_s <= latest.since_attach_s:
+                return
+        elif latest is not None:
+            self._history = History()
         self._latest = picture
         self._history.add(picture)
         for target in self._endings.of(picture):

@@ -60,6 +60,8 @@ class Rate(Alarm):
         value, now = value_of(self._what, picture), picture.since_attach_s
         if value is None:
             return None
+        if self._seen and now < self._seen[-1][0]:  # the numbers began anew
+            self._seen.clear()
         while len(self._seen) > 1 and self._seen[1][0] <= now - _SPAN_S:
             self._seen.popleft()
         self._seen.append((now, value))

@@ -61,13 +61,14 @@ class Assembly:
 
     def picture(
         self,
+        watch: str,
         since: float,
         targets: tuple[Target, ...],
         losses: list[int | None],
         *,
         final: bool,
     ) -> Picture:
-        """`since`: seconds since the attach; `losses`: the kernel's, in the order of LOSSES."""
+        """`watch`: its id; `since`: seconds since the attach; `losses`: the kernel's, in the order of LOSSES."""
         totals = self._book.totals()
         mode = "growth" if self._growing.active else self._modes.level.mode
         heap = Counts() if mode == "growth" else totals.without(self._mapped.intervals.counts())
@@ -81,6 +82,7 @@ class Assembly:
         return Picture(
             time=datetime.now(timezone.utc),
             since_attach_s=since,
+            watch=watch,
             targets=targets,
             totals=totals,
             mapped=self._mapped.intervals.counts(),
@@ -104,6 +106,8 @@ class Assembly:
         return self._lines.naming() if self._lines is not None else Naming()
 
     def _losses(self, losses: list[int | None]) -> Losses:
+        if self._growing.active:  # no frees are watched, but at a glance
+            losses[layout.UNRECORDED_FREE] = 0
         self._unwinding.correct(losses)
         self._mapped.correct(losses)
         if blind := self._upkeep.blind_hits:

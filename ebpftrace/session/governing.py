@@ -6,7 +6,7 @@ inside the budget for some time, and for longer each time that this proved wrong
 
 from collections.abc import Callable, Sequence
 
-from ebpftrace.model.modes import Level
+from ebpftrace.model.modes import GROWTH, Level
 
 _ROOM = 0.9
 """A level is taken where it is predicted to need so much of the budget at most."""
@@ -15,6 +15,7 @@ _OVER_S = 0.8
 """So long over the budget, or at once where it is twice that, and the level is left."""
 _FAR = 2.0
 _CALM_S, _MOST_CALM_S = 10.0, 300.0
+_ANEW_CALM_S = 30.0  # where all numbers begin anew with it
 _PROVEN_S = 60.0
 """What has held for so long was no mistake."""
 
@@ -66,7 +67,8 @@ class Governor:
             self._calm_since = None
             return None
         self._calm_since = now if self._calm_since is None else self._calm_since
-        if now - self._calm_since < self._calm_s:
+        calm_s = max(self._calm_s, _ANEW_CALM_S if current == GROWTH else 0.0)
+        if now - self._calm_since < calm_s:
             return None
         self._calm_since, self._rose_at = None, now
         return found

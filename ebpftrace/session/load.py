@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ebpftrace.kernel.prices import Prices
-from ebpftrace.model.modes import Level
+from ebpftrace.model.modes import GROWTH, Level
 from ebpftrace.probes.faults import FAULT
 from ebpftrace.probes.functions import Function
 from ebpftrace.probes.numbers import PASSED, UNHELD
@@ -28,14 +28,13 @@ class Load:
     resize_entry_ns: float
     death_ns: float
     unheld_ns: float
+    faults_ns: float = 0.0
+    """What page faults would cost, were they watched."""
 
     def percent(self, level: Level, *, gated: bool) -> float:
-        """Of one processor, in that level; `gated`: the probes of births stay, and only do nothing.
-
-        Growth has no part in it.
-        """
-        if level.mode == "growth":
-            return 0.0
+        """Of one processor, in that level; `gated`: the probes of births stay, and only do nothing."""
+        if level == GROWTH:
+            return 100 * self.faults_ns / _NS
         share = 1 / level.scale
         kept = self.birth_entry_ns if gated and level.scale > 1 else 0.0
         births = kept + (self.birth_ns - kept) * share

@@ -30,16 +30,9 @@ class Newcomers:
         self,
         wanted: Wanted,
         tracer: Tracer,
-        roster: Roster,
-        attach: Callable[[Pid, float], None],
     ) -> None:
-        """`attach` to what a process runs now, which it has been since then (monotonic); CannotAttach.
-
-        Made before anything is attached to.
-        """
+        """Made before anything is attached to."""
         self._wanted = wanted
-        self._roster = roster
-        self._attach = attach
         self._finder = Finder(wanted) if wanted else None
         self._arrivals = Arrivals(self._arrive)
         self._said_full = float("-inf")
@@ -51,6 +44,13 @@ class Newcomers:
                 "This kernel has no types (CONFIG_DEBUG_INFO_BTF): which children are forked off is not "
                 "known, and --follow does nothing."
             )
+
+    def now_of(self, roster: Roster, attach: Callable[[Pid, float], None]) -> None:
+        """A watch begins. `attach` to what a process runs now, which it has been since then (monotonic);
+        CannotAttach.
+        """
+        self._roster = roster
+        self._attach = attach
 
     def __bool__(self) -> bool:
         return bool(self._wanted or self._arrivals)

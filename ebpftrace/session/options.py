@@ -49,8 +49,11 @@ class CaptureOptions:
 
     @property
     def may_watch_faults(self) -> bool:
-        """Is growth what is watched, or may it come to that?"""
-        return self.mode in ("growth", "auto") and not self.trace_log
+        """Is growth what is watched, or may it come to that? Not where the user asks about blocks."""
+        of_blocks = self.pools or self.min_size or self.max_size is not None or self.trace_log
+        if of_blocks or self.drain_after is not None:
+            return False
+        return self.mode in ("growth", "auto")
 
     def filters(self) -> tuple[str, ...]:
         """The filters that act in the kernel, as the header names them."""

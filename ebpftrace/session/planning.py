@@ -36,3 +36,17 @@ def plan_all(
             process.close()
         raise
     return planned, failures
+
+
+def again(
+    traced: Sequence[Traced], *, only_mappings: bool
+) -> tuple[list[Traced], list[CannotAttach]]:
+    """The same programs, planned for a watch that begins now; why some cannot be. `traced` stay the caller's."""
+    planned: list[Traced] = []
+    failures: list[CannotAttach] = []
+    for one in traced:
+        try:
+            planned.append(one.again(only_mappings=only_mappings))
+        except CannotAttach as error:
+            failures.append(error)
+    return planned, failures

@@ -5,7 +5,7 @@ one comes or ends, the session says.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ebpftrace.drain.space import Space
@@ -50,17 +50,32 @@ class Roster:
     """
 
     def __init__(
-        self, tracer: Tracer, lines: Lines | None, removals: Removals, sweeper: Sweeper
+        self,
+        tracer: Tracer,
+        lines: Lines | None,
+        removals: Removals,
+        sweeper: Sweeper,
+        before: "Roster | None" = None,
     ) -> None:
+        """`before`: of the watch that has ended, whose probes may still be in place: the slots are others."""
         self._tracer = tracer
         self._lines = lines
         self._removals = removals
         self._sweeper = sweeper
-        self._free_slots = list(range(layout.SLOTS - 1, 0, -1))
-        self._numbers = itertools.count(1)
+        self._numbers: Iterator[int] = itertools.count(1)
+        used: set[Slot] = set()
+        if before is not None:
+            self._numbers = before.numbers()
+            used = {traced.slot for traced in before.traced}
+        free = range(layout.SLOTS - 1, 0, -1)
+        self._free_slots = sorted(used, reverse=True) + [n for n in free if n not in used]
         self.folded = Folded()
         self.traced: list[Traced] = []
         self.spaces: dict[int, Space] = {}
+
+    def numbers(self) -> Iterator[int]:
+        """Of what is still to come."""
+        return self._numbers
 
     def living(self) -> list[Traced]:
         """Those that run, and whose probes count."""

@@ -5,21 +5,26 @@ disarm, read the last picture, and only then remove the probes.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from threading import Lock
 from typing import ClassVar
-from uuid import uuid4
 
 from ebpftrace.drain.poller import Poller
 from ebpftrace.drain.polling import HEADLESS, WATCHED, Polling
+from ebpftrace.errors import CannotAttach
+from ebpftrace.kernel import layout
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.frames import Frame
-from ebpftrace.model.modes import Wanted
+from ebpftrace.model.modes import GROWTH, Wanted
 from ebpftrace.model.picture import Picture, Site, SiteBlocks, SourceLines
 from ebpftrace.model.snapshot import BlockColumns, ProcessFacts
+from ebpftrace.session.kept import Kept
 from ebpftrace.session.options import CaptureOptions
-from ebpftrace.session.planning import plan_all
+from ebpftrace.session.planning import again, plan_all
 from ebpftrace.session.preparation import Preparation
 from ebpftrace.session.traced import Traced
+from ebpftrace.session.tracing import Calls
 from ebpftrace.session.watch import Watch
 from ebpftrace.target.launching import Launch
 from ebpftrace.target.process import Process
@@ -34,20 +39,19 @@ class Session:
     MADE_OF: ClassVar[type[Watch]] = Watch
 
     def __init__(self, tracer: Tracer, options: CaptureOptions) -> None:
-        self.watch = uuid4().hex
-        """What tells the snapshots of this watch from others'."""
         polling = Polling(options.interval, WATCHED if options.dashboard else HEADLESS)
-        self._watch = self.MADE_OF(tracer, options, polling)
-        self.calls = self._watch.calls
-        """Every single call, where that was asked for."""
+        self._kept = Kept.of(tracer, options, polling)
+        self._watch = self.MADE_OF(self._kept)
+        self._held = Lock()
+        """By who asks the watch for something, and while another one takes its place."""
         self._poller = Poller(
             polling,
             options.first_interval or options.interval,
-            self._watch.listen,
+            self._listen,
             tracer.wake,
-            self._watch.on_events,
-            self._watch.on_idle,
-            self._watch.draw,
+            self._on_events,
+            self._on_idle,
+            self._draw,
         )
 
     @classmethod
@@ -77,21 +81,27 @@ class Session:
             if failures and not (planned or prepared.options.wanted):
                 raise failures[0]
             step("compiling")
-            tracer = prepared.tracer()
+            with ExitStack() as undo:
+                tracer = prepared.tracer()
+                undo.callback(tracer.close)
+                step("measuring what a probe costs")
+                tracer.calibrate(faults=prepared.options.may_watch_faults)
+                session = cls(tracer, prepared.options)
+                undo.pop_all()
         except BaseException:
             for traced in planned:
                 traced.close()
             prepared.close()
             raise
-        session = cls(tracer, prepared.options)
         try:
-            step("measuring what a probe costs")
-            tracer.calibrate(faults=prepared.options.may_watch_faults)
             if launch is None:
                 session._watch.attach_all(planned, failures, warn, step)
+                if session._kept.modes.crossing:
+                    session._begin_anew(warn, step)
             else:
                 step(f"starting {clean(launch.command[0])}")
                 session._watch.enter(launch)
+            tracer.end_calibration()
             session._poller.start()
         except BaseException:
             session.close()
@@ -99,6 +109,42 @@ class Session:
                 traced.close()
             raise
         return session
+
+    @property
+    def calls(self) -> Calls:
+        """Every single call, where that was asked for."""
+        return self._watch.calls
+
+    def _listen(self, most_ms: int) -> list[bytes]:
+        return self._watch.listen(most_ms)
+
+    def _on_events(self, events: Iterable[bytes]) -> None:
+        self._watch.on_events(events)
+
+    def _draw(self, final: bool) -> Picture:
+        return self._watch.draw(final)
+
+    def _on_idle(self) -> bool:
+        goes_on = self._watch.on_idle()
+        if goes_on and self._kept.modes.crossing:
+            with suppress(CannotAttach):  # all have ended, and it was said of each
+                self._begin_anew(log.warning)
+        return goes_on
+
+    def _begin_anew(
+        self, warn: Callable[[str], None], step: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Another watch of the same programs, in the level that is chosen by now. On the poller's thread."""
+        before, kept = self._watch, self._kept
+        left = before.leave()
+        if 2 * len(left) >= layout.SLOTS:  # it will be their slots that are used
+            kept.removals.wait()
+        planned, failures = again(left, only_mappings=kept.modes.level == GROWTH)
+        with self._held:
+            before.close()
+            kept.tracer.begin_anew()
+            self._watch = self.MADE_OF(kept, before)
+        self._watch.attach_all(planned, failures, warn, step)
 
     # --- PictureSource ----------------------------------------------------------------------------
 
@@ -116,11 +162,13 @@ class Session:
 
     def blocks(self, site: Site, last: int = 20) -> SiteBlocks | None:
         """The outstanding blocks of one site, read now; None where its slot is another's by now."""
-        return self._watch.blocks.of_site(site, last)
+        with self._held:
+            return self._watch.blocks.of_site(site, last)
 
     def source(self, site: Site, frame: Frame, around: int) -> SourceLines | None:
         """So many lines before and after that of `frame`, as the target's file tree has them."""
-        return self._watch.sources.lines(site, frame, around)
+        with self._held:
+            return self._watch.sources.lines(site, frame, around)
 
     def facts(self) -> tuple[ProcessFacts, ...]:
         """Of the processes, in the order of the targets; may wait for a second."""
@@ -132,19 +180,25 @@ class Session:
 
     def want(self, mode: Wanted, budget_percent: float | None) -> None:
         """Watch so from now on; percent of a processor that may be added to the targets, None: no limit."""
-        self._watch.modes.want(mode, budget_percent)
+        self._kept.modes.want(mode, budget_percent)
 
     def wanted(self) -> tuple[Wanted, float | None]:
         """What was asked for last."""
-        return self._watch.modes.wanted
+        return self._kept.modes.wanted
 
     def launched(self) -> tuple[int, bool]:
         """How many processes it has forked off, not watched; was it watched from its first allocation on?"""
         return self._watch.launched()
 
     def block_columns(self, picture: Picture) -> Iterator[BlockColumns]:
-        """All outstanding blocks, read now, by the sites of `picture`; until `close`."""
-        return self._watch.blocks.columns(picture)
+        """All outstanding blocks, read now, by the sites of `picture`; until `close`.
+
+        None where its watch has ended for another one.
+        """
+        with self._held:
+            yield from (
+                self._watch.blocks.columns(picture) if picture.watch == self._watch.id else ()
+            )
 
     def notes(self) -> tuple[str, ...]:
         """Sentences about what the plans leave out, for the user."""
@@ -169,3 +223,4 @@ class Session:
         except Exception:
             log.debug("the poller had failed", exc_info=True)
         self._watch.close()
+        self._kept.close()

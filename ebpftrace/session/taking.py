@@ -15,8 +15,6 @@ from ebpftrace.units import format_count
 class Watched(Protocol):
     """What is wanted of a Session."""
 
-    watch: str
-
     def facts(self) -> tuple[ProcessFacts, ...]:
         """Of the processes, in the order of the targets."""
 
@@ -41,7 +39,7 @@ def taken(
     return Snapshot(
         picture,
         trigger,
-        session.watch,
+        picture.watch,
         f"ebpftrace {__version__}",
         host_facts(),
         processes,

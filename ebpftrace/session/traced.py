@@ -36,6 +36,8 @@ from ebpftrace.target.space import AddressSpace
 
 log = logging.getLogger(__name__)
 
+ANEW = "anew"
+"""It has ended for this watch only: the next one attaches to it again."""
 _MOST_NOTES = 50
 _NO_POOLS = Pools()
 
@@ -116,6 +118,16 @@ class Traced:
             self.missed_s = max(0.0, time.monotonic() - self._since)
         self.grows_from_here()
 
+    def again(self, *, only_mappings: bool) -> "Traced":
+        """The same program, planned anew, for a watch that begins now. CannotAttach, TargetGone."""
+        process = Process.open(self.process.pid)
+        try:
+            self.process.check()  # so it is the same
+            return Traced(process, self._pools, since=self._since, only_mappings=only_mappings)
+        except BaseException:
+            process.close()
+            raise
+
     @property
     def came(self) -> bool:
         """Did it come while the watch went on?"""
@@ -164,11 +176,25 @@ class Traced:
 
     def windowed(self, tracer: Tracer) -> WindowProbes | None:
         """The others, ready to be placed; None where there are none."""
-        made = self.attachment
-        if made is None or not self.sampled or not self.by_links:
-            return None
         probes = [probe for probe in self.plan.probes if probe.of_birth]
-        return tracer.in_windows(probes, self.slot, self.process.pid, made) if probes else None
+        return self.ready(tracer, probes) if self.sampled else None
+
+    def ready(self, tracer: Tracer, probes: Sequence[Probe]) -> WindowProbes | None:
+        """These, ready to be placed; None where there are none, or links do not hold what is in place."""
+        made = self.attachment
+        if made is None or not self.by_links or not probes:
+            return None
+        return tracer.in_windows(probes, self.slot, self.process.pid, made)
+
+    def deaths(self) -> list[Probe]:
+        """Where blocks are freed, whatever is probed; none where no probe can be placed."""
+        if not self.plan.probes:
+            return []
+        try:
+            whole = plan(self.process, self.space.loaded, pools=self._pools)
+        except CannotAttach:
+            return []
+        return [probe for probe in whole.probes if probe.of_death]
 
     def _gives(self, module: Module) -> bool:
         return bool(find(module)) or (bool(self._pools) and defines(module, self._pools))
@@ -261,10 +287,9 @@ class Traced:
             if how == "exec" and self._perf_map is not None:
                 self._perf_map.freeze()
             tracer.retire_slot(self.slot)
-            if how == "exec" and tracer.follows:
-                tracer.watch(
-                    self.process.pid, Slot(0)
-                )  # what it forks off until it is traced again
+            if how in ("exec", ANEW) and tracer.follows:
+                # What it forks off until it is traced again.
+                tracer.watch(self.process.pid, Slot(0))
             else:
                 tracer.unwatch(self.process.pid)
 

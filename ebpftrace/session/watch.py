@@ -4,19 +4,19 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from uuid import uuid4
 
 from ebpftrace.collector import settle
 from ebpftrace.drain.blocks import BlockMap
 from ebpftrace.drain.closing import EpochCloser
 from ebpftrace.drain.drawing import Drawing
-from ebpftrace.drain.polling import Polling
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.stacks import StackBook
 from ebpftrace.drain.sweep import Sweeper
 from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel import layout
-from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Pid
+from ebpftrace.model.modes import GROWTH
 from ebpftrace.model.picture import Picture
 from ebpftrace.session.assembly import Assembly
 from ebpftrace.session.cost import CostMeter
@@ -24,21 +24,18 @@ from ebpftrace.session.draining import Draining
 from ebpftrace.session.entering import Entering
 from ebpftrace.session.events import Life, Program, Told
 from ebpftrace.session.facts import Facts
+from ebpftrace.session.glances import Glances
 from ebpftrace.session.growing import Growing
+from ebpftrace.session.kept import Kept
 from ebpftrace.session.libraries import Libraries
 from ebpftrace.session.mapped import MappedMemory
-from ebpftrace.session.modes import Modes
-from ebpftrace.session.newcomers import Newcomers
-from ebpftrace.session.options import CaptureOptions
-from ebpftrace.session.removals import Removals
 from ebpftrace.session.roster import Roster
 from ebpftrace.session.sampling import Sampling
 from ebpftrace.session.sources import Sources
-from ebpftrace.session.traced import Traced
+from ebpftrace.session.traced import ANEW, Traced
 from ebpftrace.session.tracing import Calls
 from ebpftrace.session.unwinding import Unwinding
 from ebpftrace.session.upkeep import Upkeep
-from ebpftrace.symbols.lines import standard_lines
 from ebpftrace.target.launching import Launch
 from ebpftrace.target.process import Process
 
@@ -53,27 +50,34 @@ class Watch:
     `draw` on the poller's. `roster`, `blocks`, `sources`, `facts`, `draining` and `calls` may be asked by others.
     """
 
-    def __init__(self, tracer: Tracer, options: CaptureOptions, polling: Polling) -> None:
-        self._tracer = tracer
-        self._options = options
-        self._lines = standard_lines(debuginfod=options.debuginfod) if options.dwarf else None
-        self._removals = Removals()
+    def __init__(self, kept: Kept, before: "Watch | None" = None) -> None:
+        """`before`: the one that has ended for this one."""
+        self.id = uuid4().hex
+        """What tells its pictures and snapshots from others'."""
+        tracer = self._tracer = kept.tracer
+        self._options = options = kept.options
+        self.modes = kept.modes
+        self._of_growth = kept.modes.level == GROWTH
+        self._lines = kept.lines
+        self._removals = kept.removals
         self._book = SiteBook(tracer.cohorts)
         sweeper = Sweeper(tracer.blocks, self._book)
-        self.roster = Roster(tracer, self._lines, self._removals, sweeper)
+        self.roster: Roster = Roster(
+            tracer, self._lines, self._removals, sweeper, before.roster if before else None
+        )
         self.calls = Calls(tracer, self.roster.traced)
         spaces = self.roster.spaces
         stacks = StackBook()
         self._drawing = Drawing(self._book, stacks, spaces, options.pools.functions)
         self.draining = Draining(tracer, options.drain_after)
-        self._growing = Growing(tracer, self._book, active=options.mode == "growth")
+        self._growing = Growing(tracer, self._book, active=self._of_growth)
         self._mapped = MappedMemory(
             tracer,
             self._book,
             self.roster,
             stacks,
             self.draining.records,
-            in_totals=options.mode != "growth",
+            in_totals=not self._of_growth,
         )
         self._unwinding = Unwinding(tracer, self._book, stacks, spaces)
         self.blocks = BlockMap(tracer, self._book, spaces, self._mapped.intervals)
@@ -81,11 +85,13 @@ class Watch:
             self._since_attach, always=options.facts, environment=options.environment
         )
         self.sources = Sources()
-        self._cost = CostMeter(tracer, polling, self._lines)
+        self._cost = CostMeter(tracer, kept.polling, self._lines)
         self._upkeep = Upkeep(tracer, self._removals)
-        self._newcomers = Newcomers(options.wanted, tracer, self.roster, self._attach_to)
+        self._newcomers = kept.newcomers
+        self._newcomers.now_of(self.roster, self._attach_to)
         self._sampling = Sampling(tracer, self._book, self._removals, self._cost)
-        self.modes = Modes(tracer, self._sampling, self._cost, options.mode, options.budget_percent)
+        self._glances = Glances(tracer, self._cost)
+        self.modes.now_of(self._sampling, self._cost, self._glances, tracer.prices)
         self._closer = EpochCloser()
         self._assembly = Assembly(
             tracer,
@@ -112,7 +118,10 @@ class Watch:
         warn: Callable[[str], None],
         step: Callable[[str], None],
     ) -> None:
-        """Place the probes of all that were `planned`, and arm. CannotAttach where none can be attached to."""
+        """Place the probes of all that were `planned`, and arm. CannotAttach where none can be attached to.
+
+        Where it turns out that another watch is to begin, `modes.crossing`, nothing counts.
+        """
         self.modes.before()
         for traced in planned:
             step(f"placing {len(traced.plan.probes)} probes")
@@ -125,10 +134,11 @@ class Watch:
         settle()
         step("measuring how often it allocates")
         self._lost(self.modes.begin(self.roster.living()))
+        if self.modes.crossing:
+            return
         step("learning to walk its stacks")
         meanwhile = self._unwinding.learn()
         self._tracer.arm()
-        self._tracer.end_calibration()
         self.on_events(meanwhile)
         self._growing.grows_from_here()
         for traced in self.roster.living():
@@ -142,26 +152,37 @@ class Watch:
         self._tracer.arm()
         self._entering = Entering(launch, self._tracer, self._attach_to, self._removals)
         self._entering.run_in(lambda: self.on_events(self._tracer.poll_events(_LISTEN_MS)))
-        self._tracer.end_calibration()
 
     def launched(self) -> tuple[int, bool]:
         """As `Session.launched`."""
         children = 0 if self._options.wanted.follow else self._upkeep.children
         return children, self._entering is None or not self._entering.late
 
-    def close(self) -> None:
-        """Remove every probe and map; the poller has ended."""
+    def leave(self) -> list[Traced]:
+        """Count nothing any more, and remove the probes, for the watch that begins: those that it goes on with.
+
+        Nobody asks for anything while it is left, and closed.
+        """
         self._tracer.disarm()
         self._sampling.close()
+        self._glances.close()
+        time.sleep(_PROGRAMS_END_S)
+        self.on_events(self._tracer.poll_events(0))
+        living = self.roster.living()
+        for traced in living:
+            self._end(traced, ANEW)
+        return living
+
+    def close(self) -> None:
+        """Remove every probe; the poller has ended, or the watch was left."""
+        self._tracer.disarm()
+        self._sampling.close()
+        self._glances.close()
         if self._entering is not None:
             self._entering.close()
-        if self._lines is not None:
-            self._lines.close()
         self.sources.close()
         self._growing.close()
         self.roster.close()
-        self._removals.wait()
-        self._tracer.close()
 
     # --- what the poller calls --------------------------------------------------------------------
 
@@ -202,7 +223,8 @@ class Watch:
         self.facts.on_idle()
         self.draining.tick(self._since_attach())
         self._libraries.tick()
-        self._lost(self.modes.tick(self._since_attach(), self.roster.living()))
+        if not self.draining.wanted:
+            self._lost(self.modes.tick(self._since_attach(), self.roster.living()))
         self._sampling.tend(self.roster.living())
         self._growing.tick()
         self._lost(self._upkeep.tick(self.roster.living()))
@@ -239,13 +261,13 @@ class Watch:
             self.roster.fold(self._forget)
             self.roster.sweep()
         targets = self.roster.targets()
-        return self._assembly.picture(self._since_attach(), targets, losses, final=final)
+        return self._assembly.picture(self.id, self._since_attach(), targets, losses, final=final)
 
     # --- what comes of it --------------------------------------------------------------------------
 
     def _attach(self, traced: Traced) -> None:
         growing = self._growing
-        traced.sampled = self._sampling.scale > 1
+        traced.sampled = self._sampling.scale > 1 and not self._of_growth
         self.roster.attach(traced, growing.begin if growing.active else lambda _: None)
         self._cost.also(traced.plan.probes)
         if self._options.dwarf:
@@ -307,7 +329,7 @@ class Watch:
                 self._options.pools,
                 held=since is None,
                 since=since,
-                only_mappings=self._options.mode == "growth",
+                only_mappings=self._of_growth,
             )
             undo.callback(traced.close)
             self._attach(traced)

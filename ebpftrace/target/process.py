@@ -37,13 +37,15 @@ _GONE = (FileNotFoundError, ProcessLookupError)
 class _Stat:
     """The fields of /proc/PID/stat that are needed; `start_time` in clock ticks since boot.
 
-    `stack`: where it starts, which each program that the process runs has at random.
+    `stack`: where it starts, which each program that the process runs has at random. `faults`: page faults of
+    all its threads so far.
     """
 
     state: str
     flags: int
     start_time: int
     stack: int
+    faults: int
 
 
 @final
@@ -217,6 +219,13 @@ class Process:
             return None
         return pages * os.sysconf("SC_PAGE_SIZE") or None
 
+    def page_faults(self) -> int | None:
+        """So far, of all its threads, those that have ended too; None where the process has ended."""
+        try:
+            return _read_stat(self.proc_path()).faults
+        except (OSError, TargetGone):
+            return None
+
     def namespaces(self) -> dict[str, int]:
         """Inode numbers of the namespaces it is in, by kind ("pid", "mnt", "net"); TargetGone."""
         with _reading(self.pid):
@@ -282,7 +291,10 @@ def _read_stat(base: str) -> _Stat:
     # comm stands in parentheses, unescaped, and may hold some itself: the last one closes it.
     fields = _read_file(f"{base}/stat", 4096).rpartition(b")")[2].split()
     try:
-        return _Stat(fields[0].decode("ascii"), int(fields[6]), int(fields[19]), int(fields[25]))
+        faults = int(fields[7]) + int(fields[9])
+        return _Stat(
+            fields[0].decode("ascii"), int(fields[6]), int(fields[19]), int(fields[25]), faults
+        )
     except (IndexError, ValueError) as error:
         raise ProcessLookupError(f"{base}/stat is incomplete") from error
 

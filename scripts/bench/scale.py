@@ -12,9 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ebpftrace.drain.polling import Polling
-from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.picture import Picture, Site
+from ebpftrace.session.kept import Kept
 from ebpftrace.session.options import CaptureOptions
 from ebpftrace.session.preparation import prepare
 from ebpftrace.session.session import Session
@@ -51,8 +50,8 @@ class Poll:
 class MeasuredWatch(Watch):
     """One that notes what each of its pictures costs."""
 
-    def __init__(self, tracer: Tracer, options: CaptureOptions, polling: Polling) -> None:
-        super().__init__(tracer, options, polling)
+    def __init__(self, kept: Kept, before: Watch | None = None) -> None:
+        super().__init__(kept, before)
         self.polls: list[Poll] = []
         self._before: tuple[Site, ...] = ()
 

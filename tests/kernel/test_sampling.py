@@ -119,54 +119,6 @@ def test_what_was_counted_before_keeps_its_weight_and_what_was_not_is_never_adop
     assert final.losses.faults() == []
 
 
-def test_the_budget_decides_and_decides_again_when_the_rate_changes():
-    options = ("--top", 0, "--mode", "auto", "--budget", "1%")
-    paces = (200, 50_000, 200)
-    with Workload("rates", *paces) as target, Tracer(target, options=options) as tracer:
-        assert tracer.first.raw["mode"] == "full"
-        target.go()
-        time.sleep(1)
-        assert tracer.settled().raw["mode"] == "full"
-        target.phases()
-        fast = tracer.until(lambda picture: picture.raw["mode"] == "sample")
-        target.phases()
-        tracer.until(lambda picture: picture.raw["mode"] == "full")
-        ended = tracer.finish()
-    (down,) = fast.raw["mode_changes"]
-    assert down["why"].startswith("full costs ")
-    assert down["why"].endswith(" % of a CPU, the budget is 1 %")
-    changes = ended.final.raw["mode_changes"]
-    assert (changes[0]["mode"], changes[-1]["mode"]) == ("sample", "full")
-    assert ended.final.faults == {}
-
-
-def test_the_first_level_is_that_of_the_first_moment():
-    options = ("--mode", "auto", "--budget", "0.2")
-    with Workload("rates", 50_000) as target:
-        target.go()
-        with Tracer(target, options=options) as tracer:
-            assert (tracer.first.raw["mode"], tracer.first.raw["scale"]) == ("sample", 64)
-            assert "full would cost" in tracer.first.raw["mode_changes"][0]["why"]
-            tracer.finish()
-
-
-def test_without_a_budget_every_birth_is_recorded():
-    options = ("--mode", "auto", "--budget", "none")
-    with Workload("rates", 20_000) as target, Tracer(target, options=options) as tracer:
-        target.go()
-        time.sleep(2)
-        final = tracer.finish().final
-    assert (final.raw["mode"], final.raw["mode_changes"]) == ("full", [])
-    assert final.raw["totals"]["error_bytes"] is None
-
-
-@pytest.mark.parametrize("mode", ["sample", "auto"])
-def test_a_program_that_is_started_is_not_sampled(mode: str):
-    ran = run_tool("run", "--mode", mode, "--", "true")
-    assert ran.returncode == 2
-    assert "run watches every allocation" in ran.stderr
-
-
 def test_the_dashboard_changes_the_mode_and_marks_what_is_estimated(tmp_path: Path):
     with Workload("rates", PAIRS_PER_S) as target, dashboard(tmp_path, target) as terminal:
         target.go()
