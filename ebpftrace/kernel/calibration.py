@@ -18,6 +18,7 @@ from ebpftrace.kernel.prices import STACK_DEPTH, Prices, median
 from ebpftrace.kernel.probe_trials import ProbeTrial
 from ebpftrace.kernel.programs import Programs
 from ebpftrace.kernel.rules import RuleTable
+from ebpftrace.kernel.run_time import RunTime
 from ebpftrace.kernel.testbed import function
 from ebpftrace.kernel.worker import Channel
 from ebpftrace.model.ids import Address, FileOffset, Slot
@@ -30,6 +31,7 @@ SLOT = Slot(0)
 # Few calls, so that the records of their blocks come from the list that the processor has at hand:
 # with 64 the kernel fetches more in between, and a pair takes 2.8 us instead of 2.2.
 _ROUNDS, _CALLS = 15, 32
+_RUN_TIME_ROUNDS = 5  # each changes the kernel's code twice
 _LESSONS = 16
 _FRAME = Rule(STEP | FROM_FP, 16, -16)  # our code keeps frame pointers, and has no tables
 _BASE = 0x10000000  # where the blocks are said to be
@@ -49,9 +51,10 @@ def calibrate(
     backend: Backend,
     trial: ProbeTrial,
     rules: RuleTable,
+    run_time: RunTime,
     events: Callable[[], list[bytes]],
 ) -> Prices | None:
-    """About 15 ms. None, and the reason in the log, where it cannot be done.
+    """About 20 ms. None, and the reason in the log, where it cannot be done.
 
     Slot 0 must count meanwhile, and what it counted be thrown away. The probes stay until `channel`
     is closed. `events` have come since the last call.
@@ -67,6 +70,7 @@ def calibrate(
         for role in _FUNCTIONS:
             teach(partial(_ask, channel, role), rules, events)
         costs = _costs(channel, bare)
+        ran = _run_times(channel, run_time)
     except CannotAttach as error:
         log.info("no prices: %s", error)
         return None
@@ -79,17 +83,42 @@ def calibrate(
         nested_ns=trial.entry_ns,
         unheld_ns=costs[_UNHELD],
         stepped_ns=max(trial.stepped_ns - trial.entry_ns, 0.0),
+        programs=ran
+        and Prices(
+            birth_ns=ran["birth"],
+            resize_ns=ran["resize"],
+            death_ns=ran["death"],
+            nested_ns=0.0,
+            unheld_ns=ran[_UNHELD],
+            stepped_ns=0.0,
+        ),
     )
 
 
 def _costs(channel: Channel, bare: float) -> dict[str, float]:
     """Nanoseconds of a call of each function, without the `bare` call. CannotAttach."""
+    return _medians(lambda role: _loop(channel, role) - bare, _ROUNDS)
+
+
+def _run_times(channel: Channel, run_time: RunTime) -> dict[str, float] | None:
+    """Nanoseconds that our programs run at a call of each; None where the kernel does not measure it."""
+
+    def ran(role: Role) -> float:
+        run_time.begin()
+        _loop(channel, role)
+        return (run_time.end() or 0) / _CALLS
+
+    found = _medians(ran, _RUN_TIME_ROUNDS)
+    return None if run_time.refused else found
+
+
+def _medians(reading: Callable[[Role], float], rounds: int) -> dict[str, float]:
+    """Of each function."""
     found: dict[str, list[float]] = {role: [] for role in (*_FUNCTIONS, _UNHELD)}
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         # Each round frees what it has allocated, and frees it again.
         for name, readings in found.items():
-            role: Role = "death" if name == _UNHELD else cast(Role, name)
-            readings.append(_loop(channel, role) - bare)
+            readings.append(reading("death" if name == _UNHELD else cast(Role, name)))
     return {name: median(readings) for name, readings in found.items()}
 
 

@@ -10,6 +10,7 @@ from ebpftrace.kernel.calibration import SLOT, teach
 from ebpftrace.kernel.faults import FaultTable
 from ebpftrace.kernel.prices import STACK_DEPTH, median
 from ebpftrace.kernel.rules import RuleTable
+from ebpftrace.kernel.run_time import RunTime
 from ebpftrace.kernel.worker import Channel
 from ebpftrace.model.ids import Pid, Tid
 
@@ -23,9 +24,11 @@ def measure(
     worker: int,
     faults: FaultTable,
     rules: RuleTable,
+    run_time: RunTime,
     events: Callable[[], list[bytes]],
-) -> float | None:
-    """Nanoseconds that one takes longer, in about 15 ms. None, and the reason in the log, where it fails.
+) -> tuple[float, float | None] | None:
+    """Nanoseconds that one takes longer, and what our program runs of that (None where the kernel does not measure
+    it), in about 15 ms. None, and the reason in the log, where it fails.
 
     Slot 0 must count meanwhile. `worker`: the process at the other end of `channel`. `events` have come since
     the last call.
@@ -38,7 +41,11 @@ def measure(
         faults.begin(Pid(worker), SLOT)
         watched = faults.events(lambda: [thread])
         teach(touch, rules, events)
-        return max(0.0, median([_page_ns(touch) for _ in range(_ROUNDS)]) - bare)
+        price = max(0.0, median([_page_ns(touch) for _ in range(_ROUNDS)]) - bare)
+        run_time.begin()
+        touch()
+        ran = run_time.end()
+        return price, ran and ran / _PAGES
     except CannotAttach as error:
         log.info("no price of a page fault: %s", error)
         return None

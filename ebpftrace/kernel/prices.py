@@ -1,7 +1,7 @@
 """What a call of an allocator function costs the target while it is probed, in nanoseconds. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ebpftrace.probes.faults import FAULT
 from ebpftrace.probes.functions import Function, Role
@@ -28,6 +28,29 @@ class Prices:
     stepped_ns: float
     fault_ns: float | None = None
     """A page fault, where those are watched; None: not measured."""
+
+    programs: "Prices | None" = None
+    """What of all this our programs take by the kernel's own clock; None where it has none."""
+
+    def slower(self, factor: float) -> "Prices":
+        """Where the programs take so many times as long as when this was measured."""
+        own = self.programs
+        if own is None or factor == 1:
+            return self
+        more = factor - 1
+        return replace(
+            self,
+            birth_ns=self.birth_ns + more * own.birth_ns,
+            resize_ns=self.resize_ns + more * own.resize_ns,
+            death_ns=self.death_ns + more * own.death_ns,
+            unheld_ns=self.unheld_ns + more * own.unheld_ns,
+            fault_ns=self.fault_ns and self.fault_ns + more * (own.fault_ns or 0.0),
+        )
+
+    def with_fault(self, fault_ns: float, ran_ns: float | None) -> "Prices":
+        """And a page fault costs that, of which our program takes `ran_ns`."""
+        own = self.programs and replace(self.programs, fault_ns=ran_ns)
+        return replace(self, fault_ns=fault_ns, programs=own)
 
     def of_role(self, role: Role) -> float:
         """A call of a function of that role, well placed."""

@@ -125,6 +125,7 @@ class Programs:
         self._kernel_function = kernel_function
         self._compiled = compiled
         self._loaded: dict[tuple[str, int, int | None], int] = {}
+        self._tracepoints: set[str] = set()
         self._program_arrays = {0: compiled.maps["programs"]}
         self.depth = stack_depth
         self.cookies_are_known = features.attach_cookies()
@@ -136,6 +137,7 @@ class Programs:
     def tracepoint(self, name: str) -> int:
         """The descriptor of the raw tracepoint program `name`."""
         key = (name, 0, None)
+        self._tracepoints.add(name)
         if key not in self._loaded:
             kind = syscalls.PROG_TYPE_RAW_TRACEPOINT
             self._loaded[key] = _load(name, kind, self._compiled.code[name], 0)
@@ -223,6 +225,11 @@ class Programs:
         """Give up the copies that were made for these cookies."""
         for key in [key for key in self._loaded if key[2] in cookies]:
             os.close(self._loaded.pop(key))
+
+    def at_probes(self) -> list[int]:
+        """The descriptors of those at uprobes, and of that of page faults."""
+        others = ("on_loaded", *self._tracepoints)
+        return [fd for (name, _, _), fd in self._loaded.items() if name not in others]
 
     def loaded(self) -> tuple[int, ...]:
         """The descriptors of every loaded program."""

@@ -20,7 +20,7 @@ _libc.syscall.restype = ctypes.c_long
 
 MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, MAP_DELETE = 0, 1, 2, 3
 PROG_LOAD, OBJ_GET_INFO_BY_FD, RAW_TRACEPOINT_OPEN = 5, 15, 17
-MAP_LOOKUP_BATCH, MAP_TAKE_BATCH, LINK_CREATE = 24, 25, 28
+MAP_LOOKUP_BATCH, MAP_TAKE_BATCH, LINK_CREATE, ENABLE_STATS = 24, 25, 28, 32
 
 PROG_TYPE_KPROBE, PROG_TYPE_PERF_EVENT, PROG_TYPE_RAW_TRACEPOINT = 2, 7, 17
 MAP_TYPE_HASH = 1
@@ -225,9 +225,24 @@ def set_program(event: int, program: int) -> None:
     fcntl.ioctl(event, _PERF_EVENT_IOC_ENABLE, 0)
 
 
+def enable_run_time() -> int:
+    """Let the kernel measure how long BPF programs run, until this descriptor is closed (5.8)."""
+    return bpf(ENABLE_STATS, struct.pack("<I", 0))
+
+
+def program_run_time(program: int) -> int:
+    """Nanoseconds that a loaded program has run while that was measured."""
+    return _program_info(program, 192) or 0
+
+
 def program_misses(program: int) -> int | None:
     """`recursion_misses` of a loaded program (9ed9e9ba2337, 5.12); None where not reported."""
-    offset, size = 208, 216
+    return _program_info(program, 208)
+
+
+def _program_info(program: int, offset: int) -> int | None:
+    """The 8 bytes there of `struct bpf_prog_info`; None where the kernel's is shorter."""
+    size = offset + 8
     info = ctypes.create_string_buffer(size)
     attributes = ctypes.create_string_buffer(
         struct.pack("<IIQ", program, size, ctypes.addressof(info)), 16

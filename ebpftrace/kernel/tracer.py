@@ -5,7 +5,6 @@ import mmap
 import os
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from ebpftrace.host import namespaces
 from ebpftrace.host.explain import refusal
@@ -19,6 +18,7 @@ from ebpftrace.kernel.prices import Prices
 from ebpftrace.kernel.programs import Programs
 from ebpftrace.kernel.ring import RingBuffer
 from ebpftrace.kernel.rules import RuleTable
+from ebpftrace.kernel.run_time import RunTime
 from ebpftrace.kernel.sizes import MapSizes
 from ebpftrace.kernel.switches import Switches
 from ebpftrace.kernel.tables import Counters, Table, charged_bytes
@@ -59,6 +59,7 @@ class Tracer:
         self.trial = worker.trial()
         self.backend = first_usable(wanted, self.trial.refused)
         self.prices: Prices | None = None
+        self.run_time = RunTime(self._programs)
         self._bench = worker.channel()
         self.worker_pid = worker.pid
         self._states: dict[Slot, layout.SlotState] = {}
@@ -124,17 +125,20 @@ class Tracer:
                 self.backend,
                 self.trial,
                 self.rules,
+                self.run_time,
                 lambda: self.poll_events(0),
             )
             if faults:
-                fault_ns = fault_price.measure(
+                fault = fault_price.measure(
                     self._bench,
                     self.worker_pid,
                     self.faults,
                     self.rules,
+                    self.run_time,
                     lambda: self.poll_events(0),
                 )
-                self.prices = self.prices and replace(self.prices, fault_ns=fault_ns)
+                if self.prices is not None and fault is not None:
+                    self.prices = self.prices.with_fault(*fault)
         finally:
             self.disarm()
             self.retire_slot(calibration.SLOT)
@@ -369,6 +373,7 @@ class Tracer:
         if self.calls is not None:
             self.calls.close()
         self.rules.close()
+        self.run_time.close()
         self._programs.close()
         self._bench.close()
         self._worker.close()

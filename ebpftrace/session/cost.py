@@ -10,22 +10,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ebpftrace.drain.polling import Polling
-from ebpftrace.kernel.prices import stepped_functions
+from ebpftrace.kernel.prices import Prices, stepped_functions
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.modes import Level
 from ebpftrace.model.picture import Cost, Counts
 from ebpftrace.probes.faults import FAULT
 from ebpftrace.probes.numbers import ALL_FUNCTIONS, PASSED, SEEN, UNHELD
 from ebpftrace.probes.plan import Probe
+from ebpftrace.session.hits import Hits, difference
 from ebpftrace.session.load import NO_CALLS, Load, calls_per_s, load_of
+from ebpftrace.session.pace_of_programs import PaceOfPrograms
 from ebpftrace.symbols.lines import Lines
 
 LEAST_S = 0.2
 _CPUCLOCK_SCHED = 2  # of the clock of a process, include/linux/posix-timers.h
-
-
-Hits = dict[int, tuple[int, int]]
-"""Entries and returns by function."""
 
 
 class _Reading(NamedTuple):
@@ -48,11 +46,26 @@ class CostMeter:
         self._polling = polling
         self._lines = lines
         self._readings: deque[_Reading] = deque()
+        self._pace = PaceOfPrograms(tracer.run_time)
         self.stepped: frozenset[int] = frozenset()
         """Functions that are stepped through somewhere."""
         self.hits_per_s = 0.0
         self._functions = dict(ALL_FUNCTIONS)
         self._probed = frozenset({PASSED, FAULT.id})
+
+    @property
+    def prices(self) -> Prices | None:
+        """As they were measured, for programs that run as long as they do in the targets."""
+        found = self._tracer.prices
+        return found and found.slower(self._pace.factor)
+
+    def tick(self) -> None:
+        """Look how long the programs run, now and then."""
+        self._pace.tick(self.hits, self._tracer.prices, self._functions)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._pace.close()
 
     def hits(self) -> Hits:
         """Of every function that was probed, since the start."""
@@ -113,7 +126,7 @@ class CostMeter:
 
     def percent(self, hits: Hits, passed_s: float) -> float | None:
         """Of a processor, that the targets have paid for `hits`; None where the prices are not known."""
-        prices = self._tracer.prices
+        prices = self.prices
         if prices is None:
             return None
         return 100 * prices.of_hits(hits, self.stepped, self._functions) / 1e9 / passed_s
@@ -122,7 +135,7 @@ class CostMeter:
         """What other ways of watching would cost. `seen_in`: one in so many births has hit a probe; None: all
         were followed. There are taken to be as many births as deaths at least.
         """
-        prices = self._tracer.prices
+        prices = self.prices
         if prices is None:
             return None
         births = None
@@ -151,15 +164,6 @@ class CostMeter:
     def _children(self) -> list[int]:
         reader = self._lines.resolver_pid if self._lines is not None else None
         return [self._tracer.worker_pid, *([] if reader is None else [reader])]
-
-
-def difference(now: Hits, before: Hits) -> Hits:
-    """Hits since then."""
-    return {
-        number: (entries - since[0], returns - since[1])
-        for number, (entries, returns) in now.items()
-        for since in (before.get(number, (0, 0)),)
-    }
 
 
 def _fields(process: int | str, name: str) -> list[str]:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.kernel.windowed import WindowProbes, close_all
-from ebpftrace.session.cost import CostMeter, Hits, difference
+from ebpftrace.session.cost import CostMeter
+from ebpftrace.session.hits import Hits, difference
 from ebpftrace.session.pace import Pace
 from ebpftrace.session.traced import Traced
 

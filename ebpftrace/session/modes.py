@@ -13,10 +13,11 @@ from typing import NamedTuple
 from ebpftrace.kernel.layout import SCALES
 from ebpftrace.kernel.prices import Prices
 from ebpftrace.model.modes import GROWTH, Level, ModeChange, Wanted
-from ebpftrace.session.cost import CostMeter, Hits, difference
+from ebpftrace.session.cost import CostMeter
 from ebpftrace.session.fault_rate import FaultRate
 from ebpftrace.session.glances import Glances
 from ebpftrace.session.governing import Governor
+from ebpftrace.session.hits import Hits, difference
 from ebpftrace.session.limits import Limits
 from ebpftrace.session.load import Load
 from ebpftrace.session.sampling import Sampling

@@ -166,6 +166,7 @@ class Watch:
         self._tracer.disarm()
         self._sampling.close()
         self._glances.close()
+        self._cost.close()
         time.sleep(_PROGRAMS_END_S)
         self.on_events(self._tracer.poll_events(0))
         living = self.roster.living()
@@ -178,6 +179,7 @@ class Watch:
         self._tracer.disarm()
         self._sampling.close()
         self._glances.close()
+        self._cost.close()
         if self._entering is not None:
             self._entering.close()
         self.sources.close()
@@ -223,6 +225,7 @@ class Watch:
         self.facts.on_idle()
         self.draining.tick(self._since_attach())
         self._libraries.tick()
+        self._cost.tick()
         if not self.draining.wanted:
             self._lost(self.modes.tick(self._since_attach(), self.roster.living()))
         self._sampling.tend(self.roster.living())

@@ -73,7 +73,7 @@ def test_what_is_too_fast_for_any_probe_is_watched_by_its_page_faults_from_the_s
             assert change["at_s"] == 0
             assert change["why"].startswith("full would cost ")
             assert change["why"].endswith("the numbers began anew")
-            assert 0 < first["cost"]["forecast_percent"]["growth"]
+            assert first["cost"]["forecast_percent"]["growth"] > 0
             tracer.until(lambda picture: any("leak_large" in s.functions for s in picture.sites))
             final = tracer.finish().final
         assert probed_text(target.pid) == []

@@ -22,7 +22,6 @@ from tests.kernel.harness import (
     Workload,
     backends,
     probed_text,
-    run_tool,
     wait_until,
 )
 from tests.kernel.terminal import dashboard

@@ -1,5 +1,7 @@
 """What hits cost, by what was measured."""
 
+from dataclasses import replace
+
 from ebpftrace.kernel.prices import Prices, stepped_functions
 from ebpftrace.probes.numbers import PASSED
 from tests.unit.probe_builders import probe
@@ -46,3 +48,27 @@ def test_stepped_functions_are_those_of_stepped_entries():
 
 def test_an_exit_that_no_call_has_left_by_costs_its_hit_alone():
     assert PRICES.of_hits({MALLOC: (4, 4), PASSED: (0, 3)}, frozenset()) == 4 * 1000 + 3 * 400
+
+
+OWN = Prices(
+    birth_ns=300, resize_ns=500, death_ns=200, nested_ns=0, unheld_ns=100, stepped_ns=0, fault_ns=50
+)
+
+
+def test_programs_that_run_longer_make_a_call_dearer_by_that():
+    prices = replace(PRICES, fault_ns=80.0, programs=OWN).slower(2.0)
+    assert (prices.birth_ns, prices.resize_ns, prices.death_ns) == (1300, 2000, 800)
+    assert (prices.unheld_ns, prices.fault_ns) == (600, 130)
+    assert (prices.nested_ns, prices.stepped_ns) == (400, 9000)
+
+
+def test_where_their_run_time_is_not_known_prices_stay():
+    assert PRICES.slower(3.0) == PRICES
+
+
+def test_the_price_of_a_fault_comes_with_its_part_of_the_programs():
+    prices = replace(PRICES, programs=OWN).with_fault(90.0, 70.0)
+    assert prices.fault_ns == 90.0
+    assert prices.programs is not None
+    assert prices.programs.fault_ns == 70.0
+    assert PRICES.with_fault(90.0, None).programs is None

@@ -1,0 +1,86 @@
+"""By how much longer programs run in the targets than in the calibration."""
+
+import pytest
+
+from ebpftrace.kernel.prices import Prices
+from ebpftrace.probes.numbers import ALL_FUNCTIONS
+from ebpftrace.session import pace_of_programs
+from ebpftrace.session.hits import Hits
+from ebpftrace.session.pace_of_programs import PaceOfPrograms
+
+OWN = Prices(birth_ns=300, resize_ns=500, death_ns=200, nested_ns=0, unheld_ns=100, stepped_ns=0)
+PRICES = Prices(
+    birth_ns=1000,
+    resize_ns=1500,
+    death_ns=600,
+    nested_ns=400,
+    unheld_ns=500,
+    stepped_ns=9000,
+    programs=OWN,
+)
+MALLOC = 1
+
+
+class Kernel:
+    """Its clock of programs, and the hits meanwhile."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        self.calls = 0
+        self.each_ns = 300
+        self.asked = 0
+        self.refused = False
+        self._since = 0
+        monkeypatch.setattr(pace_of_programs.time, "monotonic", lambda: self.now)
+        self.pace = PaceOfPrograms(self)  # type: ignore[arg-type]
+
+    def begin(self) -> None:
+        self.asked += 1
+        self._since = self.calls
+
+    def end(self) -> int | None:
+        return None if self.refused else (self.calls - self._since) * self.each_ns
+
+    def hits(self) -> Hits:
+        return {MALLOC: (self.calls, self.calls)}
+
+    def goes_on(self, seconds: float, per_s: int = 20_000) -> None:
+        for _ in range(round(seconds * 20)):
+            self.now += 0.05
+            self.calls += per_s // 20
+            self.pace.tick(self.hits, PRICES, ALL_FUNCTIONS)
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    return Kernel(monkeypatch)
+
+
+def test_nothing_is_known_at_first(kernel: Kernel):
+    assert kernel.pace.factor == 1.0
+
+
+def test_it_is_measured_now_and_then(kernel: Kernel):
+    kernel.each_ns = 450
+    kernel.goes_on(60)
+    assert kernel.pace.factor == pytest.approx(1.5)
+    assert kernel.asked == 3
+
+
+def test_what_was_measured_lately_counts_more(kernel: Kernel):
+    kernel.goes_on(10)
+    kernel.each_ns = 600
+    kernel.goes_on(20)
+    assert 1.5 < kernel.pace.factor < 2.0
+
+
+def test_a_few_calls_say_nothing(kernel: Kernel):
+    kernel.each_ns = 3000
+    kernel.goes_on(10, per_s=200)
+    assert kernel.pace.factor == 1.0
+
+
+def test_where_the_kernel_refuses_nothing_changes(kernel: Kernel):
+    kernel.refused, kernel.each_ns = True, 3000
+    kernel.goes_on(30)
+    assert kernel.pace.factor == 1.0
