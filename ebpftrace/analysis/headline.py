@@ -32,6 +32,7 @@ def headline(
     `sizes` are the bytes that each site holds.
     """
     now, sites = picture.since_attach_s, picture.sites
+    hidden = {*hidden, *picture.apart()}
     rates: list[float] = list(map(_GROWTH, sites))
     if None in rates:
         rates = [rate or 0.0 for rate in rates]
@@ -44,7 +45,8 @@ def headline(
         return Headline(None, None, None)
     _, at, trend = max(growing)
     grown = rates[at]
-    share = grown / sum([rate for rate in rates if rate > 0]) if grown > 0 else None
+    growth = sum(rate for rate in _shown(rates, picture.apart()) if rate > 0)
+    share = grown / growth if grown > 0 else None
     return Headline(sites[at], trend, share)
 
 

@@ -15,7 +15,7 @@ from ebpftrace.analysis.trend import Trend
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.losses import Loss, Losses
 from ebpftrace.model.modes import Level
-from ebpftrace.model.picture import MAPPINGS, CallSite, Cost, Counts, Naming, Picture, Site, Target
+from ebpftrace.model.picture import MAPPINGS, CallSite, Counts, Naming, Picture, Site, Target
 from ebpftrace.units import format_bytes, format_count, format_seconds
 
 _MOST_NAMES = 4
@@ -60,7 +60,6 @@ def _range(rate: float, low: float, high: float) -> str:
     return " to ".join(said[1:])
 
 
-_DEARER = 1.2
 _STACK_ENDS = {
     "no_rule": "no unwind rule was there yet",
     "unsupported": "its unwind information cannot be followed",
@@ -231,6 +230,11 @@ def traffic(counts: Counts, mode: str = "full") -> str:
     )
 
 
+def traffic_of(site: Site, mode: str) -> str:
+    """The same of a site; mappings are told of by the calls."""
+    return traffic(site.counts, "full" if site.at.family == MAPPINGS else mode)
+
+
 def counted(loss: Loss, count: int) -> str:
     return f"{loss.name} {format_count(count)}"
 
@@ -241,28 +245,6 @@ def lost(losses: Losses) -> str:
     if not faults:
         return "lost nothing"
     return "LOST " + ", ".join(counted(loss, n) for loss, n in faults)
-
-
-def prices(cost: Cost) -> list[str]:
-    """What watching costs, as far as it is known: in the target, in this tool."""
-    words = []
-    if cost.target_cpu_percent is not None:
-        words.append(f"{cost.target_cpu_percent:.1f} % of a processor in the target")
-        full = cost.forecast_percent.get("full", 0.0)
-        if full > _DEARER * cost.target_cpu_percent:
-            words.append(f"full would cost {full:.1f} %")
-    if cost.hits_per_s is not None:
-        words.append(f"{format_count(cost.hits_per_s)} probe hits/s")
-    if cost.tool_cpu_percent is not None:
-        words.append(f"{cost.tool_cpu_percent:.1f} % in this tool")
-    if cost.slowed_to_s is not None:
-        words.append(f"slowed down to a picture every {format_seconds(cost.slowed_to_s)}")
-    memory = (cost.tool_rss_bytes or 0) + (cost.kernel_bytes or 0)
-    return [*words, f"{format_bytes(memory)} of memory"]
-
-
-def price(cost: Cost) -> str:
-    return ", ".join(prices(cost))
 
 
 def holding(site: Site, now: float, several: bool, mode: str = "full") -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
-from ebpftrace.analysis import wording
+from ebpftrace.analysis import costs, wording
 from ebpftrace.analysis.crowd import others, pick
 from ebpftrace.analysis.responsible import Rules, responsible
 from ebpftrace.analysis.selection import Selected, Selection, select
@@ -83,7 +83,7 @@ def summary(picture: Picture, hidden: Suppressed) -> Iterator[str]:
     yield from (f"  {line}" for line in losses(picture))
     if hidden.sites:
         yield f"  hidden   {wording.suppressed(hidden)}"
-    yield f"  cost     {wording.price(picture.cost)}"
+    yield f"  cost     {costs.price(picture.cost)}"
 
 
 def listing(picture: Picture, chosen: Selected, rules: Rules) -> Iterator[str]:

@@ -83,15 +83,7 @@ def calibrate(
         nested_ns=trial.entry_ns,
         unheld_ns=costs[_UNHELD],
         stepped_ns=max(trial.stepped_ns - trial.entry_ns, 0.0),
-        programs=ran
-        and Prices(
-            birth_ns=ran["birth"],
-            resize_ns=ran["resize"],
-            death_ns=ran["death"],
-            nested_ns=0.0,
-            unheld_ns=ran[_UNHELD],
-            stepped_ns=0.0,
-        ),
+        programs=ran,
     )
 
 
@@ -100,7 +92,7 @@ def _costs(channel: Channel, bare: float) -> dict[str, float]:
     return _medians(lambda role: _loop(channel, role) - bare, _ROUNDS)
 
 
-def _run_times(channel: Channel, run_time: RunTime) -> dict[str, float] | None:
+def _run_times(channel: Channel, run_time: RunTime) -> Prices | None:
     """Nanoseconds that our programs run at a call of each; None where the kernel does not measure it."""
 
     def ran(role: Role) -> float:
@@ -109,7 +101,16 @@ def _run_times(channel: Channel, run_time: RunTime) -> dict[str, float] | None:
         return (run_time.end() or 0) / _CALLS
 
     found = _medians(ran, _RUN_TIME_ROUNDS)
-    return None if run_time.refused else found
+    if run_time.refused:
+        return None
+    return Prices(
+        birth_ns=found["birth"],
+        resize_ns=found["resize"],
+        death_ns=found["death"],
+        nested_ns=0.0,
+        unheld_ns=found[_UNHELD],
+        stepped_ns=0.0,
+    )
 
 
 def _medians(reading: Callable[[Role], float], rounds: int) -> dict[str, float]:

@@ -229,6 +229,14 @@ class Picture:
     watch: str = ""
     """What tells the pictures of this watch from others'; empty where who keeps them knows it."""
 
+    def apart(self) -> frozenset[int]:
+        """Indexes of the sites that are no part of the totals: in mode growth mappings, for what is touched of them
+        is counted where it is.
+        """
+        if self.mode != "growth":
+            return frozenset()
+        return frozenset(at for at, site in enumerate(self.sites) if site.at.family == MAPPINGS)
+
     @property
     def heap(self) -> Counts:
         """The totals without mappings: what allocators gave."""

@@ -34,6 +34,14 @@ class _Reading(NamedTuple):
     cpu: float
 
 
+class Sampled(NamedTuple):
+    """Hits in so many seconds, in which one in `scale` births has hit a probe: over some windows."""
+
+    scale: int
+    hits: Hits
+    passed_s: float
+
+
 class CostMeter:
     """Rates are over the time since the last reading, and over `LEAST_S` at least.
 
@@ -131,17 +139,18 @@ class CostMeter:
             return None
         return 100 * prices.of_hits(hits, self.stepped, self._functions) / 1e9 / passed_s
 
-    def load(self, hits: Hits, passed_s: float, seen_in: int | None) -> Load | None:
-        """What other ways of watching would cost. `seen_in`: one in so many births has hit a probe; None: all
-        were followed. There are taken to be as many births as deaths at least.
+    def load(self, hits: Hits, passed_s: float, sampled: Sampled | None = None) -> Load | None:
+        """What other ways of watching would cost. `sampled`: not all births have hit a probe; there are taken to
+        be as many as deaths at least.
         """
         prices = self.prices
         if prices is None:
             return None
         births = None
-        if seen_in is not None:
+        if sampled is not None:
             deaths = calls_per_s(hits, passed_s, "death", self._functions)
-            births = max(deaths, seen_in * calls_per_s(hits, passed_s, "birth", self._functions))
+            seen = calls_per_s(sampled.hits, sampled.passed_s, "birth", self._functions)
+            births = max(deaths, sampled.scale * seen)
         return load_of(hits, passed_s, births, prices, self.stepped, self._functions)
 
     def _cpu_now(self) -> float:

@@ -6,6 +6,7 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from ebpftrace.kernel.layout import SCALES
 from ebpftrace.kernel.prices import Prices
 from ebpftrace.model.modes import GROWTH, Level, ModeChange, Wanted
-from ebpftrace.session.cost import CostMeter
+from ebpftrace.session.cost import CostMeter, Sampled
 from ebpftrace.session.fault_rate import FaultRate
 from ebpftrace.session.glances import Glances
 from ebpftrace.session.governing import Governor
@@ -30,6 +31,7 @@ SAMPLES = tuple(Level("sample", scale) for scale in SCALES[1:])
 _UNGUIDED = Level("sample", 16)  # where prices are not known
 _EVERY_S = 0.4
 _FIRST_S = 0.25
+_WINDOWS_S = 6.0
 _MOST_CHANGES = 100
 _NO_LOAD = Load(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # without prices, and so without a governor
 
@@ -55,6 +57,7 @@ class Modes:
         self._prices: Prices | None = None
         self._governor: Governor | None = None
         self._reading: _Reading | None = None
+        self._earlier: deque[_Reading] = deque()
         self._limits = Limits()
         self._rate = FaultRate()
         self._chosen = False
@@ -109,7 +112,8 @@ class Modes:
         first = self._read()
         time.sleep(_FIRST_S)
         now_read = self._read()
-        self._forecast(self._load(first, now_read, 1, living), living)
+        seen = Sampled(1, *_between(first, now_read))
+        self._forecast(self._load(first, now_read, seen, living), living)
         self._limits.look(self._governor, self._taken[1], living)
         level = self._governor.first(self.forecast.__getitem__)
         why = f"full would cost {self.forecast[FULL]:.1f} % of a CPU"
@@ -145,17 +149,30 @@ class Modes:
     def _foresee(self, last: _Reading, now_read: _Reading, living: Sequence[Traced]) -> bool:
         """What each level would cost; False where nothing new is known of that."""
         if self.level != GROWTH:
-            scale = self.level.scale if not _gated(living) else 1
-            seen_in = None if self.level == FULL else scale
-            self._forecast(self._load(last, now_read, seen_in, living), living)
+            self._forecast(
+                self._load(last, now_read, self._sampled(now_read, living), living), living
+            )
             return True
         seen = self._glances.look(living) if self._governor is not None else None
         if seen is None:
             self.forecast[GROWTH] = self._cost.percent(*_between(last, now_read)) or 0.0
             return False
         self._reading = None  # the glance is no cost of the level
-        self._forecast(self._cost.load(*seen, 1) or _NO_LOAD, living)
+        self._forecast(self._cost.load(*seen, Sampled(1, *seen)) or _NO_LOAD, living)
         return True
+
+    def _sampled(self, now_read: _Reading, living: Sequence[Traced]) -> Sampled | None:
+        """The births of some windows, of which there is one a second at least."""
+        if self.level == FULL:
+            return None
+        earlier = self._earlier
+        earlier.append(now_read)
+        while len(earlier) > 2 and now_read.at - earlier[1].at >= _WINDOWS_S:
+            earlier.popleft()
+        hits, passed = _between(earlier[0], now_read)
+        scale = self.level.scale if not _gated(living) else 1
+        # Of a moment only deaths are known: a window in it, or none, would be taken for its rate.
+        return Sampled(scale, hits if passed >= _WINDOWS_S / 2 else {}, passed)
 
     def _forecast(self, load: Load, living: Sequence[Traced]) -> None:
         gated = _gated(living)
@@ -208,6 +225,7 @@ class Modes:
 
     def _set(self, level: Level, living: Iterable[Traced]) -> list[Traced]:
         self._reading, self.level, self._chosen = None, level, False
+        self._earlier.clear()
         return self._sampling.choose(level.scale, living)
 
     def _budget(self) -> str:
@@ -218,9 +236,9 @@ class Modes:
         return _Reading(time.monotonic(), self._cost.hits())
 
     def _load(
-        self, last: _Reading, now: _Reading, seen_in: int | None, living: Sequence[Traced]
+        self, last: _Reading, now: _Reading, sampled: Sampled | None, living: Sequence[Traced]
     ) -> Load:
-        load = self._cost.load(*_between(last, now), seen_in) or _NO_LOAD
+        load = self._cost.load(*_between(last, now), sampled) or _NO_LOAD
         if not self.may_grow or self._prices is None:
             return load
         each = self._prices.fault_ns or 0.0

@@ -16,7 +16,7 @@ from ebpftrace.analysis.suppressed import NOTHING, Suppressed
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Picture, Point, Site, SourceLines
 from ebpftrace.model.source import PictureSource
-from ebpftrace.tui.choices import CHOICES, worded
+from ebpftrace.tui.choices import choices
 from ebpftrace.tui.composer import Shown
 from ebpftrace.tui.detail import Look, chosen_frame
 from ebpftrace.tui.editor import edit
@@ -225,16 +225,15 @@ class Actions(App[None]):
         if asked is None or self.newest is None or self.newest.final:
             self.say("only a live watch can be changed")
             return
-        forecast = self.newest.cost.forecast_percent
-        choices = {worded(*one, forecast): one for one in dict.fromkeys((asked, *CHOICES))}
+        offered = choices(asked, self.newest.cost.forecast_percent)
         words = line("Watch so from now on; percent of a processor, in the targets")
 
         def take(chosen: str | None) -> None:
             if chosen is not None and controls is not None:
-                controls.want(*choices[chosen])
+                controls.want(*offered[chosen])
                 self.say(f"from now on: {chosen}")
 
-        self.push_screen(Choose(self.glyphs, words, list(choices)), take)
+        self.push_screen(Choose(self.glyphs, words, list(offered)), take)
 
     # --- filter and marks -------------------------------------------------------------------------
 

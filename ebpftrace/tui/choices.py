@@ -6,7 +6,7 @@ from ebpftrace.model.modes import Wanted
 
 _Choice = tuple[Wanted, float | None]
 
-CHOICES: tuple[_Choice, ...] = (
+_CHOICES: tuple[_Choice, ...] = (
     ("auto", 1.0),
     ("auto", 2.0),
     ("auto", 5.0),
@@ -15,7 +15,16 @@ CHOICES: tuple[_Choice, ...] = (
     ("sample", 5.0),
     ("full", None),
 )
-"""Mode and budget in percent of a processor; None: no limit."""
+_GROWTH: _Choice = ("growth", None)
+
+
+def choices(asked: _Choice, forecast: Mapping[str, float]) -> dict[str, _Choice]:
+    """Mode and budget in percent of a processor (None: no limit), by their words; what was `asked` for last first.
+
+    `forecast`: what each level would cost, as of a picture; growth is offered where that can be watched.
+    """
+    offered = (asked, *_CHOICES, *([_GROWTH] if "growth" in forecast else []))
+    return {worded(*one, forecast): one for one in dict.fromkeys(offered)}
 
 
 def worded(mode: Wanted, budget_percent: float | None, forecast: Mapping[str, float]) -> str:

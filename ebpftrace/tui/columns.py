@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ebpftrace.analysis import wording
 from ebpftrace.analysis.selection import SortKey
 from ebpftrace.analysis.trend import Trend, trend_of
+from ebpftrace.model.picture import MAPPINGS
 from ebpftrace.tui.glyphs import Glyphs
 from ebpftrace.tui.lines import Line, Role, Span
 from ebpftrace.tui.rows import Row
@@ -41,8 +42,8 @@ class Judged:
 
 
 class Moment(NamedTuple):
-    """What a cell needs beside its row: seconds since attach, what shares are of, how to draw, and whether
-    bytes are estimates.
+    """What a cell needs beside its row: seconds since attach, what shares are of, how to draw, whether bytes are
+    estimates, and whether mappings are apart from all else.
     """
 
     since_attach_s: float
@@ -50,6 +51,7 @@ class Moment(NamedTuple):
     glyphs: Glyphs
     judged: Judged
     estimated: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,19 @@ class Column:
 
 
 def _share(row: Row, moment: Moment) -> str:
+    if _is_apart(row, moment):
+        return ""
     return f"{100 * row.counts.bytes / moment.bytes:.1f}%" if moment.bytes > 0 else ""
+
+
+def _is_apart(row: Row, moment: Moment) -> bool:
+    return moment.apart and row.family == MAPPINGS
 
 
 def _held(row: Row, moment: Moment) -> str:
     """Marked where it is estimated."""
-    return f"{'~' if moment.estimated else ''}{format_bytes(row.counts.bytes)}"
+    estimated = moment.estimated and not _is_apart(row, moment)
+    return f"{'~' if estimated else ''}{format_bytes(row.counts.bytes)}"
 
 
 def _growth(row: Row, _moment: Moment) -> str:

@@ -171,8 +171,9 @@ class Composer:
             chosen = [
                 at for at, size in enumerate(sizes) if size or picture.sites[at].counts.blocks
             ]
-        if self._hidden:
-            chosen = [at for at in chosen if at not in self._hidden]
+        left_out = self._hidden if view.kind == "sites" else {*self._hidden, *picture.apart()}
+        if left_out:
+            chosen = [at for at in chosen if at not in left_out]
         chosen = self._filtered(request, query, chosen)
         if view.within is not None:
             group = self._grouping(view.within.by, view).fold(picture)
@@ -233,7 +234,7 @@ class Composer:
     def _grouped(self, request: Request, chosen: Sequence[int]) -> GroupRows:
         view, sites = request.view, _sites(request, chosen)
         groups = self._grouping(GROUPED[view.kind], view).fold(request.picture)
-        if view.is_restricted or self._hidden:
+        if view.is_restricted or self._hidden or request.picture.apart():
             groups = _among(groups, sites, chosen)
         steadied = self._steady(request)
         # Since a mark a buffer may have grown without one block more.

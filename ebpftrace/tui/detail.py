@@ -47,7 +47,7 @@ def site_lines(site: Site, look: Look, width: int) -> Iterator[Line]:
     now = picture.since_attach_s
     yield line(Span(wording.holding(site, now, several, picture.mode), "strong"))
     yield _trend(trend_of_site(site, now))
-    yield line(Span(wording.traffic(site.counts, picture.mode), "label"))
+    yield line(Span(wording.traffic_of(site, picture.mode), "label"))
     index = chosen_frame(site, look)
     text = _source(site, index, look)
     if width >= _TWO_COLUMNS:

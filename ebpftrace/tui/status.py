@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ebpftrace.analysis import wording
+from ebpftrace.analysis import costs, wording
 from ebpftrace.model.picture import Picture
 from ebpftrace.tui.lines import Line, Span, flowed
 
@@ -32,6 +32,6 @@ def _facts(picture: Picture) -> Iterator[Span]:
     fullest = max(full.values(), default=None)
     if fullest is not None and fullest < _NEARLY_FULL_PERCENT:
         yield Span(f"maps {fullest:.1f} % full")
-    first, *others = wording.prices(picture.cost)
+    first, *others = costs.prices(picture.cost)
     yield Span(f"cost {first}")
     yield from map(Span, others)

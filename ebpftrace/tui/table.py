@@ -92,7 +92,8 @@ class Table(Canvas, can_focus=True):
         self.rows, self._view = shown.rows, request.view
         now = request.picture.since_attach_s
         estimated = request.picture.error is not None
-        self._moment = Moment(now, shown.whole, self.glyphs, self._judged, estimated)
+        apart = request.picture.mode == "growth"
+        self._moment = Moment(now, shown.whole, self.glyphs, self._judged, estimated, apart)
         self._several = len(request.picture.targets) > 1
         self._families = any(len(target.allocators) > 1 for target in request.picture.targets)
         asked_for_this = request.held == self.held

@@ -124,6 +124,14 @@ def test_pictures_further_apart_than_a_minute_still_have_a_rate():
     assert alarm.at_picture(seen(300.0, rss=10 * MIB))
 
 
+def test_a_rate_is_of_one_watch():
+    alarm = threshold(parse("rss=1M/s"))
+    assert alarm.at_picture(seen(100.0)) is None
+    assert alarm.at_picture(seen(1.0, rss=100 * MIB)) is None  # the numbers began anew
+    assert alarm.at_picture(seen(12.0, rss=101 * MIB)) is None
+    assert alarm.at_picture(seen(13.0, rss=200 * MIB))
+
+
 # --- how often --------------------------------------------------------------------------------------
 
 

@@ -91,3 +91,8 @@ def test_who_was_wrong_waits_longer_each_time_and_after_a_while_as_at_first():
 
 def test_below_the_last_level_there_is_none():
     assert Governor(LEVELS[:1], 5.0).next(0.0, FULL, priced(100.0)) is None
+
+
+def test_it_leaves_growth_later_as_all_numbers_begin_anew_then():
+    governor = Governor(LEVELS, 5.0)
+    assert rises(governor, 0.0, GROWTH, priced(2.0)) == 30.0

@@ -4,7 +4,6 @@ import pytest
 
 from ebpftrace.kernel.prices import Prices
 from ebpftrace.probes.numbers import ALL_FUNCTIONS
-from ebpftrace.session import pace_of_programs
 from ebpftrace.session.hits import Hits
 from ebpftrace.session.pace_of_programs import PaceOfPrograms
 
@@ -31,7 +30,7 @@ class Kernel:
         self.asked = 0
         self.refused = False
         self._since = 0
-        monkeypatch.setattr(pace_of_programs.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
         self.pace = PaceOfPrograms(self)  # type: ignore[arg-type]
 
     def begin(self) -> None:

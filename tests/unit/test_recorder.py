@@ -40,6 +40,7 @@ class Bench:
         self.final: Picture | None = None
         self.hangs = False
         self.asked_to_draw: list[float] = []
+        self.watch, self.anew_at = "one", 0.0
         self.tries = 0
         self.recorder = Recorder(
             *(self, self, Alarms(alarms or [], self.told.append), self.wait),
@@ -76,10 +77,15 @@ class Bench:
 
     def drawn(self, *, final: bool = False, rss: int | None = None) -> Picture:
         targets = tuple(self.targets) if rss is None else (target(rss_bytes=rss),)
-        made = picture(since_attach_s=self.now, targets=targets, final=final)
+        now = self.now - self.anew_at
+        made = picture(since_attach_s=now, watch=self.watch, targets=targets, final=final)
         if final:
             self.final = made
         return made
+
+    def begins_anew(self, watch: str, ago: float = 0.0) -> None:
+        """Pictures are of another watch, from `ago` seconds before now on."""
+        self.watch, self.anew_at = watch, self.now - ago
 
     def run(self) -> Outcome:
         return self.recorder.run()
@@ -185,6 +191,15 @@ def test_the_history_is_of_all_pictures_so_far():
     bench = Bench(count=3).comes(10.0).comes(20.0)
     bench.run()
     assert bench.points == [1, 4, 5]
+
+
+def test_a_watch_that_begins_anew_has_a_history_of_its_own():
+    bench = Bench(count=3)
+    bench.comes(10.0).comes(20.0)
+    bench.at(30.0, lambda: bench.begins_anew("another", ago=0.5))
+    bench.comes(30.0).comes(40.0)
+    bench.run()
+    assert bench.points == [1, 3, 4]
 
 
 # --- triggers -------------------------------------------------------------------------------------------

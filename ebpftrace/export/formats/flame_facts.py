@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timezone
 
-from ebpftrace.analysis import wording
+from ebpftrace.analysis import costs, wording
 from ebpftrace.analysis.headline import headline
 from ebpftrace.export.formats.subject import Subject
 from ebpftrace.export.snapshot_text import origin
@@ -72,7 +72,7 @@ def facts(subject: Subject) -> Iterator[tuple[str, str]]:
     yield from _losses(picture)
     if subject.suppressed.sites:
         yield from (("suppressed", cut(wording.suppressed_by(by))) for by in subject.suppressed.by)
-    yield "cost", wording.price(picture.cost)
+    yield "cost", costs.price(picture.cost)
     yield from (("note", cut(sentence, MOST_OF_NOTE)) for sentence in snapshot.notes)
 
 

@@ -54,8 +54,11 @@ class Subject:
         """Without `series` the snapshot's picture is all there is."""
         picture = snapshot.picture
         hidden = selection.hidden(picture)
-        sites = tuple(site for index, site in enumerate(picture.sites) if index not in hidden)
-        rest = picture.totals.without(counts_of(picture.sites))
+        apart = picture.apart()
+        counted = [site for at, site in enumerate(picture.sites) if at not in apart]
+        left_out = {*hidden, *apart}
+        sites = tuple(site for at, site in enumerate(picture.sites) if at not in left_out)
+        rest = picture.totals.without(counts_of(counted))
         kept = counts_of(sites)
         return cls(
             snapshot,
