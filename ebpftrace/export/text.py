@@ -83,7 +83,7 @@ def summary(picture: Picture, hidden: Suppressed) -> Iterator[str]:
     yield from (f"  {line}" for line in losses(picture))
     if hidden.sites:
         yield f"  hidden   {wording.suppressed(hidden)}"
-    yield f"  cost     {costs.price(picture.cost)}"
+    yield f"  cost     {costs.price(picture)}"
 
 
 def listing(picture: Picture, chosen: Selected, rules: Rules) -> Iterator[str]:

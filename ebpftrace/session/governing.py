@@ -33,7 +33,7 @@ class Governor:
 
     def first(self, price: Callable[[Level], float]) -> Level:
         """The one to begin with; `price`: percent of a processor."""
-        return self._best(price, _ROOM)
+        return self._best(self.levels, price, 1.0)
 
     def next(self, now: float, current: Level, price: Callable[[Level], float]) -> Level | None:
         """The one to change to; None: stay. `price` of the current one is what it does cost."""
@@ -56,8 +56,7 @@ class Governor:
             early = now - self._rose_at < _PROVEN_S
             self._calm_s = min(2 * self._calm_s, _MOST_CALM_S) if early else _CALM_S
             self._rose_at = None
-        fitting = (level for level in below if price(level) <= _ROOM * self.budget)
-        return next(fitting, below[-1])
+        return self._best(below, price, _FAR)
 
     def _up(self, now: float, current: Level, price: Callable[[Level], float]) -> Level | None:
         better = self.levels[: self._index(current)]
@@ -73,9 +72,17 @@ class Governor:
         self._calm_since, self._rose_at = None, now
         return found
 
-    def _best(self, price: Callable[[Level], float], share: float) -> Level:
-        fitting = (level for level in self.levels if price(level) <= share * self.budget)
-        return next(fitting, self.levels[-1])
+    def _best(
+        self, levels: Sequence[Level], price: Callable[[Level], float], tried: float
+    ) -> Level:
+        """`tried`: the last level before growth is where it may need no more of the budget than that. A prediction
+        from a bad moment should not make all numbers begin anew: what it does cost is seen soon.
+        """
+        found = next((one for one in levels if price(one) <= _ROOM * self.budget), levels[-1])
+        if found != GROWTH or len(levels) == 1:
+            return found
+        before = levels[-2]
+        return before if price(before) <= tried * self.budget else found
 
     def _index(self, level: Level) -> int:
         return self.levels.index(level)

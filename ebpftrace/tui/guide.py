@@ -69,7 +69,7 @@ def _facts(picture: Picture, width: int) -> Iterator[Line]:
     for loss, count in picture.losses.facts():
         yield from wrapped(f"  {wording.counted(loss, count)}: {loss.sentence}", width, 4)
     yield _title("Cost")
-    yield from wrapped(f"  {costs.price(picture.cost)}", width, 4)
+    yield from wrapped(f"  {costs.price(picture)}", width, 4)
     for name, percent in picture.cost.map_fill_percent.items():
         yield line(f"  the map of {name} is {percent:.1f} % full")
 

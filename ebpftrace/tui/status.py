@@ -32,6 +32,6 @@ def _facts(picture: Picture) -> Iterator[Span]:
     fullest = max(full.values(), default=None)
     if fullest is not None and fullest < _NEARLY_FULL_PERCENT:
         yield Span(f"maps {fullest:.1f} % full")
-    first, *others = costs.prices(picture.cost)
+    first, *others = costs.prices(picture)
     yield Span(f"cost {first}")
     yield from map(Span, others)

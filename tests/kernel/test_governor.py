@@ -43,7 +43,7 @@ def held(picture: Picture, function: str) -> tuple[int, int]:
 
 def test_the_budget_decides_and_decides_again_when_the_rate_changes():
     options = ("--top", 0, "--mode", "auto", "--budget", "5%")
-    paces = (200, 30_000, 200)
+    paces = (200, 20_000, 200)
     with Workload("rates", *paces) as target, Tracer(target, options=options) as tracer:
         assert tracer.first.raw["mode"] == "full"
         target.go()

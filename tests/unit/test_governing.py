@@ -96,3 +96,17 @@ def test_below_the_last_level_there_is_none():
 def test_it_leaves_growth_later_as_all_numbers_begin_anew_then():
     governor = Governor(LEVELS, 5.0)
     assert rises(governor, 0.0, GROWTH, priced(2.0)) == 30.0
+
+
+def test_a_bad_moment_does_not_make_all_numbers_begin_anew():
+    governor = Governor(LEVELS, 5.0)
+    dear = priced(30.0)  # a sixteenth of it would be 9
+    assert governor.first(dear) == GROWTH
+    assert governor.next(0.0, FULL, dear) == SIXTEENTH
+    assert governor.next(1.0, SIXTEENTH, dear) is None
+    assert governor.next(1.9, SIXTEENTH, dear) == GROWTH
+
+
+def test_what_is_far_too_dear_goes_to_growth_at_once():
+    governor = Governor(LEVELS, 5.0)
+    assert governor.next(0.0, FULL, priced(100.0)) == GROWTH

@@ -72,7 +72,7 @@ def facts(subject: Subject) -> Iterator[tuple[str, str]]:
     yield from _losses(picture)
     if subject.suppressed.sites:
         yield from (("suppressed", cut(wording.suppressed_by(by))) for by in subject.suppressed.by)
-    yield "cost", costs.price(picture.cost)
+    yield "cost", costs.price(picture)
     yield from (("note", cut(sentence, MOST_OF_NOTE)) for sentence in snapshot.notes)
 
 
