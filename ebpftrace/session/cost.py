@@ -71,10 +71,6 @@ class CostMeter:
         """Look how long the programs run, now and then."""
         self._pace.tick(self.hits, self._tracer.prices, self._functions)
 
-    def close(self) -> None:
-        """Look no more."""
-        self._pace.close()
-
     def hits(self) -> Hits:
         """Of every function that was probed, since the start."""
         return self._tracer.hits(self._probed)

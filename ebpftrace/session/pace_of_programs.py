@@ -5,7 +5,9 @@ Stacks are deeper there, and caches colder. For the poller's thread.
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
+from statistics import median
 
 from ebpftrace.kernel.prices import Prices
 from ebpftrace.kernel.run_time import RunTime
@@ -14,11 +16,14 @@ from ebpftrace.session.hits import Hits, difference
 
 log = logging.getLogger(__name__)
 
-_FIRST_S, _EVERY_S = 0.5, 20.0
-_LENGTH_S = 0.1
-_LEAST_NS = 200_000  # of less, a few calls would decide
-_KEPT = 0.5  # of what was measured earlier, each time
-_LEAST, _MOST = 0.5, 10.0
+_FIRST_S = 2.0  # rules of stacks are made at first
+_OFTEN_S, _EVERY_S = 2.0, 10.0
+# The kernel's clock goes on while a program waits for its processor: on a busy host one that does takes as
+# long as thousands. So the middle one of short readings counts, in most of which none has waited.
+_LENGTH_S = 0.01
+_READINGS, _FEW = 7, 3
+_LEAST_NS = 10_000
+_LEAST, _MOST = 0.5, 4.0
 
 
 class PaceOfPrograms:
@@ -27,33 +32,25 @@ class PaceOfPrograms:
     def __init__(self, run_time: RunTime) -> None:
         self._run_time = run_time
         self._due = time.monotonic() + _FIRST_S
-        self._since: Hits | None = None
-        self._ran = self._expected = 0.0
+        self._readings: deque[float] = deque(maxlen=_READINGS)
         self.factor = 1.0
 
     def tick(
         self, read: Callable[[], Hits], prices: Prices | None, functions: Mapping[int, Function]
     ) -> None:
-        """Look where it is due; `read` the hits so far, of these functions."""
+        """Look where it is due, for 10 ms; `read` the hits so far, of these functions."""
         now = time.monotonic()
         if prices is None or prices.programs is None or now < self._due:
             return
-        if self._since is None:
-            self._run_time.begin()
-            self._since, self._due = read(), now + _LENGTH_S
-            return
-        before, self._since = self._since, None
-        self._due = now + _EVERY_S
+        before = read()
+        self._run_time.begin()
+        time.sleep(_LENGTH_S)
         ran = self._run_time.end()
-        if ran is None:
-            return
+        self._due = now + (_OFTEN_S if len(self._readings) < _READINGS else _EVERY_S)
         expected = prices.programs.of_hits(difference(read(), before), frozenset(), functions)
-        self._ran = _KEPT * self._ran + ran
-        self._expected = _KEPT * self._expected + expected
-        if self._expected >= _LEAST_NS:
-            self.factor = min(max(self._ran / self._expected, _LEAST), _MOST)
+        if ran is None or expected < _LEAST_NS:
+            return
+        self._readings.append(ran / expected)
+        if len(self._readings) >= _FEW:
+            self.factor = min(max(median(self._readings), _LEAST), _MOST)
             log.debug("programs run %.2f times as long as in the calibration", self.factor)
-
-    def close(self) -> None:
-        """Measure no more."""
-        self._run_time.close()

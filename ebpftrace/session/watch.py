@@ -166,7 +166,6 @@ class Watch:
         self._tracer.disarm()
         self._sampling.close()
         self._glances.close()
-        self._cost.close()
         time.sleep(_PROGRAMS_END_S)
         self.on_events(self._tracer.poll_events(0))
         living = self.roster.living()
@@ -179,7 +178,6 @@ class Watch:
         self._tracer.disarm()
         self._sampling.close()
         self._glances.close()
-        self._cost.close()
         if self._entering is not None:
             self._entering.close()
         self.sources.close()

@@ -25,28 +25,31 @@ class Kernel:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        self.calls = 0
-        self.each_ns = 300
+        self.calls, self.calls_in_reading = 0, 200
+        self.each_ns, self.waits = 300, False
         self.asked = 0
         self.refused = False
-        self._since = 0
         monkeypatch.setattr("time.monotonic", lambda: self.now)
+        monkeypatch.setattr("time.sleep", self.sleeps)
         self.pace = PaceOfPrograms(self)  # type: ignore[arg-type]
 
     def begin(self) -> None:
         self.asked += 1
-        self._since = self.calls
 
     def end(self) -> int | None:
-        return None if self.refused else (self.calls - self._since) * self.each_ns
+        waits = self.waits and self.asked % 3 == 2
+        ran = self.calls_in_reading * self.each_ns + (3_000_000 if waits else 0)
+        return None if self.refused else ran
+
+    def sleeps(self, _: float) -> None:
+        self.calls += self.calls_in_reading
 
     def hits(self) -> Hits:
         return {MALLOC: (self.calls, self.calls)}
 
-    def goes_on(self, seconds: float, per_s: int = 20_000) -> None:
+    def goes_on(self, seconds: float) -> None:
         for _ in range(round(seconds * 20)):
             self.now += 0.05
-            self.calls += per_s // 20
             self.pace.tick(self.hits, PRICES, ALL_FUNCTIONS)
 
 
@@ -56,6 +59,8 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
 
 
 def test_nothing_is_known_at_first(kernel: Kernel):
+    kernel.each_ns = 450
+    kernel.goes_on(5)
     assert kernel.pace.factor == 1.0
 
 
@@ -63,23 +68,29 @@ def test_it_is_measured_now_and_then(kernel: Kernel):
     kernel.each_ns = 450
     kernel.goes_on(60)
     assert kernel.pace.factor == pytest.approx(1.5)
-    assert kernel.asked == 3
+    assert 7 <= kernel.asked <= 13
 
 
-def test_what_was_measured_lately_counts_more(kernel: Kernel):
-    kernel.goes_on(10)
+def test_a_program_that_waits_for_its_processor_is_not_slow(kernel: Kernel):
+    kernel.waits = True
+    kernel.goes_on(60)
+    assert kernel.pace.factor == pytest.approx(1.0)
+
+
+def test_what_was_measured_long_ago_is_forgotten(kernel: Kernel):
+    kernel.goes_on(30)
     kernel.each_ns = 600
-    kernel.goes_on(20)
-    assert 1.5 < kernel.pace.factor < 2.0
+    kernel.goes_on(80)
+    assert kernel.pace.factor == pytest.approx(2.0)
 
 
 def test_a_few_calls_say_nothing(kernel: Kernel):
-    kernel.each_ns = 3000
-    kernel.goes_on(10, per_s=200)
+    kernel.each_ns, kernel.calls_in_reading = 3000, 20
+    kernel.goes_on(60)
     assert kernel.pace.factor == 1.0
 
 
 def test_where_the_kernel_refuses_nothing_changes(kernel: Kernel):
     kernel.refused, kernel.each_ns = True, 3000
-    kernel.goes_on(30)
+    kernel.goes_on(60)
     assert kernel.pace.factor == 1.0
