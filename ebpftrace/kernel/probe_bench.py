@@ -95,7 +95,7 @@ class Bench:
             )
 
     def run(self, function: int, calls: int) -> int:
-        """Call a function so often; elapsed ns."""
+        """Call a function so often; ns of CPU time."""
         return self.bed.run(self.bed.function(function), calls, 0)
 
     def hit_ns(self, function: int, calls: int = _CALLS) -> float:

@@ -18,7 +18,14 @@ from ebpftrace.probes.faults import FAULT
 from ebpftrace.probes.numbers import ALL_FUNCTIONS, PASSED, SEEN, UNHELD
 from ebpftrace.probes.plan import Probe
 from ebpftrace.session.hits import Hits, difference
-from ebpftrace.session.load import NO_CALLS, Load, calls_per_s, load_of
+from ebpftrace.session.load import (
+    NO_CALLS,
+    Births,
+    Load,
+    calls_per_s,
+    load_of,
+    stepped_births,
+)
 from ebpftrace.session.pace_of_programs import PaceOfPrograms
 from ebpftrace.symbols.lines import Lines
 
@@ -34,12 +41,12 @@ class _Reading(NamedTuple):
     cpu: float
 
 
-class Sampled(NamedTuple):
-    """Hits in so many seconds, in which one in `scale` births has hit a probe: over some windows."""
+class SeenBirths(NamedTuple):
+    """Those in `hits`, that hit a probe in so many seconds: one in `scale` of all that there were."""
 
-    scale: int
     hits: Hits
     passed_s: float
+    scale: int = 1
 
 
 class CostMeter:
@@ -135,18 +142,19 @@ class CostMeter:
             return None
         return 100 * prices.of_hits(hits, self.stepped, self._functions) / 1e9 / passed_s
 
-    def load(self, hits: Hits, passed_s: float, sampled: Sampled | None = None) -> Load | None:
-        """What other ways of watching would cost. `sampled`: not all births have hit a probe; there are taken to
-        be as many as deaths at least.
+    def load(self, hits: Hits, passed_s: float, seen: SeenBirths | None) -> Load | None:
+        """What other ways of watching would cost. `seen`: what is known of births; None: all were followed.
+        There are taken to be as many births as deaths at least.
         """
         prices = self.prices
         if prices is None:
             return None
         births = None
-        if sampled is not None:
+        if seen is not None:
             deaths = calls_per_s(hits, passed_s, "death", self._functions)
-            seen = calls_per_s(sampled.hits, sampled.passed_s, "birth", self._functions)
-            births = max(deaths, sampled.scale * seen)
+            born = seen.scale * calls_per_s(seen.hits, seen.passed_s, "birth", self._functions)
+            stepped = stepped_births(seen.hits, self.stepped, self._functions)
+            births = Births(max(deaths, born), stepped)
         return load_of(hits, passed_s, births, prices, self.stepped, self._functions)
 
     def _cpu_now(self) -> float:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ebpftrace.kernel.prices import Prices
 from ebpftrace.model.modes import GROWTH, Level
 from ebpftrace.probes.faults import FAULT
 from ebpftrace.probes.functions import Function
+from ebpftrace.probes.mappings import MappingFunction
 from ebpftrace.probes.numbers import PASSED, UNHELD
 
 _NS = 1e9
@@ -43,17 +45,24 @@ class Load:
         return 100 * (births + resizes + deaths) / _NS
 
 
+class Births(NamedTuple):
+    """So many a second; the part of them that the kernel steps through."""
+
+    per_s: float
+    stepped: float = 0.0
+
+
 def load_of(
     hits: Mapping[int, tuple[int, int]],
     passed_s: float,
-    births_per_s: float | None,
+    told: Births | None,
     prices: Prices,
     stepped: frozenset[int],
     functions: Mapping[int, Function],
 ) -> Load:
     """From `hits` (entries, returns) by function in `passed_s` seconds.
 
-    `births_per_s`: where not all of them have hit a probe; None: all have.
+    `told`: births where not all of them have hit a probe; None: all have.
     """
 
     def of(role: str, price: Callable[[Function, int, int], float]) -> float:
@@ -77,12 +86,12 @@ def load_of(
     def all_followed(function: Function, entries: int, _: int) -> float:
         return entries * prices.of_role(function.role)
 
-    if births_per_s is None:
+    if told is None:
         births, passing = of("birth", followed), of("birth", entered)
     else:
-        extra = prices.stepped_ns if _any_stepped(stepped, functions) else 0.0
-        births = births_per_s * (prices.birth_ns + extra)
-        passing = births_per_s * (prices.nested_ns + extra)
+        extra = prices.stepped_ns * told.stepped
+        births = told.per_s * (prices.birth_ns + extra)
+        passing = told.per_s * (prices.nested_ns + extra)
     return Load(
         birth_ns=births,
         birth_entry_ns=passing,
@@ -93,8 +102,25 @@ def load_of(
     )
 
 
-def _any_stepped(stepped: Iterable[int], functions: Mapping[int, Function]) -> bool:
-    return any(functions[number].role == "birth" for number in stepped if number in functions)
+def stepped_births(
+    hits: Mapping[int, tuple[int, int]],
+    stepped: Iterable[int],
+    functions: Mapping[int, Function],
+) -> float:
+    """The part of the births in `hits` that is stepped through.
+
+    Where there are none: all, if an allocator has such a function. Not of the kernel's mappings, of which
+    `brk` is one nearly everywhere: they are few beside an allocator's calls.
+    """
+    births = {
+        number: entries
+        for number, (entries, _) in hits.items()
+        if number not in NO_CALLS and functions[number].role == "birth"
+    }
+    if every := sum(births.values()):
+        return sum(births.get(number, 0) for number in stepped) / every
+    possible = (functions[number] for number in stepped if number in functions)
+    return float(any(f.role == "birth" and not isinstance(f, MappingFunction) for f in possible))
 
 
 def calls_per_s(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ebpftrace.kernel.layout import SCALES
 from ebpftrace.kernel.prices import Prices
 from ebpftrace.model.modes import GROWTH, Level, ModeChange, Wanted
-from ebpftrace.session.cost import CostMeter, Sampled
+from ebpftrace.session.cost import CostMeter, SeenBirths
 from ebpftrace.session.fault_rate import FaultRate
 from ebpftrace.session.glances import Glances
 from ebpftrace.session.governing import Governor
@@ -23,6 +23,7 @@ from ebpftrace.session.limits import Limits
 from ebpftrace.session.load import Load
 from ebpftrace.session.sampling import Sampling
 from ebpftrace.session.traced import Traced
+from ebpftrace.session.windows import lengths
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ SAMPLES = tuple(Level("sample", scale) for scale in SCALES[1:])
 _UNGUIDED = Level("sample", 16)  # where prices are not known
 _EVERY_S = 0.4
 _FIRST_S = 0.25
-_WINDOWS_S = 6.0
+_BIRTHS_S = 5.0
+"""What windows see is counted over so long: there may be none in `_EVERY_S`, and 64 times too much in one."""
 _MOST_CHANGES = 100
 _NO_LOAD = Load(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # without prices, and so without a governor
 
@@ -56,8 +58,7 @@ class Modes:
         self._may_grow = may_grow
         self._prices: Prices | None = None
         self._governor: Governor | None = None
-        self._reading: _Reading | None = None
-        self._earlier: deque[_Reading] = deque()
+        self._readings: deque[_Reading] = deque()
         self._limits = Limits()
         self._rate = FaultRate()
         self._chosen = False
@@ -75,7 +76,8 @@ class Modes:
     ) -> None:
         """A watch in `level` begins, with nothing attached to."""
         self._sampling, self._cost, self._glances = sampling, cost, glances
-        self.crossing, self._reading = False, None
+        self.crossing = False
+        self._readings.clear()
         if self._governor is None or prices != self._prices:
             self._prices = prices
             self._govern()
@@ -112,8 +114,8 @@ class Modes:
         first = self._read()
         time.sleep(_FIRST_S)
         now_read = self._read()
-        seen = Sampled(1, *_between(first, now_read))
-        self._forecast(self._load(first, now_read, seen, living), living)
+        between = _between(first, now_read)
+        self._forecast(self._load(between, SeenBirths(*between), living), living)
         self._limits.look(self._governor, self._taken[1], living)
         level = self._governor.first(self.forecast.__getitem__)
         why = f"full would cost {self.forecast[FULL]:.1f} % of a CPU"
@@ -123,16 +125,17 @@ class Modes:
         """`now` in seconds since attach. Those whose probes were lost by a change."""
         if self._asked != self._taken:
             return self._ask(now, list(living))
-        last = self._reading
-        if last is None:
-            self._reading = self._read()
+        if not self._readings:
+            self._readings.append(self._read())
             return []
+        last = self._readings[-1]
         if time.monotonic() - last.at < _EVERY_S:
             return []
         living = list(living)
         if self._governor is not None:
             self._limits.look(self._governor, self._taken[1], living)
-        self._reading = now_read = self._read()
+        now_read = self._read()
+        self._keep(now_read)
         if not self._foresee(last, now_read, living):
             return []
         self.forecast[self.level] = actual = self._cost.percent(*_between(last, now_read)) or 0.0
@@ -149,30 +152,16 @@ class Modes:
     def _foresee(self, last: _Reading, now_read: _Reading, living: Sequence[Traced]) -> bool:
         """What each level would cost; False where nothing new is known of that."""
         if self.level != GROWTH:
-            self._forecast(
-                self._load(last, now_read, self._sampled(now_read, living), living), living
-            )
+            births = None if self.level == FULL else self._births(now_read, living)
+            self._forecast(self._load(_between(last, now_read), births, living), living)
             return True
         seen = self._glances.look(living) if self._governor is not None else None
         if seen is None:
             self.forecast[GROWTH] = self._cost.percent(*_between(last, now_read)) or 0.0
             return False
-        self._reading = None  # the glance is no cost of the level
-        self._forecast(self._cost.load(*seen, Sampled(1, *seen)) or _NO_LOAD, living)
+        self._readings.clear()  # the glance is no cost of the level
+        self._forecast(self._cost.load(*seen, SeenBirths(*seen)) or _NO_LOAD, living)
         return True
-
-    def _sampled(self, now_read: _Reading, living: Sequence[Traced]) -> Sampled | None:
-        """The births of some windows, of which there is one a second at least."""
-        if self.level == FULL:
-            return None
-        earlier = self._earlier
-        earlier.append(now_read)
-        while len(earlier) > 2 and now_read.at - earlier[1].at >= _WINDOWS_S:
-            earlier.popleft()
-        hits, passed = _between(earlier[0], now_read)
-        scale = self.level.scale if not _gated(living) else 1
-        # Of a moment only deaths are known: a window in it, or none, would be taken for its rate.
-        return Sampled(scale, hits if passed >= _WINDOWS_S / 2 else {}, passed)
 
     def _forecast(self, load: Load, living: Sequence[Traced]) -> None:
         gated = _gated(living)
@@ -197,7 +186,8 @@ class Modes:
 
     def _govern(self) -> None:
         mode, budget = self._taken
-        self._governor, self._reading = None, None
+        self._governor = None
+        self._readings.clear()
         if self._prices is None or budget is None:
             return
         if mode == "auto":
@@ -224,8 +214,8 @@ class Modes:
         return self._set(level, living)
 
     def _set(self, level: Level, living: Iterable[Traced]) -> list[Traced]:
-        self._reading, self.level, self._chosen = None, level, False
-        self._earlier.clear()
+        self.level, self._chosen = level, False
+        self._readings.clear()
         return self._sampling.choose(level.scale, living)
 
     def _budget(self) -> str:
@@ -235,10 +225,23 @@ class Modes:
     def _read(self) -> _Reading:
         return _Reading(time.monotonic(), self._cost.hits())
 
+    def _keep(self, now: _Reading) -> None:
+        while len(self._readings) > 1 and now.at - self._readings[1].at >= _BIRTHS_S:
+            self._readings.popleft()
+        self._readings.append(now)
+
+    def _births(self, now: _Reading, living: Iterable[Traced]) -> SeenBirths:
+        """As many as windows have seen lately, at least one stretch of which is taken to be over."""
+        hits, passed_s = _between(self._readings[0], now)
+        if _gated(living):
+            return SeenBirths(hits, passed_s)
+        _, stretch = lengths(self.level.scale)
+        return SeenBirths(hits, max(passed_s, stretch / 1e9), self.level.scale)
+
     def _load(
-        self, last: _Reading, now: _Reading, sampled: Sampled | None, living: Sequence[Traced]
+        self, new: tuple[Hits, float], births: SeenBirths | None, living: Sequence[Traced]
     ) -> Load:
-        load = self._cost.load(*_between(last, now), sampled) or _NO_LOAD
+        load = self._cost.load(*new, births) or _NO_LOAD
         if not self.may_grow or self._prices is None:
             return load
         each = self._prices.fault_ns or 0.0

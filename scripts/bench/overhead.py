@@ -2,9 +2,9 @@
 
 Sections: pairs (the tight malloc/free loop), families (each allocator beside glibc's), kernel-walk (our
 walk against the kernel's), python, heaptrack, first-picture, warm-up (until stacks are whole), rules
-(what one costs), depths (load time by frames), leaving, forks, price (of the tool itself), growth (page faults), savings
-(variants of the kernel side; only when asked for). What this host does not have is left out with a
-sentence.
+(what one costs), depths (load time by frames), leaving, forks, price (of the tool itself), growth (page faults), and
+only when asked for savings (variants of the kernel side) and budget (what --mode auto takes, and what the
+target feels of it). What this host does not have is left out with a sentence.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ebpftrace.errors import CannotAttach
 from scripts.bench import (
+    budget,
     depths,
     families,
     forking,
@@ -36,7 +37,8 @@ _USUAL = (
     *("first-picture", "warm-up", "rules", "depths"),
     *("leaving", "forks", "price", "growth"),
 )
-_SAVINGS = "savings"
+_SAVINGS, _BUDGET = "savings", "budget"
+_ALL = (*_USUAL, _SAVINGS, _BUDGET)
 
 
 def _say(sentence: str) -> None:
@@ -56,18 +58,24 @@ def _arguments() -> argparse.Namespace:
         help="what each saving of the kernel side is worth alone, too (some minutes more)",
     )
     parser.add_argument(
+        "--budget",
+        action="store_true",
+        help="how --mode auto keeps its budget, too (a quarter of an hour more)",
+    )
+    parser.add_argument(
         "--only",
         action="append",
         metavar="SECTION",
-        choices=(*_USUAL, _SAVINGS),
-        help=f"only this one; more than once for several: {', '.join((*_USUAL, _SAVINGS))}",
+        choices=_ALL,
+        help=f"only this one; more than once for several: {', '.join(_ALL)}",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
     return parser.parse_args()
 
 
 def _wanted(given: argparse.Namespace) -> list[str]:
-    chosen = given.only or [*_USUAL, *([_SAVINGS] if given.savings else [])]
+    asked = {_SAVINGS: given.savings, _BUDGET: given.budget}
+    chosen = given.only or [*_USUAL, *(name for name, wanted in asked.items() if wanted)]
     left_out = {"python": given.no_python, "heaptrack": given.no_heaptrack}
     return [name for name in chosen if not left_out.get(name)]
 
@@ -114,6 +122,7 @@ def main() -> int:
         "growth": lambda: growth.measure(times),
         "price": lambda: starts.price(1 if given.quick else 3, back_ends),
         _SAVINGS: lambda: savings.measure(effort),
+        _BUDGET: lambda: budget.measure(given.rounds or (2 if given.quick else 5), 10.0),
     }
     measured = []
     for name in _wanted(given):

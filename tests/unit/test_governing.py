@@ -28,6 +28,13 @@ def test_the_most_exact_one_that_fits_comes_first():
     assert governor.first(priced(100.0)) == GROWTH
 
 
+def test_before_growth_all_of_the_budget_is_room():
+    assert Governor(LEVELS, 5.0).first(priced(16.0)) == SIXTEENTH  # 4.8 of 5
+    assert Governor(LEVELS, 5.0).first(priced(17.0)) == GROWTH
+    assert Governor(LEVELS[1:3], 5.0).first(priced(9.2)) == SIXTEENTH  # no growth: as all others
+    assert Governor(LEVELS, 5.0).next(10.0, FULL, priced(16.0)) == SIXTEENTH
+
+
 def test_where_none_fits_it_is_the_last():
     assert Governor(LEVELS[:3], 5.0).first(priced(100.0)) == SIXTEENTH
 
