@@ -179,7 +179,7 @@ def _matched(
     found: list[dict[Key, list[Site]]] = []
     for picture in pictures:
         by_key: dict[Key, list[Site]] = {}
-        for site in picture.sites:
+        for site in picture.counted():
             by_key.setdefault(matching.key(site.at), []).append(site)
         found.append(by_key)
     for key in dict.fromkeys(key for by_key in found for key in by_key):

@@ -66,8 +66,9 @@ def select(picture: Picture, selection: Selection) -> Selected:
     ]
     matching.sort(key=rank(selection.sort))
     shown = tuple(matching[: selection.top or None])
-    blocks = sum(site.counts.blocks for site in shown)
-    size = sum(site.counts.bytes for site in shown)
+    counted = [site.counts for site in shown if not picture.is_apart(site)]
+    blocks = sum(counts.blocks for counts in counted)
+    size = sum(counts.bytes for counts in counted)
     left_out = suppressed(picture.sites, hidden)
     others = Others(
         sites=len(picture.sites) - len(shown) - left_out.sites,

@@ -4,7 +4,7 @@ Bytes are what the target asked for, not what its allocator used. Counters are s
 go back. A value that is not known is None, never 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -229,13 +229,21 @@ class Picture:
     watch: str = ""
     """What tells the pictures of this watch from others'; empty where who keeps them knows it."""
 
+    def is_apart(self, site: Site) -> bool:
+        """Is it no part of the totals? In mode growth mappings are not: what is touched of them is counted."""
+        return self.mode == "growth" and site.at.family == MAPPINGS
+
     def apart(self) -> frozenset[int]:
-        """Indexes of the sites that are no part of the totals: in mode growth mappings, for what is touched of them
-        is counted where it is.
-        """
+        """Indexes of such sites."""
         if self.mode != "growth":
             return frozenset()
-        return frozenset(at for at, site in enumerate(self.sites) if site.at.family == MAPPINGS)
+        return frozenset(at for at, site in enumerate(self.sites) if self.is_apart(site))
+
+    def counted(self) -> Sequence[Site]:
+        """The sites that are part of the totals."""
+        if self.mode != "growth":
+            return self.sites
+        return [site for site in self.sites if not self.is_apart(site)]
 
     @property
     def heap(self) -> Counts:

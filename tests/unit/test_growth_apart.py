@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from ebpftrace.analysis import wording
+from ebpftrace.analysis.diff import diff
 from ebpftrace.analysis.headline import headline
+from ebpftrace.analysis.selection import Selection, select
 from ebpftrace.model.epochs import epoch_at
 from ebpftrace.model.picture import Cohort, Counts, Picture, Site
 from ebpftrace.tui.composer import Composer, Request, Shown
@@ -69,6 +71,15 @@ def test_exports_leave_them_out():
     given = subject(snapshot=snapshot(drawn()))
     assert [one.at.id for one in given.sites] == ["touched"]
     assert given.rest == Counts()
+
+
+def test_a_comparison_leaves_them_out():
+    assert [held.bytes for held in diff([drawn(), drawn()]).unlisted] == [0, 0]
+
+
+def test_what_a_list_does_not_show_is_counted_without_them():
+    others = select(drawn(), Selection(top=0)).others
+    assert (others.sites, others.blocks, others.bytes) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("one, words", [(TOUCHED, "page faults of growth"), (MAPPED, "freed 0")])

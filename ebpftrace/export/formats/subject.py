@@ -54,11 +54,9 @@ class Subject:
         """Without `series` the snapshot's picture is all there is."""
         picture = snapshot.picture
         hidden = selection.hidden(picture)
-        apart = picture.apart()
-        counted = [site for at, site in enumerate(picture.sites) if at not in apart]
-        left_out = {*hidden, *apart}
+        left_out = {*hidden, *picture.apart()}
         sites = tuple(site for at, site in enumerate(picture.sites) if at not in left_out)
-        rest = picture.totals.without(counts_of(counted))
+        rest = picture.totals.without(counts_of(picture.counted()))
         kept = counts_of(sites)
         return cls(
             snapshot,
