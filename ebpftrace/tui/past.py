@@ -26,7 +26,7 @@ class Past:
     def add(self, picture: Picture) -> None:
         """The newest one."""
         known = self._recorded(picture)
-        now = known.watch if known is not None else "", picture.since_attach_s
+        now = known.watch if known is not None else picture.watch, picture.since_attach_s
         if _is_anew(self._latest, now):
             self._before, self._history = self._history, History()
         self._latest = now
@@ -40,7 +40,7 @@ class Past:
         before, self._shown = (
             self._shown,
             (
-                known.watch if known is not None else "",
+                known.watch if known is not None else picture.watch,
                 picture.since_attach_s,
             ),
         )
