@@ -14,6 +14,7 @@ from typing import NamedTuple
 Z = 1.96
 """Of 95 percent."""
 _LEAST_POLLS = 8  # a dispersion of fewer readings says nothing
+_LEAST_LOOKS = 3
 
 
 class Seen:
@@ -103,7 +104,11 @@ class Flicker:
         there were few.
         """
         seen = looks - self._before
-        return most * most if seen < _LEAST_POLLS else self._sum / (2 * (seen - 1))
+        if seen < _LEAST_LOOKS:
+            return most * most
+        free = seen - 1
+        doubt = 1 + 1.5 / free + 2.5 / free**2  # as Student's quantile to the normal one, nearly
+        return min(most * most, self._sum / (2 * free) * doubt * doubt)
 
 
 class Part(NamedTuple):

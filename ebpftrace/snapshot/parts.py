@@ -86,8 +86,8 @@ def counts_of(said: Object) -> Counts:
         values = _COUNTS(said)
     except KeyError as error:
         raise Unfit(f"{error.args[0]} is missing") from None
-    if None in values:  # of mode growth, which does not know what was given back
-        values = tuple(0 if value is None else value for value in values)
+    if set(values[2:]) == {None}:  # of mode growth, which does not know what was given back
+        values = (*values[:2], 0, 0, 0, 0)
     for value in values:
         if type(value) is not int or not 0 <= value <= MOST_COUNT:
             key = next(key for key, one in zip(Counts._fields, values, strict=True) if one is value)

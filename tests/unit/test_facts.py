@@ -234,8 +234,6 @@ def test_after_the_final_picture_nobody_waits(host):
 
 
 class Session:
-    watch = "ab" * 16
-
     def __init__(self, *processes):
         self.processes = processes
 
@@ -251,9 +249,9 @@ OF_IT = picture(targets=(a_target(pid=Pid(1), slot=Slot(3)),))
 
 
 def test_a_snapshot_holds_the_picture_and_what_explains_it():
-    shown = picture()
+    shown = picture(watch="ab" * 16)
     made = taken(Session(), shown, WHY, [])
-    assert (made.picture, made.trigger, made.watch) == (shown, WHY, Session.watch)
+    assert (made.picture, made.trigger, made.watch) == (shown, WHY, shown.watch)
     assert made.tool.startswith("ebpftrace ")
     assert made.host is not None
     assert (made.blocks, made.notes, made.history) == (None, (), ())

@@ -10,11 +10,11 @@ def live() -> Past:
 
 def test_pictures_of_one_watch_have_one_past():
     past = live()
-    for second in (1.0, 2.0, 3.0):
-        shown = picture(since_attach_s=second, watch="one")
+    pictures = [picture(since_attach_s=second, watch="one") for second in (1.0, 2.0, 3.0)]
+    for shown in pictures:
         past.add(shown)
         assert not past.turns_to(shown)
-    assert [point.at for point in past.points(shown)] == [1.0, 2.0, 3.0]
+    assert [point.at for point in past.points(pictures[-1])] == [1.0, 2.0, 3.0]
 
 
 def test_another_watch_begins_anew_even_where_it_is_later_than_the_first_was():
