@@ -22,26 +22,27 @@ static __always_inline u32 epoch_at(u64 since_start)
 	return seconds < 65535 ? seconds : 65535;
 }
 
-/* A closed epoch takes no births any more, however long the allocator took to return. */
-static __always_inline u32 open_epoch_at(u64 moment)
+/* The same, divided once a second only: a division takes as long as a look-up. */
+static __always_inline u32 epoch_in(struct walk *walk, u64 since_start)
 {
-	u32 zero = 0, epoch;
-	struct control *switches = control.lookup(&zero);
+	if (since_start - KEPT(walk->second) >= SECOND) {
+		KEPT(walk->second) = since_start / SECOND * SECOND;
+		KEPT(walk->epoch) = epoch_at(since_start);
+	}
+	return KEPT(walk->epoch);
+}
 
-	if (!switches)
-		return 0;
-	epoch = moment > switches->start ? epoch_at(moment - switches->start) : 0;
+/* A closed epoch takes no births any more, however long the allocator took to return. */
+static __always_inline u32 open_epoch_at(struct control *switches, struct walk *walk, u64 moment)
+{
+	u32 epoch = moment > switches->start ? epoch_in(walk, moment - switches->start) : 0;
+
 	return epoch > switches->open_epoch ? epoch : switches->open_epoch;
 }
 
 /* How many births one of this moment stands for. */
-static __always_inline u16 scale_at(u64 moment)
+static __always_inline u16 scale_at(struct control *switches, u64 moment)
 {
-	u32 zero = 0;
-	struct control *switches = control.lookup(&zero);
-
-	if (!switches)
-		return 0;
 	return (moment < switches->scale_since ? switches->scale_before : switches->scale) & (SCALES - 1);
 }
 
@@ -55,24 +56,20 @@ static __always_inline int is_in_window(struct control *switches, u64 moment)
 }
 
 /* Are births of this moment left out? 0: now. */
-static __always_inline int is_left_out(u64 moment)
+static __always_inline int is_left_out(struct control *switches, u64 moment)
 {
-	u32 zero = 0;
-	struct control *switches = control.lookup(&zero);
-
-	if (!switches || switches->flags & CONTROL_DRAINING)
+	if (switches->flags & CONTROL_DRAINING)
 		return 1;
 	return switches->flags & CONTROL_SAMPLING && !is_in_window(switches, moment);
 }
 
 /* What windows are measured by: a target that they make slow does less in the same time. */
-static __always_inline void count_seen(void)
+static __always_inline void count_seen(struct control *switches)
 {
-	u32 zero = 0, index = 2 * FUNCTION_SEEN;
-	struct control *switches = control.lookup(&zero);
+	u32 index = 2 * FUNCTION_SEEN;
 	u64 *count;
 
-	if (!switches || !(switches->flags & CONTROL_SAMPLING) || !is_in_window(switches, 0))
+	if (!(switches->flags & CONTROL_SAMPLING) || !is_in_window(switches, 0))
 		return;
 	count = hits.lookup(&index);
 	if (count)

@@ -115,15 +115,12 @@ static __always_inline int keeps_record(struct in_flight *call, u64 sp, u64 now,
 	return call->took_old || cookie & COOKIE_BY_EXITS;
 }
 
-/* The record to fill for a call that starts here; NULL where it does not count, or an outer call owns
- * the block. */
+/* The record to fill for a call that starts here and counts; NULL where an outer call owns the block. */
 static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 cookie)
 {
 	struct in_flight *call;
 	u64 now, sp = PT_REGS_SP(ctx);
 
-	if (!counts(cookie, CONTROL_ARMED | CONTROL_LEARNING))
-		return NULL;
 	now = bpf_ktime_get_ns();
 	call = own_record(cookie);
 	if (!call)
@@ -165,14 +162,14 @@ static __always_inline int is_inside(struct in_flight *call, u32 slot, u64 sp)
 }
 
 /* Is the allocator called by a pool's function: is what it gives the pool's own memory? */
-static __always_inline int serves_pool(struct pt_regs *ctx, u32 cookie)
+static __always_inline int serves_pool(struct pt_regs *ctx, struct slot_state *state, u32 cookie)
 {
-	u32 slot = COOKIE_SLOT(cookie), key = (u32)bpf_get_current_pid_tgid() | POOL_CALL;
-	struct slot_state *state = slots.lookup(&slot);
+	u32 slot = COOKIE_SLOT(cookie), key;
 	struct in_flight *call;
 
 	if (!state || !state->pools || COOKIE_FAMILY(cookie) == FAMILY_POOL)
 		return 0;
+	key = (u32)bpf_get_current_pid_tgid() | POOL_CALL;
 	call = in_flight.lookup(&key);
 	if (call && call->cookie & COOKIE_BY_EXITS && call->sp == PT_REGS_SP(ctx))
 		return 0; /* it has jumped here, and is not seen to return */

@@ -14,6 +14,7 @@
 #include "holding.h"
 #include "trace.h"
 #include "unwind.h"
+#include "paths.h"
 #include "stack.h"
 #include "accounting.h"
 #include "calls.h"

@@ -34,28 +34,28 @@ static __always_inline u64 array_size(struct arguments *given, u64 cookie)
 
 /* As `take_block`, of what a function of one kind is given: an allocator's may free what a pool has handed on,
  * and the other way round. */
-static __always_inline int take_any(u32 slot, u64 address, u32 pool, struct block *block)
+static __always_inline int take_any(struct slot_state *state, u32 slot, u64 address, u32 pool,
+				    struct block *block)
 {
-	struct slot_state *state = slots.lookup(&slot);
 	int err = take_block(slot, address, pool, block);
 
-	if (err == -ENOENT && state && state->pools)
+	if (err == -ENOENT && state->pools)
 		err = take_block(slot, address, !pool, block);
 	return err;
 }
 
 /* Was that a pool's own memory? It is no longer. */
-static __always_inline int give_up_pool_memory(u32 slot, u64 address)
+static __always_inline int give_up_pool_memory(struct slot_state *state, u32 slot, u64 address)
 {
-	struct slot_state *state = slots.lookup(&slot);
 	u64 key = SLOT_KEY(slot, address);
 
-	return state && state->pools && !pool_memory.delete(&key);
+	return state->pools && !pool_memory.delete(&key);
 }
 
 /* The old block is taken out here: removing it at the return would race with a thread that was given
  * the freed address. */
-static __always_inline void enter_resize(struct arguments *given, struct in_flight *call, u64 cookie)
+static __always_inline void enter_resize(struct control *switches, struct slot_state *state,
+					 struct arguments *given, struct in_flight *call, u64 cookie)
 {
 	u32 slot = COOKIE_SLOT(cookie), pool = COOKIE_FAMILY(cookie) == FAMILY_POOL;
 	u32 inside = call->pending == PENDING_IN_POOL, its_memory = 0;
@@ -64,13 +64,14 @@ static __always_inline void enter_resize(struct arguments *given, struct in_flig
 	call->pointer = given->pointer;
 	call->out = 0;
 	if (call->pointer && !pool)
-		its_memory = give_up_pool_memory(slot, call->pointer);
+		its_memory = give_up_pool_memory(state, slot, call->pointer);
 	if (its_memory)
 		call->pending = PENDING_IN_POOL;
 	if (call->pointer && !(inside && its_memory)) /* else it has handed that on as it was */
-		call->took_old = !take_any(slot, call->pointer, pool, &call->old);
+		call->took_old = !take_any(state, slot, call->pointer, pool, &call->old);
 	/* What is not held was born unrecorded, or before the attach: it stays so. */
-	if (!call->took_old && (is_left_out(call->entered) || (call->pointer && is_set(CONTROL_SAMPLING)))) {
+	if (!call->took_old && (is_left_out(switches, call->entered) ||
+				(call->pointer && switches->flags & CONTROL_SAMPLING))) {
 		call->pending = 0;
 		return;
 	}
@@ -157,10 +158,12 @@ static __always_inline u64 settle_call(struct returned *seen, struct in_flight *
 }
 
 /* Count what `call` has returned; without a stack where there is nothing to walk in. */
-static __always_inline void finish_call(struct returned *seen, struct in_flight *call, struct walk *walk)
+static __always_inline void finish_call(struct control *switches, struct returned *seen,
+					struct in_flight *call, struct walk *walk)
 {
 	u32 slot = COOKIE_SLOT(call->cookie), called = COOKIE_CALLED(call->cookie);
-	struct birth birth = {.now = call->entered, .slot = slot, .called = called, .counted = is_armed()};
+	struct birth birth = {.now = call->entered, .slot = slot, .called = called,
+			      .counted = !!(switches->flags & CONTROL_ARMED)};
 	struct block block = {};
 
 	/* By way of memory, or the verifier follows the walk once for each of the two. */
@@ -184,9 +187,9 @@ static __always_inline void finish_call(struct returned *seen, struct in_flight 
 	block.size = call->size;
 	block.born = call->took_old ? call->old.born : call->entered;
 	block.thread = bpf_get_current_pid_tgid();
-	block.epoch = block.stack ? open_epoch_at(call->entered) : 0;
+	block.epoch = walk && block.stack ? open_epoch_at(switches, walk, call->entered) : 0;
 	block.called = called | (call->took_old ? call->old.called & SCALE_IN_CALLED(SCALES - 1)
-						: SCALE_IN_CALLED(scale_at(call->entered)));
+						: SCALE_IN_CALLED(scale_at(switches, call->entered)));
 	count_birth(slot, birth.address, &block, call->pointer && !call->took_old);
 	trace_return(seen->pc, call, birth.address, CALL_RESIZED);
 }
@@ -196,18 +199,22 @@ int leave(struct pt_regs *ctx)
 	u64 cookie = COOKIE(ctx);
 	struct returned seen = {};
 	struct in_flight *call = NULL;
+	struct control *switches;
 	struct walk *walk;
+	u32 zero = 0;
 
 	if (see_return(ctx, cookie, &seen))
 		call = returning_call(&seen, cookie);
 	if (call && !cookie) /* where the kernel has none: one such program serves all returns */
 		cookie = call->cookie;
 	count_hit(ctx, call || COOKIE_ROLE(cookie) != ROLE_EXIT ? cookie : FUNCTION_PASSED << 16, 1);
-	if (!call || COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie) ||
-	    !is_live(cookie, CONTROL_ARMED | CONTROL_LEARNING))
+	if (!call || COOKIE_SLOT(call->cookie) != COOKIE_SLOT(cookie))
+		return 0;
+	switches = control.lookup(&zero);
+	if (!switches || !is_live(switches, cookie, CONTROL_ARMED | CONTROL_LEARNING))
 		return 0;
 	walk = take_scratch();
-	finish_call(&seen, call, walk);
+	finish_call(switches, &seen, call, walk);
 	if (walk)
 		give_back(walk);
 	if (call->cookie & COOKIE_MAPPING)
@@ -217,19 +224,17 @@ int leave(struct pt_regs *ctx)
 
 /* A free of a block we do not hold: of realloc's old block by realloc itself, by another allocator
  * function, or of a block that is older than the attach. */
-static __always_inline void count_unheld_free(struct pt_regs *ctx, u32 slot, u64 pointer)
+static __always_inline void count_unheld_free(struct pt_regs *ctx, struct slot_state *state, u32 slot,
+					      u64 pointer)
 {
 	u32 thread = bpf_get_current_pid_tgid();
 	struct in_flight *call = in_flight.lookup(&thread);
-	struct slot_state *state = slots.lookup(&slot);
 	u64 caller = CALLER(ctx);
 
 	if (call && call->pending && call->pointer == pointer) {
 		lose(LOSS_NESTED_FREE);
 		return;
 	}
-	if (!state)
-		return;
 	for (u32 i = 0; i < CODE_RANGES; i++) {
 		if (i >= state->ranges)
 			break;
@@ -248,13 +253,12 @@ static __always_inline void count_unheld_free(struct pt_regs *ctx, u32 slot, u64
  * of operator delete, or of a wrapper, is to call the next function that frees, and it may jump there: the
  * stack is as it was, the caller who called the first, and the pointer the same, or before the block as far
  * as a wrapper's header is long. */
-static __always_inline int is_layer_below(struct pt_regs *ctx, u32 slot, u64 pointer)
+static __always_inline int is_layer_below(struct pt_regs *ctx, struct slot_state *state, u64 pointer)
 {
-	struct slot_state *state = slots.lookup(&slot);
 	u64 sp = PT_REGS_SP(ctx), at = PT_REGS_IP(ctx);
 	struct in_flight *call;
 
-	if (!state || !state->layered)
+	if (!state->layered)
 		return 0;
 	call = own_record(0);
 	if (!call)
@@ -267,47 +271,55 @@ static __always_inline int is_layer_below(struct pt_regs *ctx, u32 slot, u64 poi
 	return 0;
 }
 
-static __always_inline void enter_free(struct pt_regs *ctx, u64 cookie)
+static __always_inline void enter_free(struct pt_regs *ctx, struct control *switches, u64 cookie)
 {
 	u32 slot = COOKIE_SLOT(cookie), pool = COOKIE_FAMILY(cookie) == FAMILY_POOL, below;
 	u64 pointer = register_of(ctx, COOKIE_POINTER(cookie));
+	struct slot_state *state;
 	struct block block;
 	int err;
 
-	if (!pointer || !counts(cookie, CONTROL_COUNTING))
+	if (!pointer)
 		return;
-	below = is_layer_below(ctx, slot, pointer);
+	state = counts(switches, cookie, CONTROL_COUNTING);
+	if (!state)
+		return;
+	below = is_layer_below(ctx, state, pointer);
 	if (!pool)
-		below |= give_up_pool_memory(slot, pointer);
-	err = take_any(slot, pointer, pool, &block);
+		below |= give_up_pool_memory(state, slot, pointer);
+	err = take_any(state, slot, pointer, pool, &block);
 	if (!err) {
 		trace_free(slot, pointer, CALLER(ctx));
 		count_death(slot, &block);
-	} else if (err == -ENOENT && is_set(CONTROL_SAMPLING)) {
+	} else if (err == -ENOENT && switches->flags & CONTROL_SAMPLING) {
 		lose(LOSS_UNRECORDED_FREE); /* most of all: who called it is not asked */
 	} else if (err == -ENOENT && below) {
 		lose(LOSS_NESTED_FREE);
 	} else if (err == -ENOENT) {
-		count_unheld_free(ctx, slot, pointer);
+		count_unheld_free(ctx, state, slot, pointer);
 	}
 }
 
 int enter(struct pt_regs *ctx)
 {
 	u64 cookie = COOKIE(ctx);
-	u32 role = COOKIE_ROLE(cookie), slot = COOKIE_SLOT(cookie), counted = 0;
+	u32 role = COOKIE_ROLE(cookie), slot = COOKIE_SLOT(cookie), counted = 0, zero = 0;
+	struct control *switches = control.lookup(&zero);
 	struct mapping_code *code = NULL;
 	struct arguments given = {};
+	struct slot_state *state;
 	struct in_flight *call;
 
 	count_hit(ctx, cookie, 0);
+	if (!switches) /* never */
+		return NO_RETURN_WANTED;
 	if (role != ROLE_BIRTH && !(cookie & COOKIE_MAPPING))
-		count_seen();
+		count_seen(switches);
 	if (role == ROLE_DEATH && !(cookie & COOKIE_MAPPING)) {
-		enter_free(ctx, cookie);
+		enter_free(ctx, switches, cookie);
 		return NO_RETURN_WANTED;
 	}
-	if (role == ROLE_BIRTH && !(cookie & COOKIE_MAPPING) && is_left_out(0))
+	if (role == ROLE_BIRTH && !(cookie & COOKIE_MAPPING) && is_left_out(switches, 0))
 		return NO_RETURN_WANTED;
 	read_arguments(ctx, cookie, &given);
 	if (cookie & COOKIE_MAPPING) {
@@ -315,16 +327,17 @@ int enter(struct pt_regs *ctx)
 		if (!code || !is_own_mapping(ctx, cookie, code, &given, &counted))
 			return NO_RETURN_WANTED;
 	}
-	call = begin_call(ctx, cookie);
+	state = counts(switches, cookie, CONTROL_ARMED | CONTROL_LEARNING);
+	call = state ? begin_call(ctx, cookie) : NULL;
 	if (!call)
 		return NO_RETURN_WANTED;
 	if (code) {
 		enter_mapping(call, code, &given, counted);
 		return RETURN_WANTED;
 	}
-	call->pending = serves_pool(ctx, cookie) ? PENDING_IN_POOL : PENDING;
+	call->pending = serves_pool(ctx, state, cookie) ? PENDING_IN_POOL : PENDING;
 	if (role == ROLE_RESIZE)
-		enter_resize(&given, call, cookie);
+		enter_resize(switches, state, &given, call, cookie);
 	else
 		enter_birth(&given, call, cookie);
 	return cookie & COOKIE_BY_EXITS || !call->pending ? NO_RETURN_WANTED : RETURN_WANTED;

@@ -25,7 +25,8 @@ BPF_F_TABLE("hash", u64, struct block, blocks, MAX_BLOCKS, HASH_FLAGS);
  * is made at attach: totals stay true, `cohorts_full` says that a call site is not. */
 BPF_F_TABLE("hash", struct cohort_key, struct cohort, cohorts, MAX_COHORTS, HASH_FLAGS);
 
-/* Hashes of the stacks that user space already has. Written by probes, never read elsewhere.
+/* Hashes of the stacks that user space already has: SENT; 0 while one is being sent. Written by probes, never
+ * read elsewhere.
  * Full: new stacks are counted as stack 0, `stacks_full`. */
 BPF_F_TABLE("hash", u64, u8, stacks_seen, MAX_STACKS, HASH_FLAGS);
 
@@ -83,9 +84,12 @@ BPF_RINGBUF_OUTPUT(calls, TRACE_PAGES);
 BPF_PERCPU_ARRAY(losses, u64, LOSSES);
 BPF_PERCPU_ARRAY(hits, u64, 2 * FUNCTIONS);
 
+#define RULES (1 << (64 - RULE_SHIFT))
+
 /* Unwind rules by a hash of their key. Written by user space through its memory map, read by walks.
- * An entry that is taken already: the rule goes to `more_rules`. */
-BPF_F_TABLE("array", u32, struct rule_entry, rules, 1 << (64 - RULE_SHIFT), MMAPABLE);
+ * An entry that is taken already: the rule goes to `more_rules`. The `rule` of a last entry behind them is a
+ * number that changes whenever a rule, or what is known of stacks, does not hold any more. */
+BPF_F_TABLE("array", u32, struct rule_entry, rules, RULES + 1, MMAPABLE);
 
 /* SLOT_KEY of a return address -> rule. Written by user space, read by walks. Full: user space counts
  * `rules_full`, and stacks end there. */
@@ -101,6 +105,10 @@ BPF_TABLE("lru_hash", u64, u32, reported, 8192);
 /* Where stacks are put together, see stack.h: by cpu, and further ones for who finds that in use. All in
  * use: the allocation has no stack, `stack_unreadable`. */
 BPF_ARRAY(walks, struct walk, CPUS + SPARE_WALKS);
+
+/* The last walks of each cpu, by where they began: 1 KiB each. Written and read by who has the scratch of that
+ * cpu; an older one gives way. */
+BPF_ARRAY(paths, struct path, CPUS *PATHS);
 
 /* What could be tail-called: nothing, ever; see count_hit. */
 BPF_PROG_ARRAY(programs, 1);
@@ -143,12 +151,12 @@ static __always_inline int is_armed(void)
 }
 
 /* Is one of `flags` set, and does the slot still stand for the program that the probe was attached to? */
-static __always_inline struct slot_state *is_live(u32 cookie, u32 flags)
+static __always_inline struct slot_state *is_live(struct control *switches, u32 cookie, u32 flags)
 {
 	u32 slot = COOKIE_SLOT(cookie);
 	struct slot_state *state;
 
-	if (!is_set(flags))
+	if (!(switches->flags & flags))
 		return NULL;
 	state = slots.lookup(&slot);
 	return state && state->live ? state : NULL;
@@ -156,9 +164,9 @@ static __always_inline struct slot_state *is_live(u32 cookie, u32 flags)
 
 /* And is this the attachment that counts? For entries: whose entry has counted has its return counted,
  * whichever of the two sees it. */
-static __always_inline int counts(u32 cookie, u32 flags)
+static __always_inline struct slot_state *counts(struct control *switches, u32 cookie, u32 flags)
 {
-	struct slot_state *state = is_live(cookie, flags);
+	struct slot_state *state = is_live(switches, cookie, flags);
 
-	return state && state->second == COOKIE_SECOND(cookie);
+	return state && state->second == COOKIE_SECOND(cookie) ? state : NULL;
 }

@@ -22,7 +22,7 @@ struct birth {
 static __always_inline u64 send_stack(struct walk *walk, struct birth *birth, u64 hash)
 {
 	u32 frames = KEPT(walk->event.count);
-	u8 seen = 1;
+	u8 seen = 0, *known;
 	int err = stacks_seen.insert(&hash, &seen);
 
 	if (err) { /* another cpu was first, or there is no room to remember it */
@@ -40,7 +40,11 @@ static __always_inline u64 send_stack(struct walk *walk, struct birth *birth, u6
 	if (events.ringbuf_output(&walk->event, sizeof(walk->event) + 8 * frames, 0)) {
 		stacks_seen.delete(&hash); /* to be offered again */
 		lose(LOSS_RINGBUF_FULL);
+		return hash;
 	}
+	known = stacks_seen.lookup(&hash);
+	if (known)
+		*known = SENT;
 	return hash;
 }
 
@@ -165,19 +169,26 @@ static __always_inline void lose_frames(struct walk *walk)
 /* What the block is counted under: the hash of its stack, or a ticket; 0: without a stack. */
 static __always_inline u64 stack_in(struct walk *walk, struct returned *seen, struct birth *birth)
 {
-	u64 hash, ticket;
+	u64 hash, ticket, whose = (u64)birth->slot << 32 | birth->called, version = rules_version();
+	u8 *sent;
 
-	KEPT(walk->pc) = seen->pc;
-	KEPT(walk->sp) = seen->sp;
-	KEPT(walk->fp) = seen->fp;
-	KEPT(walk->fp_at) = KEPT(walk->instance) = 0;
-	KEPT(walk->lr) = seen->lr ? seen->lr : UNKNOWN_LR;
-	read_stack(walk, seen->sp & ~7ULL, FIRST_BYTES);
+	begin_walk(walk, seen);
+	hash = kept_hash(walk, seen, whose, version);
+	if (hash) {
+		KEPT(walk->event.end) = END_OUTERMOST;
+		KEPT(walk->event.guessed) = 0;
+		return hash;
+	}
+	if (!KEPT(walk->span))
+		read_stack(walk, seen->sp & ~7ULL, FIRST_BYTES);
 	hash = walk_stack(walk, birth->slot, birth->called, DEPTH_IN_USE);
-	if (!stacks_seen.lookup(&hash)) {
+	sent = stacks_seen.lookup(&hash);
+	if (!sent) {
 		hash = send_stack(walk, birth, hash);
 		if (!hash)
 			return 0;
+	} else if (*sent == SENT) {
+		keep_path(walk, seen, whose, version, hash);
 	}
 	if (KEPT(walk->event.end) != END_NO_RULE)
 		return hash;
@@ -195,8 +206,10 @@ static __always_inline struct walk *take_scratch_at(u32 index)
 	if (!walk)
 		return NULL;
 	__sync_fetch_and_add(&walk->users, 1);
-	if (KEPT(walk->users) == 1)
+	if (KEPT(walk->users) == 1) {
+		KEPT(walk->index) = index;
 		return walk;
+	}
 	__sync_fetch_and_add(&walk->users, -1);
 	return NULL;
 }
@@ -204,9 +217,12 @@ static __always_inline struct walk *take_scratch_at(u32 index)
 /* The scratch of this cpu, or a spare one; NULL where all are in use. */
 static __always_inline struct walk *take_scratch(void)
 {
-	u32 thread = bpf_get_current_pid_tgid();
 	struct walk *walk = take_scratch_at(bpf_get_smp_processor_id());
+	u32 thread;
 
+	if (walk)
+		return walk;
+	thread = bpf_get_current_pid_tgid();
 	for (u32 i = 0; i < SPARE_WALKS && !walk; i++)
 		walk = take_scratch_at(CPUS + (thread + i) % SPARE_WALKS);
 	return walk;

@@ -86,6 +86,9 @@ static __always_inline u64 frame_pointer(struct walk *walk)
 	if (at) {
 		KEPT(walk->fp) = word_beside(walk, at, UNREADABLE_FP);
 		KEPT(walk->fp_at) = 0;
+		KEPT(walk->keeps_fp) = 0;
+	} else if (KEPT(walk->keeps_fp)) {
+		KEPT(walk->notes.asks_fp) = 1;
 	}
 	return KEPT(walk->fp);
 }
@@ -96,6 +99,7 @@ static __always_inline u32 step_over_signal(struct walk *walk)
 {
 	u64 registers[SIGNAL_REGISTERS];
 
+	KEPT(walk->notes.count) = NOTES;
 	if (bpf_probe_read_user(registers, sizeof(registers),
 				(void *)(KEPT(walk->sp) + SIGNAL_OFFSET)))
 		return END_UNREADABLE;
@@ -143,8 +147,10 @@ static __always_inline u32 step(struct walk *walk, u64 rule)
 		KEPT(walk->fp_at) = at + RULE_FP(rule);
 	at = RETURN_ADDRESS_AT(cfa, rule);
 	pc = IN_LINK_REGISTER(how) ? KEPT(walk->lr) : word_ahead(walk, at);
-	if (pc && !(pc & 0xfff)) /* the start of a page, which hardly any call ends at: a trampoline */
+	if (pc && !(pc & 0xfff)) { /* the start of a page, which hardly any call ends at: a trampoline */
+		KEPT(walk->notes.count) = NOTES;
 		pc = replaced_address(walk, PROBED_AT(cfa, at), pc);
+	}
 	pc = STRIPPED(pc);
 	KEPT(walk->lr) = UNKNOWN_LR;
 	KEPT(walk->sp) = cfa;
@@ -152,6 +158,20 @@ static __always_inline u32 step(struct walk *walk, u64 rule)
 	if (pc - LOWEST_CODE <= HIGHEST_CODE - LOWEST_CODE)
 		return 0;
 	return pc < LOWEST_CODE && KEPT(walk->span) ? END_OUTERMOST : END_UNREADABLE;
+}
+
+static __always_inline void begin_walk(struct walk *walk, struct returned *seen)
+{
+	KEPT(walk->pc) = seen->pc;
+	KEPT(walk->sp) = seen->sp;
+	KEPT(walk->fp) = seen->fp;
+	KEPT(walk->fp_at) = KEPT(walk->instance) = 0;
+	KEPT(walk->lr) = seen->lr ? seen->lr : UNKNOWN_LR;
+	KEPT(walk->bottom) = seen->sp & ~7ULL;
+	KEPT(walk->span) = 0;
+	KEPT(walk->keeps_fp) = 1;
+	KEPT(walk->notes.count) = seen->lr ? NOTES : 0;
+	KEPT(walk->notes.asks_fp) = 0;
 }
 
 /* Walk the stack and hash on the way. The event gets its number of frames and how it ended; `pc`, `sp`

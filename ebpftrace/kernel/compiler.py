@@ -53,6 +53,7 @@ MAPS = (
     "losses",
     "hits",
     "walks",
+    "paths",
     "programs",
 )
 PROGRAMS = ("enter", "leave", "on_thread_exit", "on_exec", "on_new_task", "on_loaded")

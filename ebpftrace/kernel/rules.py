@@ -25,7 +25,8 @@ class RuleTable:
     def __init__(self, fd: int, entries: int, more: Table, reported: Table) -> None:
         """`fd`: the array, of `entries`, a power of two; `reported`: misses that wait for us."""
         self._shift = 64 - (entries.bit_length() - 1)
-        self._memory = mmap.mmap(fd, entries * 8 * _ENTRY_WORDS)
+        self._memory = mmap.mmap(fd, (entries + 1) * 8 * _ENTRY_WORDS)
+        self._version_at = entries * _ENTRY_WORDS + 1
         self._bytes = memoryview(self._memory)
         self._words = self._bytes.cast("Q")
         self._more = more
@@ -53,6 +54,8 @@ class RuleTable:
                 self.full += 1
                 self.refuse(slot, pc)
                 return
+        if pc in self._held[slot]:
+            self.forget_walks()
         self._held[slot][pc] = at
 
     def refuse(self, slot: Slot, pc: Address) -> None:
@@ -76,6 +79,7 @@ class RuleTable:
         held = self._held[slot]
         for pc in [pc for pc in held if start <= pc < end]:
             self._drop(slot_key(slot, pc), held.pop(pc))
+        self.forget_walks()
 
     def remove_slot(self, slot: Slot) -> None:
         """Drop all rules of an ended slot."""
@@ -83,6 +87,11 @@ class RuleTable:
             self._drop(slot_key(slot, pc), at)
         for pc in self._refused.pop(slot, set()):
             self._reported.delete(_WORD.pack(slot_key(slot, pc)))
+        self.forget_walks()
+
+    def forget_walks(self) -> None:
+        """From now on no walk is taken for one that was made before."""
+        self._words[self._version_at] += 1
 
     def _drop(self, key: int, at: int) -> None:
         if at < 0:

@@ -185,6 +185,7 @@ class Tracer:
         self.switches.begin_anew()
         for table in self._counted:
             table.clear()
+        self.rules.forget_walks()
         self._losses.reset()
 
     @property

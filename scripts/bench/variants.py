@@ -69,7 +69,10 @@ VARIANTS = (
                     "\tblock.born = call->took_old ? call->old.born : result_time;\n"
                 ),
             ),
-            ("open_epoch_at(call->entered) : 0;\n", "open_epoch_at(result_time) : 0;\n"),
+            (
+                "open_epoch_at(switches, walk, call->entered) : 0;\n",
+                "open_epoch_at(switches, walk, result_time) : 0;\n",
+            ),
             (
                 "\tstruct block block = {};\n\n\t/* By way",
                 "\tstruct block block = {};\n\tu64 result_time;\n\n\t/* By way",
@@ -91,9 +94,29 @@ VARIANTS = (
         ),
     ),
     Variant(
-        "long-first-read",
-        "the stack read to the end of its page at once, not by 1 KiB",
-        (("#define FIRST_BYTES 1024 ", "#define FIRST_BYTES 4096 "),),
+        "walked-each-time",
+        "every stack walked, also those that this cpu has walked a moment ago",
+        (
+            (
+                "\treturn is_same_path(walk, path, seen, whose, version) ? path->hash : 0;\n",
+                "\tKEPT(walk->path) = NO_PATH;\n\treturn 0;\n",
+            ),
+        ),
+    ),
+    Variant(
+        "in-vain",
+        "the last walks looked at and never found: the worst that they cost",
+        (("\tif (other)\n\t\treturn 0;\n", "\tif (other || KEPT(path->sp))\n\t\treturn 0;\n"),),
+    ),
+    Variant(
+        "divided",
+        "the epoch divided out of the time at every birth",
+        (
+            (
+                "? epoch_in(walk, moment - switches->start) : 0;\n",
+                "? epoch_at(moment - switches->start) : 0;\n",
+            ),
+        ),
     ),
     Variant(
         "plain-hits",
@@ -115,7 +138,8 @@ VARIANTS = (
                 (
                     "\tif (COOKIE_FUNCTION(cookie) == 1) {\n"
                     f"\t\tu64 *kept = ((u64 * (*)(void *)){_SESSION_COOKIE_MARK:#x})(ctx);\n\n"
-                    "\t\tif (!counts(cookie, CONTROL_ARMED))\n\t\t\treturn NO_RETURN_WANTED;\n"
+                    "\t\tif (!counts(switches, cookie, CONTROL_ARMED))\n"
+                    "\t\t\treturn NO_RETURN_WANTED;\n"
                     "\t\t*kept = register_of(ctx, COOKIE_SIZE(cookie));\n"
                     "\t\treturn RETURN_WANTED;\n\t}\n"
                     "\tread_arguments(ctx, cookie, &given);\n"
@@ -123,11 +147,12 @@ VARIANTS = (
             ),
             (
                 (
-                    "\tstruct in_flight *call = NULL;\n\tstruct walk *walk;\n\n"
-                    "\tif (see_return(ctx, cookie, &seen))\n\t\tcall = returning_call(&seen, cookie);\n"
+                    "\tstruct in_flight *call = NULL;\n\tstruct control *switches;\n"
+                    "\tstruct walk *walk;\n\tu32 zero = 0;\n\n\tif (see_return(ctx, cookie, &seen))\n\t\tcall = returning_call(&seen, cookie);\n"
                 ),
                 (
-                    "\tstruct in_flight *call = NULL, kept = {};\n\tstruct walk *walk;\n\n"
+                    "\tstruct in_flight *call = NULL, kept = {};\n\tstruct control *switches;\n"
+                    "\tstruct walk *walk;\n\tu32 zero = 0;\n\n"
                     "\tif (see_return(ctx, cookie, &seen) && COOKIE_FUNCTION(cookie) == 1) {\n"
                     f"\t\tkept.size = *((u64 * (*)(void *)){_SESSION_COOKIE_MARK:#x})(ctx);\n"
                     "\t\tkept.entered = bpf_ktime_get_ns();\n"
@@ -142,15 +167,23 @@ VARIANTS = (
 )
 
 _WALK = (
-    "\tread_stack(walk, seen->sp & ~7ULL, FIRST_BYTES);\n"
+    "\thash = kept_hash(walk, seen, whose, version);\n"
+    "\tif (hash) {\n"
+    "\t\tKEPT(walk->event.end) = END_OUTERMOST;\n"
+    "\t\tKEPT(walk->event.guessed) = 0;\n"
+    "\t\treturn hash;\n"
+    "\t}\n"
+    "\tif (!KEPT(walk->span))\n"
+    "\t\tread_stack(walk, seen->sp & ~7ULL, FIRST_BYTES);\n"
     "\thash = walk_stack(walk, birth->slot, birth->called, DEPTH_IN_USE);\n"
 )
 _SP_BEFORE = "\tu64 sp_before;  /* the stack pointer at the entry */\n"
 _WHOLE = "\tKEPT(walk->event.guessed) = 0;\n\tKEPT(walk->event.end) = END_OUTERMOST;\n"
+_NOT_KEPT = "\tKEPT(walk->path) = NO_PATH;\n"
 NO_WALK = Variant(
     "no-walk",
     "no walk at all: every block under one stack",
-    ((_WALK, f"\thash = 1;\n\tKEPT(walk->event.count) = 0;\n{_WHOLE}"),),
+    ((_WALK, f"\thash = 1;\n\tKEPT(walk->event.count) = 0;\n{_WHOLE}{_NOT_KEPT}"),),
 )
 KERNEL_WALK = Variant(
     "kernel-walk",
@@ -160,7 +193,7 @@ KERNEL_WALK = Variant(
             _WALK,
             (
                 "\thash = bpf_get_stack(seen->ctx, walk->pcs, sizeof(walk->pcs), BPF_F_USER_STACK);\n"
-                f"\thash >>= 3;\n\tKEPT(walk->event.count) = hash;\n{_WHOLE}"
+                f"\thash >>= 3;\n\tKEPT(walk->event.count) = hash;\n{_WHOLE}{_NOT_KEPT}"
             ),
         ),
         (_SP_BEFORE, f"{_SP_BEFORE}\tstruct pt_regs *ctx;\n"),

@@ -25,7 +25,7 @@ class Maps:
     """The maps that walks read, of few entries, and the table over them."""
 
     def __init__(self) -> None:
-        self.array = Table(syscalls.create_map(ARRAY, 4, 16, ENTRIES, MMAPABLE), 4, 16)
+        self.array = Table(syscalls.create_map(ARRAY, 4, 16, ENTRIES + 1, MMAPABLE), 4, 16)
         self.more = Table(syscalls.create_map(syscalls.MAP_TYPE_HASH, 8, 8, MORE, 0), 8, 8)
         self.reported = Table(syscalls.create_map(syscalls.MAP_TYPE_HASH, 8, 4, 64, 0), 8, 4)
         self.rules = RuleTable(self.array.fd, ENTRIES, self.more, self.reported)
@@ -48,6 +48,12 @@ class Maps:
         if key == slot_key(slot, pc):
             return rule
         return number(self.more.lookup(packed(pc, slot))) or 0
+
+    def version(self) -> int:
+        """What a walk must have in common with one that was made before."""
+        raw = self.array.lookup(struct.pack("<I", ENTRIES))
+        assert raw is not None
+        return struct.unpack("<QQ", raw)[1]
 
     def reports(self, pc: int, slot: int = SLOT) -> int | None:
         """How often `pc` was reported, by the map that walks count in."""
@@ -134,6 +140,20 @@ def test_a_rule_that_is_installed_again_takes_the_place_of_the_first(maps: Maps)
     for rule in (RULE, OTHER_RULE):
         maps.rules.install(SLOT, PC, rule)
     assert (maps.found(PC), len(maps.rules)) == (OTHER_RULE, 1)
+
+
+def test_walks_are_forgotten_when_a_rule_goes_or_changes_and_not_when_one_comes(maps: Maps):
+    first, second = colliding(2)
+    versions = [maps.version()]
+    for pc, rule in ((first, RULE), (second, RULE), (first, OTHER_RULE), (second, OTHER_RULE)):
+        maps.rules.install(SLOT, pc, rule)
+        versions.append(maps.version())
+    maps.rules.remove(SLOT, first, Address(first + 1))
+    versions.append(maps.version())
+    maps.rules.remove_slot(SLOT)
+    versions.append(maps.version())
+    assert versions[0] == versions[1] == versions[2]
+    assert len(set(versions[2:])) == len(versions[2:])
 
 
 def test_the_rules_of_a_range_are_dropped_from_both_maps_and_the_others_stay(maps: Maps):

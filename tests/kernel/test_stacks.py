@@ -111,6 +111,16 @@ def test_a_stack_deeper_than_the_limit_is_cut_there_and_counted(limit: int | Non
     assert final.loss("stack_truncated") == 20
 
 
+@pytest.mark.oldkernel
+def test_stacks_that_differ_in_one_return_address_only_are_told_apart():
+    with Workload("alike") as target, Tracer(target, options=("--top", 0)) as tracer:
+        target.phases()
+        final = tracer.finish().final
+    for caller in ("one", "two", "three", "four"):
+        assert final.held_in(caller) == (4100, 4100 * 64)
+    assert (final.held, final.faults) == ((16_400, 16_400 * 64), {})
+
+
 @contextmanager
 def pending_return_probe(pid: int, function: str) -> Iterator[None]:
     """Another tracer's uretprobe on a function of the executable: it replaces return addresses."""

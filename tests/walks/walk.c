@@ -243,14 +243,11 @@ static void take(const char *name)
 /* As `stack_in` of stack.h begins. */
 static void answer(struct walk *walk)
 {
+	struct returned seen = {.pc = given.pc, .sp = given.sp, .fp = given.fp, .lr = given.lr};
 	u64 hash;
 
 	memset(walk, 0xa5, sizeof(*walk)); /* another walk was in it before */
-	walk->pc = given.pc;
-	walk->sp = given.sp;
-	walk->fp = given.fp;
-	walk->lr = given.lr;
-	walk->fp_at = walk->instance = 0;
+	begin_walk(walk, &seen);
 	read_stack(walk, given.sp & ~7ULL, FIRST_BYTES);
 	hash = walk_stack(walk, given.slot, given.called, given.depth);
 	printf("%x %x %" PRIx64 " %" PRIx64 " %" PRIx64, walk->event.end, walk->event.guessed, hash,
