@@ -18,7 +18,7 @@ from ebpftrace.session.traced import Traced
 
 log = logging.getLogger(__name__)
 
-_EVERY_S, _SHARE = 5.0, 0.01
+_EVERY_S, _SHARE = 5.0, 0.05  # most of it is waiting
 _LENGTH_S = 0.02
 
 

