@@ -231,8 +231,8 @@ class _Sites:
         at, counts, name = site.at, site.counts, self._name
         allocated_blocks, allocated, *others = counts
         gone = self._of_growth and at.family != MAPPINGS  # not known
-        rest = [None] * len(others) if gone else others
-        freed_blocks, freed, adopted_blocks, adopted = map(self._number, rest)
+        freed_blocks, freed, adopted_blocks, adopted = [None] * 4 if gone else others
+        whole = _integer
         oldest = None if site.oldest_at is None else round(self._now - site.oldest_at, 3)
         index = responsible(at.frames, self._rules)
         return (
@@ -240,10 +240,10 @@ class _Sites:
             f'"family":{name(at.family)},"allocator":{name(at.allocator)},'
             f'"blocks":{counts.blocks},"bytes":{counts.bytes},'
             f'"allocated_blocks":{allocated_blocks},"allocated_bytes":{allocated},'
-            f'"freed_blocks":{freed_blocks},"freed_bytes":{freed},'
-            f'"adopted_blocks":{adopted_blocks},"adopted_bytes":{adopted},'
+            f'"freed_blocks":{whole(freed_blocks)},"freed_bytes":{whole(freed)},'
+            f'"adopted_blocks":{whole(adopted_blocks)},"adopted_bytes":{whole(adopted)},'
             f'"oldest_s":{self._number(oldest)},'
-            f'"error_bytes":{self._number(_whole(site.error))},'
+            f'"error_bytes":{whole(_whole(site.error))},'
             f'"growth_bytes_per_s":{self._number(_rounded(site.growth, 1))},'
             f"{self._by_age(site)},"
             f'"complete":{_truth(at.complete)},"guessed":{_truth(at.guessed)},'
@@ -282,10 +282,15 @@ class _Sites:
         return known
 
     def _number(self, number: float | None) -> str:
+        """No integer: 0 and 0.0 are one key."""
         known = self._numbers.get(number)
         if known is None:
             known = self._numbers[number] = self._encode(number)
         return known
+
+
+def _integer(value: int | None) -> str:
+    return "null" if value is None else str(value)
 
 
 def _truth(value: bool | None) -> str:

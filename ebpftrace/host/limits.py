@@ -9,9 +9,9 @@ from ebpftrace.host.capabilities import SYS_RESOURCE
 from ebpftrace.host.check import Check, failed, note, ok
 from ebpftrace.units import format_bytes
 
-# Measured for one process with the C library: as perf events, two for each probe, and by links.
+# Measured for one process with the C library and --mode auto: as perf events, two for each probe, and by links.
 _LEAST_FILES, _SOME_FILES = 92, 1024
-LEAST_FILES_FOR_LINKS = 50
+LEAST_FILES_FOR_LINKS = 60
 RAISE_LOCKED = (
     "Raise it before the start: ulimit -l unlimited (systemd: LimitMEMLOCK=infinity), or grant "
     "CAP_SYS_RESOURCE."

@@ -176,10 +176,10 @@ def test_a_kernel_without_uprobe_events_is_named(idle: Workload):
     )
 
 
-@pytest.mark.parametrize("most", [12, 16, 20, 24, 28, 32, 46, 50, 88])
+@pytest.mark.parametrize("most", [12, 16, 20, 24, 28, 32, 46, 60, 88])
 def test_too_few_open_files_are_named_with_the_command(idle: Workload, most: int):
     host = ("prlimit", f"--nofile={most}")
-    says_so = refused_to_perf if most >= 50 else refused
+    says_so = refused_to_perf if most >= 60 else refused
     says_so(idle, host, f"may not open more than {most} files", "ulimit -n 65536")
 
 

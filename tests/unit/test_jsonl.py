@@ -122,3 +122,11 @@ def test_many_sites_are_written_piece_by_piece():
     assert max(out.all) < sum(out.all) / 10
     assert len(out.all) < len(sites) / 10
     assert len(json.loads(out.getvalue())["sites"]) == 1000
+
+
+def test_a_count_is_an_integer_whatever_number_was_written_before():
+    one = site("one", id="1", growth=0.0, counts=counts(1, 8), error=0.0)
+    two = site("two", id="2", growth=0.0, counts=counts(2, 9), error=1.0)
+    text = "".join(jsonl.pieces(picture(one, two), Selection(top=0), json.dumps))
+    for said in ('"freed_blocks":0,', '"adopted_bytes":0,', '"growth_bytes_per_s":0.0,'):
+        assert text.count(said) == 2, said
