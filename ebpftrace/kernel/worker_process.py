@@ -13,6 +13,7 @@ import mmap
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 import traceback
@@ -59,8 +60,7 @@ def run(control: socket.socket, maker: int) -> None:
         for serving, _ in conversations:
             serving.end()
         for serving, thread in conversations:
-            # One that looks may be stuck: it can be killed, unless it would remove probes next.
-            while thread.is_alive() and not serving.dispensable:
+            while thread.is_alive() and not serving.abandoned():
                 thread.join(_LOOK_S)
         tried.release()
         status = 0
@@ -109,7 +109,8 @@ class Conversation:
         self._socket = channel
         self._tried = tried
         self._held: list[int] = []
-        self._looking = False
+        self._looking = self._abandoned = False
+        self._turn = threading.Lock()
         self._doing: dict[str, Callable[[Answer, list[int]], Answer]] = {
             "place": self._place,
             "check": self._check,
@@ -125,10 +126,14 @@ class Conversation:
             "touch": self._touch,
         }
 
-    @property
-    def dispensable(self) -> bool:
-        """It looks, which may last for ever, and holds no probes."""
-        return self._looking and not self._held
+    def abandoned(self) -> bool:
+        """Leave it alone if it looks, which may last for ever, and holds no probes.
+
+        Then it does nothing more: it would be killed while it places or removes some.
+        """
+        with self._turn:
+            self._abandoned = self._looking and not self._held
+            return self._abandoned
 
     def run(self) -> None:
         """Serve it to its end."""
@@ -311,7 +316,10 @@ class Conversation:
                 yield int(name)
                 with suppress(OSError):
                     _read_memory(name)
-        self._looking = False
+        with self._turn:
+            self._looking = False
+            if self._abandoned:
+                sys.exit()  # of this thread
 
 
 def _read_memory(process: str) -> None:
