@@ -59,7 +59,7 @@ MAPS = (
 PROGRAMS = ("enter", "leave", "on_thread_exit", "on_exec", "on_new_task", "on_loaded")
 _LENGTH = struct.Struct("<I")
 _WORDS = 64 << 10
-_LIMIT_S = 60.0
+_LIMIT_S = 300.0  # an emulated processor takes up to a minute
 _MOST_ANSWER = 16 << 20
 
 

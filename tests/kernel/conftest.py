@@ -4,6 +4,7 @@ Also says which tests this machine has no compiler for, and keeps runs of the to
 """
 
 import json
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -59,10 +60,13 @@ def _forget_other_modules() -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _caches_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What the tool keeps from run to run begins empty: every text is compiled once, whatever the
-    user's own cache holds.
+    user's own cache holds. Workers of pytest-xdist share it.
     """
+    base = tmp_path_factory.getbasetemp()
+    caches = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "caches"
+    caches.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("caches")))
+        patch.setenv("XDG_CACHE_HOME", str(caches))
         yield
 
 

@@ -21,7 +21,7 @@ def held(picture: Picture, names: dict[str, tuple[int, int]]) -> dict[str, tuple
     return {name: picture.held_in(name) for name in names}
 
 
-@pytest.mark.oldkernel
+@pytest.mark.everykernel
 @pytest.mark.parametrize("backend", backends())
 def test_what_remains_while_only_frees_are_recorded_is_what_is_kept(backend: str):
     options = ("--backend", backend, "--top", 0, "--drain-after", f"{2 * TIME_SCALE}s")

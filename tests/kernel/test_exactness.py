@@ -80,7 +80,7 @@ def test_two_tracers_on_one_process_are_both_exact():
     assert first.final.faults == second.final.faults == {}
 
 
-@pytest.mark.oldkernel
+@pytest.mark.everykernel
 def test_equal_addresses_of_two_processes_are_two_blocks():
     with (
         Workload("family", "stay", fixed_addresses=True) as one,

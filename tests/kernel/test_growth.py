@@ -127,7 +127,7 @@ def test_growth_of_a_program_is_seen_on_this_kernel():
         assert grown(tracer.settled(), "look_at") == 0
 
 
-@pytest.mark.oldkernel
+@pytest.mark.everykernel
 def test_threads_that_are_made_while_the_events_are_opened_are_counted_once():
     with (
         Workload("grows_late", "threads") as target,
@@ -139,7 +139,7 @@ def test_threads_that_are_made_while_the_events_are_opened_are_counted_once():
         assert grown(tracer.settled(), "of_late") == pages
 
 
-@pytest.mark.oldkernel
+@pytest.mark.everykernel
 def test_a_child_that_is_not_followed_counts_for_its_parent():
     with Workload("grows_late", "child") as target, Tracer(target, options=GROWTH) as tracer:
         target.phases(3)
@@ -178,7 +178,7 @@ def test_a_program_that_takes_the_place_of_another_is_another_one():
         assert len(slots) == 2
 
 
-@pytest.mark.oldkernel
+@pytest.mark.everykernel
 def test_a_thread_is_counted_when_the_first_one_has_ended():
     with Workload("grows_late", "ends") as target, Tracer(target, options=GROWTH) as tracer:
         target.phases(2)

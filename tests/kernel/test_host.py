@@ -293,7 +293,7 @@ def test_locked_memory_matters_only_where_the_kernel_charges_it(idle: Workload):
         assert attach(idle, host=host).returncode == OK
 
 
-@pytest.mark.oldkernel
+@pytest.mark.everykernel
 def test_maps_that_are_too_large_are_refused_where_they_are_allocated_in_advance(idle: Workload):
     if release.before(6, 1):
         ended = attach(idle, "--max-blocks", 1 << 27)

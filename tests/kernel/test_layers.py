@@ -26,7 +26,7 @@ def assert_counted_once(final: Picture) -> None:
     assert final.loss("unmatched_free") == 0
 
 
-@pytest.mark.oldkernel
+@pytest.mark.everykernel
 @pytest.mark.parametrize("backend", backends())
 @pytest.mark.parametrize("preload", LAYERS)
 def test_a_block_is_counted_once_by_the_outermost_function(preload: str, backend: str):

@@ -66,7 +66,7 @@ def files(cache: Path) -> list[Path]:
     return sorted((cache / "ebpftrace" / "compiled").iterdir())
 
 
-@pytest.mark.oldkernel
+@pytest.mark.everykernel
 def test_what_is_used_again_is_what_was_compiled(fresh_cache: Path):
     first, second = start(), start()
     assert (first["forks"], second["forks"]) == (1, 0)
