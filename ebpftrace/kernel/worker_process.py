@@ -13,7 +13,6 @@ import mmap
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 import traceback
@@ -102,6 +101,10 @@ def _detach(control: socket.socket, maker: int) -> None:
     keep_only(control.fileno())
 
 
+class _LeftAlone(Exception):
+    """Nobody waits for this conversation any more: `Conversation.abandoned`."""
+
+
 class Conversation:
     """The other end of a `Channel`: requests one after another, until it is closed."""
 
@@ -143,7 +146,7 @@ class Conversation:
                 if not message:
                     break
                 self._answer(json.loads(message), files)
-        except OSError:
+        except (OSError, _LeftAlone):
             pass  # the other end has gone
         finally:
             self._clear({}, [])
@@ -160,6 +163,8 @@ class Conversation:
             if len(files) < request["files"]:  # this process may open no more
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             answer = self._doing[request["do"]](request, files)
+        except _LeftAlone:
+            raise
         except HostRefuses as error:
             answer = {"host_refuses": (error.reason, error.fix)}
         except OSError as error:
@@ -319,7 +324,7 @@ class Conversation:
         with self._turn:
             self._looking = False
             if self._abandoned:
-                sys.exit()  # of this thread
+                raise _LeftAlone
 
 
 def _read_memory(process: str) -> None:

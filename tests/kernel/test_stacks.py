@@ -13,7 +13,7 @@ from ebpftrace.kernel import features
 from ebpftrace.kernel.syscalls import open_uprobe
 from ebpftrace.target.modules import open_modules
 from ebpftrace.target.process import Process
-from tests.kernel.harness import Tracer, Workload
+from tests.kernel.harness import TIME_SCALE, Tracer, Workload
 from tests.kernel.pictures import Picture
 from tests.kernel.stacks import CHAIN, IN_CHAIN, assert_chain_counts, assert_whole
 
@@ -121,7 +121,7 @@ def test_stacks_that_differ_in_one_return_address_only_are_told_apart():
     found = [final.held_in(caller)[0] for caller in ("one", "two", "three", "four")]
     assert max(found) <= 4100
     assert sum(found) >= 16_400 - cut
-    assert cut < 8_000
+    assert cut < 400 * TIME_SCALE
     assert final.held == (16_400, 16_400 * 64)
     assert set(final.faults) <= {"stack_cut"}
 
