@@ -49,10 +49,12 @@ class Doctor(Command):
         # Not at the top: `--version` and usage errors need none of the capture half.
         from ebpftrace.doctor import bundle, host_checks, target_checks
         from ebpftrace.doctor.report import Report
+        from ebpftrace.host import privileges
 
         if given.bundle:
             bundle.check_path(given.bundle)
         host = host_checks.checks()
+        privileges.shed()
         targets = tuple(target_checks.report(pid, host.trial) for pid in pids)
         report = Report(host.checks, targets)
         listing: list[str] = []

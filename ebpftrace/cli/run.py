@@ -77,7 +77,7 @@ class Run(Command):
         suppressions = read_suppressions(given)
         # Not at the top: `--version` and usage errors need none of the capture half.
         from ebpftrace.cli.running import Running
-        from ebpftrace.host import capabilities, handles
+        from ebpftrace.host import capabilities, handles, privileges
         from ebpftrace.target.launching import Launch
 
         capabilities.require()
@@ -86,10 +86,12 @@ class Run(Command):
             undo.callback(log_unused, suppressions)
             outputs = undo.enter_context(Outputs(given))
             captured = undo.enter_context(Captured()) if given.dashboard else None
+            privileges.pass_none_on()
             launch = Launch(
                 command, outputs.moved if captured is None else captured.moved, given.user
             )
             undo.callback(launch.close)
+            privileges.shed()  # its rights are its own
             signals = Forwarding(launch.send)
             return Running(given, launch, signals, outputs, suppressions).status(captured)
 

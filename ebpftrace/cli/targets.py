@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from ebpftrace.cli.common import note
 from ebpftrace.errors import CannotAttach, TargetGone
-from ebpftrace.host import capabilities, handles, namespaces
+from ebpftrace.host import capabilities, handles, namespaces, privileges
 from ebpftrace.session.wanted import Wanted
 from ebpftrace.target.control_group import ControlGroup
 from ebpftrace.target.process import Process
@@ -30,6 +30,7 @@ def open_processes(pids: Sequence[int], wanted: Wanted = _NOBODY) -> list[Proces
     """
     capabilities.require()
     handles.require()
+    privileges.shed()
     processes: list[Process] = []
     failures: list[CannotAttach] = []
     with ExitStack() as undo:

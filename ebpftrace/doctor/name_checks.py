@@ -7,6 +7,7 @@ from ebpftrace.host.check import Check, note, ok
 from ebpftrace.symbols.resolver.client import Resolver, ResolverGone
 
 _INSTALL = "scripts/setup"
+_CONFINE = "Run it as a user of its own, or grant CAP_SETUID and CAP_SETGID."
 
 
 def check_demangling() -> Check:
@@ -26,7 +27,9 @@ def check_lines() -> Check:
     try:
         resolver.start()
     except ResolverGone as error:
-        return note("lines", f"frames have no files and lines: {error}", f"Run {_INSTALL}.")
+        # Root that may not become another user owns too much to read a target's files.
+        fix = _CONFINE if "confined" in str(error) else f"Run {_INSTALL}."
+        return note("lines", f"frames have no files and lines: {error}", fix)
     finally:
         resolver.stop()
     return ok("lines", f"drgn {_version('drgn')} reads debug information in a confined process")

@@ -2,34 +2,47 @@
 
 from ebpftrace.errors import HostRefuses
 from ebpftrace.host import namespaces, status
-from ebpftrace.host.check import Check, ok, refused
+from ebpftrace.host.check import Check, note, ok, refused
 
 _NEEDED = {
     19: "CAP_SYS_PTRACE",
     38: "CAP_PERFMON",
     39: "CAP_BPF",
-    40: "CAP_CHECKPOINT_RESTORE",
 }
-_SYS_ADMIN, SYS_RESOURCE = 21, 24
+_DAC_READ_SEARCH, _SYS_ADMIN, SYS_RESOURCE, _CHECKPOINT_RESTORE = 2, 21, 24, 40
 
 
 def missing(effective: int) -> tuple[str, ...]:
     """Names of the capabilities that tracing needs and `effective` has not.
 
-    BPF and perf events need CAP_BPF and CAP_PERFMON (5.8), /proc/PID/map_files needs
-    CAP_CHECKPOINT_RESTORE (5.9), other users' processes CAP_SYS_PTRACE. CAP_SYS_ADMIN replaces all,
-    and most kernels want it for uprobes, which is found by trying (`kernel.trials`).
+    BPF and perf events need CAP_BPF and CAP_PERFMON (5.8), other users' processes CAP_SYS_PTRACE.
+    CAP_SYS_ADMIN replaces all, and most kernels want it for uprobes of perf events, which is found by
+    trying (`kernel.trials`).
     """
     if effective >> _SYS_ADMIN & 1:
         return ()
     return tuple(name for bit, name in _NEEDED.items() if not effective >> bit & 1)
 
 
+def opens_by_path(effective: int) -> tuple[str, ...]:
+    """What `effective` lacks to open deleted files of other users' processes.
+
+    /proc/PID/map_files is its owner's, and needs CAP_CHECKPOINT_RESTORE (5.9) or CAP_SYS_ADMIN besides.
+    """
+    absent = []
+    if not effective >> _DAC_READ_SEARCH & 1:
+        absent.append("CAP_DAC_READ_SEARCH")
+    if not (effective >> _CHECKPOINT_RESTORE | effective >> _SYS_ADMIN) & 1:
+        absent.append("CAP_CHECKPOINT_RESTORE")
+    return tuple(absent)
+
+
 def lacks(names: tuple[str, ...]) -> HostRefuses:
     """The refusal for want of these capabilities."""
     return HostRefuses(
         f"Tracing another process needs root, and this process has not {', '.join(names)}.",
-        f"Run it with sudo, or grant CAP_SYS_ADMIN; in a container, {namespaces.privileged()}.",
+        f"Run it with sudo, or grant {'it' if len(names) == 1 else 'them'}; in a container, "
+        f"{namespaces.privileged()}.",
     )
 
 
@@ -53,7 +66,7 @@ def outside() -> HostRefuses:
 
 
 def require() -> None:
-    """HostRefuses without CAP_SYS_ADMIN or the four newer capabilities that replace it."""
+    """HostRefuses without CAP_SYS_ADMIN or the three capabilities that replace it."""
     effective = status.of().effective
     if effective is None:
         raise HostRefuses("/proc is not readable.", "Mount it: mount -t proc proc /proc")
@@ -70,4 +83,12 @@ def check() -> Check:
         require()
     except HostRefuses as error:
         return refused("privileges", error)
+    absent = opens_by_path(status.of().effective or 0)
+    if absent:
+        return note(
+            "privileges",
+            "The capabilities that tracing needs. Files of other users' processes are opened by their "
+            "paths: deleted and unreadable ones cannot be looked into.",
+            f"Grant {' and '.join(absent)}, or run it with sudo.",
+        )
     return ok("privileges", "root, or the capabilities that tracing needs")

@@ -36,6 +36,10 @@ _LARGEST_IS = Path("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
 _LARGEST = 2 << 20
 _NO_STACK = StackId(0)
 _LOWEST = 1 << 16  # below, nothing is ever mapped: what faults there is a NULL that was followed
+_UNSEEN = (
+    "Its page maps may not be read (CAP_DAC_READ_SEARCH): every page that it touches counts as growth, "
+    "also those that it only reads."
+)
 _SETTLED, _FEW = 64, 2  # once so many were looked up and all were alike, so few are each time
 _BATCH = 32  # of the kernel's per-cpu counters (mm_counter of include/linux/mm.h), at least
 
@@ -47,6 +51,7 @@ class _Space:
         self.traced = traced
         self.events = events
         self._maps: dict[Pid, PageMap] = {}
+        self._told = False
         self.levels: dict[Pid, Level] = {}
         self.heirs: set[Pid] = set()
         """Children that have memory of their own, by the last look."""
@@ -59,11 +64,17 @@ class _Space:
             pages.close()
 
     def pages_of(self, pid: Pid, flags: int | None) -> PageMap | None:
-        """None where it has ended."""
+        """None where it has ended, or may not be looked into."""
         pages = self._maps.get(pid)
         if pages is None:
-            with contextlib.suppress(OSError):
+            try:
                 pages = self._maps[pid] = PageMap(self.folder(pid), flags)
+            except PermissionError:
+                if not self._told:
+                    self.traced.note(_UNSEEN)
+                self._told = True
+            except OSError:
+                return None
         return pages
 
     def folder(self, pid: Pid) -> str:
@@ -131,6 +142,7 @@ class Growing:
         log.debug("pid %d: %d events of page faults", pid, len(events))
         space = self._spaces[traced.slot] = _Space(traced, events)
         self._level(space, pid)
+        space.pages_of(pid, self._flags)  # now, so that what is missing is among the first notes
 
     def grows_from_here(self) -> None:
         """Once faults count: how large the processes were before is no growth of theirs."""

@@ -161,10 +161,10 @@ def _found(name: str) -> str:
         return name
     reason = errno.ENOENT
     for folder in os.get_exec_path():
-        path = Path(folder or ".") / name
-        if path.is_file():
+        path = str(Path(folder or ".") / name)
+        if os.path.isfile(path):  # noqa: PTH113 - no error where the folder is not to be read
             if os.access(path, os.X_OK):
-                return str(path)
+                return path
             reason = errno.EACCES
     raise UsageError(_refused(name, reason))
 

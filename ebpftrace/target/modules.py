@@ -1,8 +1,7 @@
 """The files a process has mapped to run, each held open.
 
-Owns finding and opening the very file behind a mapping, through /proc/PID/map_files, whatever its
-path says by now: deleted, replaced and another mount namespace's files are right. Leaves what is in
-the file to `elf` and [vdso], which no file holds, to `vdso`.
+Owns finding them in the maps. Leaves opening the very file behind a mapping to `map_files`, what is in
+it to `elf`, and [vdso], which no file holds, to `vdso`.
 """
 
 import os
@@ -13,9 +12,10 @@ from itertools import groupby, pairwise
 from ebpftrace.errors import CannotAttach
 from ebpftrace.model.ids import Address, FileOffset, ImageAddress
 from ebpftrace.target.elf import BadElf, ElfImage
+from ebpftrace.target.map_files import open_mapped
 from ebpftrace.target.maps import Mapping
 from ebpftrace.target.process import Process
-from ebpftrace.target.regular import NotRegular, open_regular
+from ebpftrace.target.regular import NotRegular
 from ebpftrace.text import clean
 
 MOST_OPEN = 512
@@ -216,13 +216,8 @@ def _open(process: Process, key: ModuleKey, mappings: tuple[Mapping, ...]) -> Mo
     why = ""
     for part in ([part for part in mappings if part.executable] or mappings)[:4]:
         try:
-            # map_files exists per process only, but /proc answers for any thread's number, and a
-            # dead leader has no mappings. A number used again shows in the range: no such link.
-            base = f"/proc/{process.anchor()}/map_files"
-            return Module(key, mappings, open_regular(f"{base}/{part.start:x}-{part.end:x}"), "")
-        except NotRegular as error:
-            return Module(key, mappings, -1, str(error))
-        except CannotAttach as error:
+            return Module(key, mappings, open_mapped(process, part), "")
+        except (NotRegular, CannotAttach) as error:
             return Module(key, mappings, -1, str(error))
         except FileNotFoundError:
             why = "it was unmapped while it was being opened"

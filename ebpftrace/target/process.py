@@ -20,6 +20,7 @@ from ebpftrace.bounded import within
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.model.ids import Pid, Tid
 from ebpftrace.target.maps import Mapping, parse_maps
+from ebpftrace.target.memory import Memory
 from ebpftrace.text import clean
 
 _PF_KTHREAD = 0x00200000  # include/linux/sched.h
@@ -198,17 +199,17 @@ class Process:
     def memory(self, address: int, most: int) -> bytes:
         """The bytes from `address` on, up to `most` or to where nothing can be read; TargetGone."""
         try:
-            fd = os.open(f"{self.proc_path()}/mem", os.O_RDONLY | os.O_CLOEXEC)
+            with self.opened_memory() as memory:
+                return memory.read(address, most)
         except _GONE as error:
             raise _gone(self.pid) from error
         except OSError:
             return b""
-        try:
-            return os.pread(fd, most, address)
-        except (OSError, OverflowError):
-            return b""
-        finally:
-            os.close(fd)
+
+    def opened_memory(self) -> Memory:
+        """Its memory, by a living thread. TargetGone, OSError."""
+        thread = self.anchor()
+        return Memory(f"/proc/{self.pid}/task/{thread}", thread)
 
     def rss_bytes(self) -> int | None:
         """Resident bytes, or None where the process has ended (its memory goes first)."""

@@ -3,11 +3,11 @@
 Owns reading it and forgiving breakpoints. Leaves what a difference means to `probes.patched`.
 """
 
-import os
 from collections.abc import Iterable
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.model.ids import Address
+from ebpftrace.target.memory import Memory
 from ebpftrace.target.process import Process
 
 MOST_READ = 4096
@@ -26,9 +26,9 @@ class LiveText:
 
     def __init__(self, process: Process) -> None:
         self.why = ""
-        self._fd = -1
+        self._memory: Memory | None = None
         try:
-            self._fd = os.open(f"{process.proc_path()}/mem", os.O_RDONLY | os.O_CLOEXEC)
+            self._memory = process.opened_memory()
         except OSError as error:
             self.why = error.strerror or "it cannot be opened"
         except CannotAttach as error:
@@ -42,16 +42,12 @@ class LiveText:
 
     def close(self) -> None:
         """Let go of the memory; closing twice does nothing."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self._memory is not None:
+            self._memory.close()
 
     def read(self, address: Address, length: int) -> bytes:
         """Up to `length` bytes (and MOST_READ) at `address`; fewer where they are not mapped."""
-        try:
-            return os.pread(self._fd, min(length, MOST_READ), address)
-        except (OSError, OverflowError):
-            return b""
+        return self._memory.read(address, min(length, MOST_READ)) if self._memory else b""
 
 
 def same_code(live: bytes, file: bytes, starts: Iterable[int], machine: str) -> bool:

@@ -129,15 +129,27 @@ class Workload(Program):
     """A program of tests/workloads, past its `ready`."""
 
     def __init__(
-        self, program: str | Path, *args: object, preload: str = "", fixed_addresses: bool = False
+        self,
+        program: str | Path,
+        *args: object,
+        preload: str | Path = "",
+        fixed_addresses: bool = False,
+        user: int | None = None,
     ) -> None:
         path = program if isinstance(program, Path) else workload(program)
         command = ["setarch", "-R"] if fixed_addresses else []
         environment = dict(os.environ)
-        if preload:
+        if isinstance(preload, Path):
+            environment["LD_PRELOAD"] = str(preload)
+        elif preload:
             environment["LD_PRELOAD"] = ":".join(str(workload(name)) for name in preload.split())
         super().__init__(
-            [*command, str(path), *map(str, args)], stdin=subprocess.PIPE, env=environment
+            [*command, str(path), *map(str, args)],
+            stdin=subprocess.PIPE,
+            env=environment,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
         )
         self.said: list[str] = []
         try:
@@ -212,6 +224,7 @@ class Tool(Program):
         command: str,
         targets: Sequence[Workload | int],
         options: Sequence[object],
+        under: Sequence[str] = (),
         **settings: Any,
     ):
         pids = [target if isinstance(target, int) else target.pid for target in targets]
@@ -219,7 +232,7 @@ class Tool(Program):
         self.said: list[str] = []
         defaults = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, "cwd": REPOSITORY}
         super().__init__(
-            [*TOOL, command, *EXACT, *selected, "--backend", BACKEND, *map(str, options)],
+            [*under, *TOOL, command, *EXACT, *selected, "--backend", BACKEND, *map(str, options)],
             **{**defaults, **settings},
         )
         assert self.process.stderr
@@ -254,9 +267,15 @@ class Tracer(JsonTool):
     """`ebpftrace attach --json` on running processes, past its first picture (so: armed)."""
 
     def __init__(
-        self, *targets: Workload | int, options: tuple[object, ...] = (), interval: float = 0.2
+        self,
+        *targets: Workload | int,
+        options: tuple[object, ...] = (),
+        interval: float = 0.2,
+        under: Sequence[str] = (),
     ) -> None:
-        super().__init__("attach", targets, ("--json", "--interval", interval, *options))
+        """`under`: a command that runs it, see `hosts`."""
+        words = ("--json", "--interval", interval, *options)
+        super().__init__("attach", targets, words, under)
         recent.append(self)
         try:
             self.first = self.picture(START_LIMIT)

@@ -19,6 +19,12 @@ def without_capabilities(*names: str) -> Prefix:
     return ("setpriv", f"--bounding-set={lost}", f"--inh-caps={lost}")
 
 
+def only_capabilities(*names: str) -> Prefix:
+    """Root that has no others: its files are its own, and nobody else's are."""
+    kept = ",".join(("-all", *(f"+{name}" for name in names)))
+    return ("setpriv", f"--bounding-set={kept}", f"--inh-caps={kept}")
+
+
 def refusing(number: int, answer: str) -> Prefix:
     """Under a seccomp filter that answers one system call with an error."""
     return (sys.executable, str(WORKLOADS / "refuse_call.py"), str(number), answer)

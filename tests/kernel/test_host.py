@@ -115,11 +115,10 @@ def refused_to_perf(target: Workload, host: Prefix, cause: str, fix: str) -> Non
 @pytest.mark.parametrize(
     "names, cause",
     [
-        (("all",), "CAP_SYS_PTRACE, CAP_PERFMON, CAP_BPF, CAP_CHECKPOINT_RESTORE"),
+        (("all",), "CAP_SYS_PTRACE, CAP_PERFMON, CAP_BPF"),
         (("sys_admin", "perfmon"), "has not CAP_PERFMON."),
         (("sys_admin", "bpf"), "has not CAP_BPF."),
         (("sys_admin", "sys_ptrace"), "has not CAP_SYS_PTRACE."),
-        (("sys_admin", "checkpoint_restore"), "has not CAP_CHECKPOINT_RESTORE."),
     ],
 )
 def test_a_missing_capability_is_named(idle: Workload, names: tuple[str, ...], cause: str):

@@ -32,7 +32,15 @@ def test_sys_admin_replaces_the_newer_capabilities():
     assert capabilities.missing(CAP_SYS_ADMIN) == ()
     assert capabilities.missing(ROOT & ~CAP_SYS_ADMIN) == ()
     assert capabilities.missing(ROOT & ~CAP_SYS_ADMIN & ~(1 << 38)) == ("CAP_PERFMON",)
-    assert len(capabilities.missing(NOTHING)) == 4
+    assert len(capabilities.missing(NOTHING)) == 3
+
+
+def test_who_may_not_open_deleted_files_of_others_is_told_what_is_missing():
+    both = ("CAP_DAC_READ_SEARCH", "CAP_CHECKPOINT_RESTORE")
+    assert capabilities.opens_by_path(NOTHING) == both
+    assert capabilities.opens_by_path(CAP_SYS_ADMIN) == both[:1]
+    assert capabilities.opens_by_path(1 << 2) == both[1:]
+    assert capabilities.opens_by_path(1 << 2 | 1 << 40) == ()
 
 
 @pytest.mark.parametrize(

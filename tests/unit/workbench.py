@@ -25,7 +25,7 @@ class FilesAsMemory(LiveText):
 
     def __init__(self, modules: list[Module]) -> None:
         self.why = ""
-        self._fd = -1
+        self._memory = None
         self.modules = modules
         self.patches: list[tuple[int, int]] = []
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 NOBODY = 65534
-_CLONE_NEWNET = 0x40000000
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _NICE = 10
@@ -38,10 +38,16 @@ def enter(maker: int, *, network: bool) -> None:
     if os.geteuid() == 0:
         if not network:
             libc.unshare(_CLONE_NEWNET)  # a container may forbid it, and there is nobody to talk to
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # that was forgotten with the user
+        try:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+        except PermissionError as error:
+            why = "root without CAP_SETUID and CAP_SETGID cannot become nobody"
+            raise PermissionError(error.errno, why) from error
+    elif not network:
+        libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)  # a host may keep user namespaces for root
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # that was forgotten with the user
     _drop_capabilities(libc)
     for limit, most in (
         (resource.RLIMIT_CORE, 0),

@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     try:
         confined.enter(int(arguments[1]), network=network)
     except OSError as error:
-        wire.send(channel, {"error": f"it cannot be confined: {error}"})
+        wire.send(channel, {"error": f"it cannot be confined: {error.strerror}"})
         return 1
     wire.send(channel, {})
     modules: dict[int, DebugModule] = {}
