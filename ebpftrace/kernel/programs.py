@@ -7,6 +7,8 @@ import mmap
 import os
 import platform
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 from ebpftrace.errors import CannotAttach
 from ebpftrace.host import namespaces
@@ -127,6 +129,7 @@ class Programs:
         self._loaded: dict[tuple[str, int, int | None], int] = {}
         self._tracepoints: set[str] = set()
         self._program_arrays = {0: compiled.maps["programs"]}
+        self._faults_ahead: Future[int] | None = None
         self.depth = stack_depth
         self.cookies_are_known = features.attach_cookies()
 
@@ -143,15 +146,25 @@ class Programs:
             self._loaded[key] = _load(name, kind, self._compiled.code[name], 0)
         return self._loaded[key]
 
+    def load_faults_ahead(self) -> None:
+        """Let the kernel verify what `faults` gives meanwhile: half a second of another processor."""
+        pool = ThreadPoolExecutor(1, "verifier")
+        self._faults_ahead = pool.submit(self._load_faults)
+        pool.shutdown(wait=False)
+
     def faults(self) -> int:
         """The descriptor of the program of page faults. CannotAttach."""
         key = ("on_fault", 0, None)
         if key not in self._loaded:
-            code = self._compiled.code["on_fault"]
-            if not features.saved_registers():
-                code = without_saved_registers(code)
-            self._loaded[key] = self._load_walk("on_fault", code, 0, syscalls.PROG_TYPE_PERF_EVENT)
+            ahead, self._faults_ahead = self._faults_ahead, None
+            self._loaded[key] = ahead.result() if ahead else self._load_faults()
         return self._loaded[key]
+
+    def _load_faults(self) -> int:
+        code = self._compiled.code["on_fault"]
+        if not features.saved_registers():
+            code = without_saved_registers(code)
+        return self._load_walk("on_fault", code, 0, syscalls.PROG_TYPE_PERF_EVENT)
 
     def uprobe(self, placement: Placement) -> int:
         """The descriptor of the program that `placement` wants. CannotAttach.
@@ -242,6 +255,9 @@ class Programs:
 
     def close(self) -> None:
         """Unload everything."""
+        if self._faults_ahead is not None:
+            with suppress(CannotAttach):  # nobody has asked for it
+                self.faults()
         for fd in self.loaded():
             os.close(fd)
         self._loaded.clear()

@@ -108,6 +108,10 @@ class Tracer:
             doing += "threads that end, programs that are replaced and processes that fork"
             raise refusal(error, "tracepoint", doing) from error
 
+    def load_faults_ahead(self) -> None:
+        """Begin to load what `calibrate` with `faults` wants, while something else is done."""
+        self._programs.load_faults_ahead()
+
     # --- switches ---------------------------------------------------------------------------------
 
     def calibrate(self, *, faults: bool = False) -> None:

@@ -30,13 +30,16 @@ class Preparation:
         """What was compiled, loaded; it owns all of this then. CannotAttach, and `close` it."""
         from ebpftrace.kernel.tracer import Tracer
 
-        return Tracer(
+        tracer = Tracer(
             self.compilation.result(),
             self.sizes,
             self.options.stack_depth,
             self.worker,
             self.options.backend,
         )
+        if self.options.may_watch_faults:
+            tracer.load_faults_ahead()
+        return tracer
 
     def interrupt(self) -> None:
         """Let `tracer` not wait for the compiler any longer; any thread may do this."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit import modes
 from tests.unit.debug_builders import Asking, asking, public_folder
 from tests.unit.walks import Walker, has_sanitizers
 from tests.unit.workbench import Workbench
@@ -22,6 +23,13 @@ def signals_as_before() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def modes_bind() -> Iterator[None]:
+    """A file that its mode closes is closed, for root too."""
+    with modes.obeyed():
+        yield
 
 
 @pytest.fixture

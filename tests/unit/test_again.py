@@ -269,7 +269,7 @@ def test_what_is_no_directory_ends_in_a_sentence(tmp_path, what):
         Again(name)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.usefixtures("modes_bind")
 def test_a_directory_that_may_not_be_read_ends_in_a_sentence(folder):
     folder.chmod(0)
     with pytest.raises(UsageError, match="Permission denied"):

@@ -142,7 +142,7 @@ def test_a_thousand_copies_are_a_few_files(folder):
     assert len(found(folder)) == 6
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.usefixtures("modes_bind")
 def test_what_may_not_be_read_is_counted(folder):
     add(folder, "a").chmod(0)
     (folder / "b").mkdir(mode=0)

@@ -145,7 +145,7 @@ def test_what_is_no_regular_file_is_a_sentence(tmp_path):
         read_snapshot("a\0b")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.usefixtures("modes_bind")
 def test_a_file_that_may_not_be_read_is_a_sentence(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(packed(snapshot()))
