@@ -34,12 +34,12 @@ def add_symbols(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--symbols-from",
         metavar="DIR",
-        help="look up names and lines again, in the programs and debug files under DIR",
+        help="look names and lines up again, in the programs and debug files under DIR",
     )
     group.add_argument(
         "--debuginfod",
         action="store_true",
-        help="look them up again, with debug files from the servers of DEBUGINFOD_URLS",
+        help="look names and lines up again, with debug files from the servers of DEBUGINFOD_URLS",
     )
 
 

@@ -1,12 +1,13 @@
 """BCC is found by any Python, says nothing, and leaves nothing behind."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from scripts.releasing.pythons import pythons
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECK = """
@@ -20,20 +21,8 @@ print(module.__file__)
 """
 
 
-def runnable_pythons() -> list[str]:
-    """Every Python from 3.10 on that is here, each once: a name on PATH may be a mere shim."""
-    names = ["python3", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14"]
-    places = ["/usr/bin", os.environ.get("PATH", "")]
-    found = {shutil.which(name, path=place) for name in names for place in places}
-    real = set()
-    for python in {sys.executable, *filter(None, found)}:
-        code = "import sys; print(sys.executable if sys.version_info >= (3, 10) else '')"
-        ran = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
-        real.add(ran.stdout.strip())
-    return sorted(real - {""})
-
-
-PYTHONS = runnable_pythons()
+# That of .venv is often the distribution's.
+PYTHONS = sorted({sys.executable, *(python.executable for python in pythons())})
 
 
 def test_there_is_a_python_to_try():
