@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from ebpftrace.host.check import Check, note, ok
 from ebpftrace.symbols.resolver.client import Resolver, ResolverGone
 
-_INSTALL = "scripts/setup"
+_INSTALL = "Install the Python package drgn, 0.1 or newer (in a checkout scripts/setup does it)."
 
 
 def check_demangling() -> Check:
@@ -26,7 +26,7 @@ def check_lines() -> Check:
     try:
         resolver.start()
     except ResolverGone as error:
-        return note("lines", f"frames have no files and lines: {error}", f"Run {_INSTALL}.")
+        return note("lines", f"frames have no files and lines: {error}", _INSTALL)
     finally:
         resolver.stop()
     return ok("lines", f"drgn {_version('drgn')} reads debug information in a confined process")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ebpftrace.errors import HostRefuses
+from ebpftrace.kernel import bccapi
 from scripts.releasing.pythons import pythons
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,3 +59,17 @@ def test_a_package_that_is_called_bcc_but_is_another_is_not_taken(tmp_path):
     )
     assert ran.returncode == 0, ran.stderr
     assert str(tmp_path) not in ran.stdout
+
+
+def test_where_only_another_package_is_called_bcc_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(bccapi, "_SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(HostRefuses, match=r"^The Python module bcc was not found\. Install BCC"):
+        bccapi._find()
+    (tmp_path / "bcc").mkdir()
+    (tmp_path / "bcc/__init__.py").write_text("")
+    with pytest.raises(
+        HostRefuses, match=rf"{tmp_path}/bcc is another library of that name\. Install"
+    ):
+        bccapi._find()
+    assert bccapi.found() is None
