@@ -36,7 +36,8 @@ def _find() -> importlib.machinery.ModuleSpec:
             places = (spec.submodule_search_locations if spec else None) or ()
             if spec and any((Path(place) / "libbcc.py").is_file() for place in places):
                 return spec
-            others += places
+            if spec and spec.origin:  # an empty folder of that name has none
+                others += places
     another = f": {clean(others[0])} is another library of that name" if others else ""
     raise HostRefuses(f"The Python module bcc was not found{another}.", bcc_package())
 

@@ -46,14 +46,15 @@ def wheel_differences(wheel: Path, tree: Path, version: str) -> list[str]:
 def sdist_differences(sdist: Path, tree: Path, version: str) -> list[str]:
     """The whole tree, executable where it was, and `PKG-INFO`."""
     wanted = {name: tree / name for name in _files(tree, ".")}
+    folder = f"ebpftrace-{version}"
     found: dict[str, bytes] = {}
     wrong = []
     with tarfile.open(sdist) as archive:
         for member in archive:
             top, _, name = member.name.partition("/")
             reader = archive.extractfile(member)
-            if top != f"ebpftrace-{version}" or reader is None:
-                wrong.append(f"{member.name} is no file of {top}")
+            if top != folder or reader is None:
+                wrong.append(f"{member.name} is no file of {folder}")
                 continue
             found[name] = reader.read()
             if name in wanted and bool(member.mode & 0o100) != _is_executable(wanted[name]):

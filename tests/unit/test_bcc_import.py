@@ -64,9 +64,9 @@ def test_a_package_that_is_called_bcc_but_is_another_is_not_taken(tmp_path):
 def test_where_only_another_package_is_called_bcc_it_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(bccapi, "_SYSTEM_FOLDERS", ())
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    (tmp_path / "bcc").mkdir()
     with pytest.raises(HostRefuses, match=r"^The Python module bcc was not found\. Install BCC"):
         bccapi._find()
-    (tmp_path / "bcc").mkdir()
     (tmp_path / "bcc/__init__.py").write_text("")
     with pytest.raises(
         HostRefuses, match=rf"{tmp_path}/bcc is another library of that name\. Install"

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 import ebpftrace
+from scripts.releasing.building import HERE, Distributions, build
 from scripts.releasing.contents import SHARED, wheel_differences
 
 ROOT = Path(__file__).parents[2]
+EPOCH = 1_800_000_000
 BPF_SOURCES = {path.relative_to(ROOT) for path in (ROOT / "bpf").rglob("*.[ch]")}
 
 
@@ -28,18 +30,14 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def distributions(tmp_path_factory) -> Path:
-    """A folder with the sdist, and the wheel built out of that sdist."""
-    out = tmp_path_factory.mktemp("dist")
-    # No isolation: hatchling is in .venv, so that nothing is downloaded.
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", out, ROOT, cwd=out)
-    return out
+def distributions(tmp_path_factory) -> Distributions:
+    """The sdist, and the wheel built out of that sdist."""
+    return build(ROOT, tmp_path_factory.mktemp("dist"), EPOCH, HERE)
 
 
 @pytest.fixture(scope="module")
 def wheel(distributions) -> Path:
-    (path,) = distributions.glob("*.whl")
-    return path
+    return distributions.wheel
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +83,7 @@ def test_a_wheel_that_differs_is_told_by_what(wheel, tmp_path, change, says):
 
 
 def test_the_source_distribution_holds_what_the_wheel_is_made_of(distributions):
-    (path,) = distributions.glob("*.tar.gz")
-    with tarfile.open(path) as archive:
+    with tarfile.open(distributions.sdist) as archive:
         names = {Path(*Path(name).parts[1:]) for name in archive.getnames()}
     assert names >= BPF_SOURCES | set(map(Path, SHARED))
     assert Path(".ci/run") in names
