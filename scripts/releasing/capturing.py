@@ -28,7 +28,9 @@ def leaking(tree: Path) -> Iterator[int]:
     folder = tree / "tests/workloads"
     subprocess.run(["make", "--silent", "-C", folder, f"build/{_SERVER}"], check=True)
     server = subprocess.Popen(
-        [folder / "build" / _SERVER], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        ["setpriv", "--pdeathsig", "KILL", folder / "build" / _SERVER],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
     )
     try:
         assert server.stdout is not None

@@ -9,6 +9,7 @@ versions of what is required.
 import argparse
 import hashlib
 import shutil
+import signal
 import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -152,6 +153,7 @@ def main() -> int:
         "--available", action="store_true", help="no failure where something cannot be checked here"
     )
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is in /tmp goes, too
     commit = ready(ROOT, unreleased=given.unreleased)
     narrate("release", f"ebpftrace {commit.version} of {commit.name[:12]}")
     with tempfile.TemporaryDirectory(prefix="ebpftrace-release-") as name:
