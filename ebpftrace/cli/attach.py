@@ -54,8 +54,12 @@ class Attach(Command):
         """Targets, form of the output, and the common options."""
         add_targets(parser)
         form = parser.add_mutually_exclusive_group()
-        form.add_argument("--text", action="store_true", help="a report every interval")
-        form.add_argument("--json", action="store_true", help="an object a line every interval")
+        form.add_argument(
+            "--text", action="store_true", help="write a report every interval, to a terminal too"
+        )
+        form.add_argument(
+            "--json", action="store_true", help="write an object a line every interval"
+        )
         add_common(parser)
 
     def run(self) -> Exit:

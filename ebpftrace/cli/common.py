@@ -90,12 +90,12 @@ def _add_pids(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_common(parser: argparse.ArgumentParser, *, mode: str = "auto") -> None:
-    """The common options of commands that watch. Sizes take 4k, 2M; times 500ms, 10s, 5m. `mode`: the usual one."""
+def add_common(parser: argparse.ArgumentParser, *, of_run: bool = False) -> None:
+    """The common options of commands that watch. Sizes take 4k, 2M; times 500ms, 10s, 5m. `of_run`: see `add_mode`."""
     add_when(parser, "pictures")
     add_shown(parser)
     add_naming(parser)
-    add_tracked(parser, mode=mode)
+    add_tracked(parser, of_run=of_run)
     add_logging(parser)
 
 
@@ -107,7 +107,7 @@ def add_when(parser: argparse.ArgumentParser, counted: str) -> None:
         metavar="TIME",
         type=positive_time,
         default=1.0,
-        help="from one picture to the next (1s)",
+        help="time from one picture to the next (1s)",
     )
     when.add_argument("--duration", metavar="TIME", type=positive_time, help="end after this time")
     when.add_argument(
@@ -115,24 +115,31 @@ def add_when(parser: argparse.ArgumentParser, counted: str) -> None:
     )
 
 
-def add_tracked(parser: argparse.ArgumentParser, *, mode: str = "auto") -> None:
+def add_tracked(parser: argparse.ArgumentParser, *, of_run: bool = False) -> None:
     """What the kernel side keeps, and how."""
     kept = parser.add_argument_group("what is tracked (sizes: 512, 4k, 2M)")
     kept.add_argument(
-        "--min-size", metavar="SIZE", type=size, default=0, help="no smaller allocation"
+        "--min-size", metavar="SIZE", type=size, default=0, help="leave smaller allocations out"
     )
-    kept.add_argument("--max-size", metavar="SIZE", type=size, help="no larger allocation")
+    kept.add_argument("--max-size", metavar="SIZE", type=size, help="leave larger ones out")
     kept.add_argument(
-        "--stack-depth", metavar="N", type=whole(1, 127), default=127, help="most frames (127)"
+        "--stack-depth",
+        metavar="N",
+        type=whole(1, 127),
+        default=127,
+        help="keep at most so many frames of a stack (127)",
     )
     kept.add_argument(
         "--max-blocks",
         metavar="N",
         type=whole(1, _MOST_ENTRIES),
-        help="most outstanding blocks (by the memory that is available)",
+        help="keep at most so many outstanding blocks (by the memory that is available)",
     )
     kept.add_argument(
-        "--max-stacks", metavar="N", type=whole(1, _MOST_ENTRIES), help="most different stacks"
+        "--max-stacks",
+        metavar="N",
+        type=whole(1, _MOST_ENTRIES),
+        help="keep at most so many different stacks (by the memory that is available)",
     )
     kept.add_argument(
         "--drain-after",
@@ -140,7 +147,7 @@ def add_tracked(parser: argparse.ArgumentParser, *, mode: str = "auto") -> None:
         type=positive_time,
         help="record no allocations from then on, only frees: what remains is what is kept",
     )
-    add_mode(kept, default=mode)
+    add_mode(kept, of_run=of_run)
     add_pools(parser)
     add_backend(kept)
 
@@ -160,12 +167,22 @@ def add_suppressions(parser: argparse.ArgumentParser | argparse._ArgumentGroup) 
 def add_shown(parser: argparse.ArgumentParser) -> None:
     """What `selection` is made of."""
     what = parser.add_argument_group("what is shown (totals always cover everything)")
-    what.add_argument("--top", metavar="N", type=whole(0, 1 << 30), help="sites; 0 is all")
+    add_top(what)
     what.add_argument("--sort", choices=SORT_KEYS, default="bytes", help="what comes first (bytes)")
     what.add_argument(
         "--older", metavar="TIME", type=time, help="only sites with a block at least this old"
     )
     add_picked(what)
+
+
+def add_top(group: argparse._ArgumentGroup) -> None:
+    """How many call sites are written; see `listed`."""
+    group.add_argument(
+        "--top",
+        metavar="N",
+        type=whole(0, 1 << 30),
+        help=f"write so many call sites; 0 is all ({_TOP_TEXT}, in JSON {_TOP_JSON})",
+    )
 
 
 def add_picked(parser: argparse._ArgumentGroup) -> None:
@@ -215,8 +232,10 @@ def chosen_backend(given: argparse.Namespace) -> "Backend | None":
 def add_logging(parser: argparse.ArgumentParser) -> None:
     """Where the tool's own words go."""
     group = parser.add_argument_group("about the tool itself")
-    group.add_argument("--log-file", metavar="FILE", help="append its log here")
-    group.add_argument("--debug", action="store_true", help="log every step (to stderr, or there)")
+    group.add_argument("--log-file", metavar="FILE", help="append its log to this file")
+    group.add_argument(
+        "--debug", action="store_true", help="log every step, to stderr or to --log-file"
+    )
 
 
 def check_common(given: argparse.Namespace) -> None:

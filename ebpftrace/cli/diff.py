@@ -6,12 +6,12 @@ import sys
 from ebpftrace.analysis.diff import DIFF_SORTS, Beyond, Shown, beyond, diff
 from ebpftrace.analysis.responsible import Rules
 from ebpftrace.analysis.wording import chain, many
-from ebpftrace.cli.command import Command, size, whole
-from ebpftrace.cli.common import add_logging, add_picked, listed, note, read_suppressions
+from ebpftrace.cli.command import Command, size
+from ebpftrace.cli.common import add_logging, add_picked, add_top, listed, note, read_suppressions
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.saying import said
-from ebpftrace.cli.snapshots import add_symbols, loader
+from ebpftrace.cli.snapshots import add_files, add_symbols, loader
 from ebpftrace.collector import collector_paused
 from ebpftrace.errors import UsageError
 from ebpftrace.export import diff_json, diff_text
@@ -37,8 +37,7 @@ class Diff(Command):
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """The files, what is shown, and what is too much."""
-        parser.add_argument("first", metavar="BEFORE", help="as FILE of report")
-        parser.add_argument("later", metavar="AFTER", nargs="+", help="what it is compared with")
+        add_files(parser)
         parser.add_argument("--json", action="store_true", help="one object instead of a report")
         parser.add_argument(
             "--threshold",
@@ -47,7 +46,7 @@ class Diff(Command):
             help="exit with status 1 if all of it, or a call site, grew by more (512, 4k, 2M)",
         )
         what = parser.add_argument_group("what is shown (totals always cover everything)")
-        what.add_argument("--top", metavar="N", type=whole(0, 1 << 30), help="sites; 0 is all")
+        add_top(what)
         what.add_argument(
             "--sort",
             choices=DIFF_SORTS,

@@ -15,7 +15,7 @@ from ebpftrace.cli.common import add_logging, add_picked, log_unused, note, read
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.output import Output
-from ebpftrace.cli.snapshots import add_symbols, loader
+from ebpftrace.cli.snapshots import add_file, add_symbols, loader
 from ebpftrace.collector import collector_paused
 from ebpftrace.errors import UsageError
 from ebpftrace.export.formats.registry import FORMATS, Format, named
@@ -53,7 +53,7 @@ class Export(Command):
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """What, as what, where to."""
         parser.epilog = _epilog()
-        parser.add_argument("file", metavar="FILE", help="a snapshot, stream, recording, directory")
+        add_file(parser)
         parser.add_argument(
             "-f",
             dest="format",

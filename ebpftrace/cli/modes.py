@@ -9,24 +9,48 @@ _BUDGET = 5.0
 _MOST = 100_000.0
 
 
-def add_mode(group: argparse.ArgumentParser | argparse._ArgumentGroup, *, default: str) -> None:
-    """`mode`, and `budget` in percent of one processor, None where there is no limit."""
+_MODES = {
+    "full": "every allocation",
+    "sample": "those in windows of time, with an error",
+    "growth": "which call sites take fresh memory, by page faults, for next to nothing and of any program",
+    "auto": "what the budget allows",
+}
+_OF_RUN = ("full", "growth")
+
+
+def add_mode(group: argparse.ArgumentParser | argparse._ArgumentGroup, *, of_run: bool) -> None:
+    """`mode`, and `budget` in percent of one processor, None where there is no limit.
+
+    `of_run`: of a watch that is the measure of a leak check, which no sample can be.
+    """
+    offered, usual = (_OF_RUN, "full") if of_run else (tuple(_MODES), "auto")
+    means = "; ".join(f"{mode}: {_MODES[mode]}" for mode in offered)
     group.add_argument(
         "--mode",
-        choices=("full", "sample", "growth", "auto"),
-        default=default,
-        help="full: every allocation; sample: those in windows of time, with an error; growth: which call "
-        "sites take fresh memory, by page faults, for next to nothing and of any program; auto: what the budget "
-        f"allows ({default})",
+        choices=offered,
+        type=_mode_of_run if of_run else str,
+        default=usual,
+        help=f"{means} ({usual})",
+    )
+    limit = (
+        "how much of one CPU auto and sample may take from the targets; none: no limit "
+        f"({_BUDGET:g}%%)"
     )
     group.add_argument(
         "--budget",
         metavar="PERCENT",
         type=budget,
         default=_BUDGET,
-        help="of one CPU, that auto and sample may take from the targets; none: no limit "
-        f"({_BUDGET:g}%%)",
+        help=argparse.SUPPRESS if of_run else limit,
     )
+
+
+def _mode_of_run(text: str) -> str:
+    if text in _MODES and text not in _OF_RUN:
+        raise argparse.ArgumentTypeError(
+            f"run watches every allocation from the first one on, which {text} does not"
+        )
+    return text
 
 
 def budget(text: str) -> float | None:
@@ -40,14 +64,6 @@ def budget(text: str) -> float | None:
     if not 0 < percent <= _MOST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a budget; use 5%, 0.5 or none")
     return percent
-
-
-def check_mode_of_run(given: argparse.Namespace) -> None:
-    """UsageError for what cannot be the measure of a leak check."""
-    if given.mode in ("sample", "auto"):
-        raise UsageError(
-            f"run watches every allocation from the first one on, which --mode {given.mode} does not."
-        )
 
 
 def check_mode(given: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ from ebpftrace.cli.common import (
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.saying import OutputClosed
-from ebpftrace.cli.snapshots import Loader, add_symbols, loader
+from ebpftrace.cli.snapshots import Loader, add_file, add_symbols, loader
 from ebpftrace.cli.streams import mute
 from ebpftrace.cli.watch import Limits, StopSignals, guarded, watch
 from ebpftrace.collector import collector_paused, settle
@@ -56,7 +56,7 @@ class Open(Command):
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """The file, form of the output, and what is shown."""
-        parser.add_argument("file", metavar="FILE", help="a snapshot, stream, recording, directory")
+        add_file(parser)
         how = parser.add_mutually_exclusive_group()
         how.add_argument(
             "--follow",

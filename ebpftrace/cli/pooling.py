@@ -30,7 +30,7 @@ def add_pools(parser: argparse.ArgumentParser) -> None:
         metavar="NAME:ptr=argN,size=argN",
         action="append",
         default=[],
-        help="one that resizes a block",
+        help="a function that resizes a block",
     )
     group.add_argument(
         "--free",
@@ -38,7 +38,7 @@ def add_pools(parser: argparse.ArgumentParser) -> None:
         metavar="NAME:ptr=argN",
         action="append",
         default=[],
-        help="one that takes a block back",
+        help="a function that takes a block back",
     )
 
 

@@ -43,7 +43,7 @@ class Record(Command):
     """Keep snapshots of running processes: at intervals, when memory runs short, at their end.
 
     Nothing is printed but what it does, on stderr, and no terminal is needed. As a service:
-    systemd-run -u black-box ebpftrace record -p PID -o /var/lib/black-box
+      systemd-run -u black-box ebpftrace record -p PID -o /var/lib/black-box
     Another one comes at each SIGUSR1 (systemctl kill -s SIGUSR1 black-box), when the memory group of
     a process runs out of memory or is throttled, and when a process ends. Ctrl-C, SIGTERM or the end
     of the last process writes the last one and removes the probes.
@@ -167,29 +167,32 @@ def _add_kept(parser: argparse.ArgumentParser) -> None:
     """Where to, what and how much."""
     kept = parser.add_argument_group("what is kept (the oldest goes first)")
     kept.add_argument(
-        "-o", dest="folder", metavar="DIR", help="the directory of the snapshots; it is made"
+        "-o",
+        dest="folder",
+        metavar="DIR",
+        help="the directory of the snapshots; it is made where there is none",
     )
     kept.add_argument(
         "--keep",
         metavar="N",
         type=whole(1, 1 << 30),
         default=_KEEP,
-        help=f"at most so many files ({_KEEP})",
+        help=f"keep at most so many files ({_KEEP})",
     )
     kept.add_argument(
         "--keep-bytes",
         metavar="SIZE",
         type=size,
         default=parse_size(_KEEP_BYTES),
-        help=f"at most so much ({_KEEP_BYTES})",
+        help=f"keep at most so many bytes of files ({_KEEP_BYTES})",
     )
-    kept.add_argument("--keep-age", metavar="TIME", type=time, help="nothing older than this")
+    kept.add_argument("--keep-age", metavar="TIME", type=time, help="keep nothing older than this")
     kept.add_argument(
         "--stream", action="store_true", help="append what changed to a stream, not a file each"
     )
-    kept.add_argument("--blocks", action="store_true", help="every single block as well")
+    kept.add_argument("--blocks", action="store_true", help="keep every single block as well")
     kept.add_argument(
-        "--environment", action="store_true", help="the processes' environments as well"
+        "--environment", action="store_true", help="keep the processes' environments as well"
     )
 
 
@@ -201,7 +204,7 @@ def _add_causes(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         type=positive_time,
         default=60.0,
-        help="from one to the next (60s)",
+        help="time from one to the next (60s)",
     )
     why.add_argument(
         "--on",

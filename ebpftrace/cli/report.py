@@ -8,7 +8,7 @@ from ebpftrace.cli.common import add_logging, add_shown, listed, read_suppressio
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.saying import said
-from ebpftrace.cli.snapshots import add_symbols, loader
+from ebpftrace.cli.snapshots import add_file, add_symbols, loader
 from ebpftrace.collector import collector_paused
 from ebpftrace.export import snapshot_json, snapshot_text
 from ebpftrace.text import clean
@@ -26,7 +26,7 @@ class Report(Command):
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """The file, and what is shown of it."""
-        parser.add_argument("file", metavar="FILE", help="a snapshot, stream, recording, directory")
+        add_file(parser)
         parser.add_argument("--json", action="store_true", help="one object instead of a report")
         add_shown(parser)
         add_symbols(parser)

@@ -10,7 +10,6 @@ from ebpftrace.cli.command import Command, size, whole
 from ebpftrace.cli.common import add_common, add_follow, check_common, log_unused, read_suppressions
 from ebpftrace.cli.forwarding import Forwarding
 from ebpftrace.cli.log import start_logging
-from ebpftrace.cli.modes import check_mode_of_run
 from ebpftrace.cli.outputs import Outputs
 from ebpftrace.errors import UsageError
 
@@ -20,12 +19,12 @@ class Run(Command):
 
     It is watched from its first allocation on, those of its libraries' constructors included, and so
     is what it executes in its place; processes that it starts are with --follow, from some moments
-    after their start on. Its input and output stay its
-    own: the report goes to stderr, or to --output. Ctrl-C and SIGTERM end the program, as without
-    ebpftrace. The exit status is the program's, 128 and the signal if one ended it.
+    after their start on. Its input and output stay its own: the report goes to stderr, or to --output.
+    Ctrl-C and SIGTERM end the program, as without ebpftrace. The exit status is the program's, 128 and
+    the signal if one ended it.
 
     As a check for leaks in CI:
-    ebpftrace run --error-exitcode 9 --threshold 4k --suppressions known.supp -- ./tests
+      ebpftrace run --error-exitcode 9 --threshold 4k --suppressions known.supp -- ./tests
     """
 
     name = "run"
@@ -37,23 +36,25 @@ class Run(Command):
         parser.add_argument("command_line", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
         _add_check(parser)
         form = parser.add_mutually_exclusive_group()
-        form.add_argument("--text", action="store_true", help="a report every interval as well")
+        form.add_argument(
+            "--text", action="store_true", help="write a report every interval as well"
+        )
         form.add_argument(
             "--json",
             action="store_true",
-            help="an object a line every interval, and one on the end; without --output on stdout, "
+            help="write an object a line every interval, and one on the end; without --output on stdout, "
             "and what the program writes there goes to stderr",
         )
         form.add_argument(
             "--dashboard",
             action="store_true",
-            help="the dashboard meanwhile; what the program writes to the terminal comes after it, "
+            help="show the dashboard meanwhile; what the program writes to the terminal comes after it, "
             "and leaving it ends the program",
         )
         parser.add_argument("--user", metavar="NAME", help="run it with the rights of this user")
         _add_files(parser)
         add_follow(parser)
-        add_common(parser, mode="full")
+        add_common(parser, of_run=True)
 
     def run(self) -> int:
         """Start it, watch it, say what it held."""
@@ -65,7 +66,6 @@ class Run(Command):
     def _status(self) -> int:
         given = self.given
         check_common(given)
-        check_mode_of_run(given)
         command = given.command_line[given.command_line[:1] == ["--"] :]
         if not command:
             raise UsageError("No command was given; use ebpftrace run [OPTION...] -- CMD.")
@@ -105,7 +105,11 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         help="exit with N if more than --threshold is in use at exit, suppressed call sites aside",
     )
     gate.add_argument(
-        "--threshold", metavar="SIZE", type=size, default=0, help="that much may be (0)"
+        "--threshold",
+        metavar="SIZE",
+        type=size,
+        default=0,
+        help="so much may be in use at exit (0)",
     )
 
 
@@ -115,11 +119,13 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", help="write reports there instead of to stderr"
     )
     files.add_argument(
-        "--save", metavar="FILE", help="a snapshot of the end, for report, diff, export and open"
+        "--save",
+        metavar="FILE",
+        help="keep a snapshot of the end, for report, diff, export and open",
     )
     files.add_argument(
         "--trace-log",
         metavar="FILE",
-        help="every call, as the script mtrace reads it; FILE.2 and so on after an exec",
+        help="write every call, as the script mtrace reads it; FILE.2 and so on after an exec",
     )
     files.add_argument("--force", action="store_true", help="replace files that exist")

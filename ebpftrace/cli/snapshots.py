@@ -14,18 +14,32 @@ if TYPE_CHECKING:
     from ebpftrace.symbols.again import Again
 
 
+_FILE = "a snapshot, a stream, a recording of --json, or a directory of snapshots"
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    """What is read."""
+    parser.add_argument("file", metavar="FILE", help=_FILE)
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """The `first`, and one or more `later` ones."""
+    parser.add_argument("first", metavar="BEFORE", help=_FILE)
+    parser.add_argument("later", metavar="AFTER", nargs="+", help="another, compared with BEFORE")
+
+
 def add_symbols(parser: argparse.ArgumentParser) -> None:
     """Where names come from that the host did not have."""
     group = parser.add_argument_group("how code is named (as it was when the snapshot was taken)")
     group.add_argument(
         "--symbols-from",
         metavar="DIR",
-        help="look up names and lines again, in the programs and debug files under DIR",
+        help="look names and lines up again, in the programs and debug files under DIR",
     )
     group.add_argument(
         "--debuginfod",
         action="store_true",
-        help="look them up again, with debug files from the servers of DEBUGINFOD_URLS",
+        help="look names and lines up again, with debug files from the servers of DEBUGINFOD_URLS",
     )
 
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from ebpftrace.host.check import Check, note, ok
 from ebpftrace.symbols.resolver.client import Resolver, ResolverGone
 
-_INSTALL = "scripts/setup"
+_INSTALL = "Install the Python package drgn, 0.1 or newer (in a checkout scripts/setup does it)."
 _CONFINE = "Run it as a user of its own, or grant CAP_SETUID and CAP_SETGID."
 
 
@@ -28,7 +28,7 @@ def check_lines() -> Check:
         resolver.start()
     except ResolverGone as error:
         # Root that may not become another user owns too much to read a target's files.
-        fix = _CONFINE if "confined" in str(error) else f"Run {_INSTALL}."
+        fix = _CONFINE if "confined" in str(error) else _INSTALL
         return note("lines", f"frames have no files and lines: {error}", fix)
     finally:
         resolver.stop()

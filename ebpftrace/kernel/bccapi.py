@@ -17,6 +17,7 @@ from pathlib import Path
 from ebpftrace.errors import HostRefuses
 from ebpftrace.host.release import bcc_again, bcc_package
 from ebpftrace.kernel.compilation_failure import fix_for
+from ebpftrace.text import clean
 
 _SYSTEM_FOLDERS = (
     "/usr/lib/python3/dist-packages",
@@ -28,13 +29,17 @@ _importing = threading.Lock()
 
 
 def _find() -> importlib.machinery.ModuleSpec:
+    others: list[str] = []
     for folders in (sys.path, list(_SYSTEM_FOLDERS)):
         for folder in folders:
             spec = importlib.machinery.PathFinder.find_spec("bcc", [folder])
             places = (spec.submodule_search_locations if spec else None) or ()
             if spec and any((Path(place) / "libbcc.py").is_file() for place in places):
                 return spec
-    raise HostRefuses("The Python module bcc was not found.", bcc_package())
+            if spec and spec.origin:  # an empty folder of that name has none
+                others += places
+    another = f": {clean(others[0])} is another library of that name" if others else ""
+    raise HostRefuses(f"The Python module bcc was not found{another}.", bcc_package())
 
 
 def found() -> Path | None:

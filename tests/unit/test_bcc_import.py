@@ -1,12 +1,15 @@
 """BCC is found by any Python, says nothing, and leaves nothing behind."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from ebpftrace.errors import HostRefuses
+from ebpftrace.kernel import bccapi
+from scripts.releasing.pythons import pythons
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECK = """
@@ -20,20 +23,8 @@ print(module.__file__)
 """
 
 
-def runnable_pythons() -> list[str]:
-    """Every Python from 3.10 on that is here, each once: a name on PATH may be a mere shim."""
-    names = ["python3", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14"]
-    places = ["/usr/bin", os.environ.get("PATH", "")]
-    found = {shutil.which(name, path=place) for name in names for place in places}
-    real = set()
-    for python in {sys.executable, *filter(None, found)}:
-        code = "import sys; print(sys.executable if sys.version_info >= (3, 10) else '')"
-        ran = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
-        real.add(ran.stdout.strip())
-    return sorted(real - {""})
-
-
-PYTHONS = runnable_pythons()
+# That of .venv is often the distribution's.
+PYTHONS = sorted({sys.executable, *(python.executable for python in pythons())})
 
 
 def test_there_is_a_python_to_try():
@@ -68,3 +59,17 @@ def test_a_package_that_is_called_bcc_but_is_another_is_not_taken(tmp_path):
     )
     assert ran.returncode == 0, ran.stderr
     assert str(tmp_path) not in ran.stdout
+
+
+def test_where_only_another_package_is_called_bcc_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(bccapi, "_SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    (tmp_path / "bcc").mkdir()
+    with pytest.raises(HostRefuses, match=r"^The Python module bcc was not found\. Install BCC"):
+        bccapi._find()
+    (tmp_path / "bcc/__init__.py").write_text("")
+    with pytest.raises(
+        HostRefuses, match=rf"{tmp_path}/bcc is another library of that name\. Install"
+    ):
+        bccapi._find()
+    assert bccapi.found() is None

@@ -88,6 +88,12 @@ def test_bad_usage_is_a_sentence_and_status_2(arguments, capsys):
     assert "Traceback" not in said.err
 
 
+@pytest.mark.parametrize("mode", ["sample", "auto"])
+def test_run_says_why_it_takes_no_sample(mode, capsys):
+    assert main(["run", "--mode", mode, "--", "true"]) == Exit.USAGE
+    assert f"from the first one on, which {mode} does not" in capsys.readouterr().err
+
+
 def test_every_error_class_has_its_own_status():
     assert exit_of(UsageError()) == 2
     assert exit_of(CannotAttach()) == 3

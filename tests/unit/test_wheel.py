@@ -6,14 +6,16 @@ import sys
 import tarfile
 import venv
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
 import ebpftrace
+from scripts.releasing.building import HERE, Distributions, build
+from scripts.releasing.contents import SHARED, wheel_differences
 
 ROOT = Path(__file__).parents[2]
-ASSETS = ROOT / "ebpftrace/export/formats/assets"
+EPOCH = 1_800_000_000
 BPF_SOURCES = {path.relative_to(ROOT) for path in (ROOT / "bpf").rglob("*.[ch]")}
 
 
@@ -28,18 +30,14 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def distributions(tmp_path_factory) -> Path:
-    """A folder with the sdist, and the wheel built out of that sdist."""
-    out = tmp_path_factory.mktemp("dist")
-    # No isolation: hatchling is in .venv, so that nothing is downloaded.
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", out, ROOT, cwd=out)
-    return out
+def distributions(tmp_path_factory) -> Distributions:
+    """The sdist, and the wheel built out of that sdist."""
+    return build(ROOT, tmp_path_factory.mktemp("dist"), EPOCH, HERE)
 
 
 @pytest.fixture(scope="module")
 def wheel(distributions) -> Path:
-    (path,) = distributions.glob("*.whl")
-    return path
+    return distributions.wheel
 
 
 @pytest.fixture(scope="module")
@@ -53,43 +51,42 @@ def fresh_environment(wheel, tmp_path_factory) -> Path:
     return folder
 
 
-def test_the_wheel_holds_every_bpf_source_and_both_licences(wheel):
+def test_the_wheel_holds_what_it_should_and_nothing_else(wheel):
+    assert wheel_differences(wheel, ROOT, ebpftrace.__version__) == []
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (lambda files: files.pop("ebpftrace/bpf/walk.h"), "ebpftrace/bpf/walk.h is missing"),
+        (lambda files: files.update({"tests/x.py": b""}), "tests/x.py should not be there"),
+        (
+            lambda files: files.update({"ebpftrace/__init__.py": b""}),
+            "ebpftrace/__init__.py is not the file of the tree",
+        ),
+    ],
+    ids=["missing", "too much", "other"],
+)
+def test_a_wheel_that_differs_is_told_by_what(wheel, tmp_path, change, says):
     with zipfile.ZipFile(wheel) as archive:
-        names = {PurePosixPath(name) for name in archive.namelist()}
-    assert BPF_SOURCES
-    assert {PurePosixPath("ebpftrace") / source for source in BPF_SOURCES} <= names
-    assert PurePosixPath("ebpftrace/py.typed") in names
-    assert {"LICENSE", "LICENSE.GPL-2.0"} <= {name.name for name in names}
+        files = {name: archive.read(name) for name in archive.namelist()}
+    change(files)
+    other = tmp_path / wheel.name
+    with zipfile.ZipFile(other, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    differences = wheel_differences(other, ROOT, ebpftrace.__version__)
+    assert says in differences
+    name = says.split()[0]
+    if "missing" not in says:
+        assert f"{name} has another digest in RECORD, or none" in differences
 
 
-def test_the_wheel_holds_the_schema_of_pprofs_profiles_and_whose_it_is(wheel):
-    folder = "ebpftrace/export/formats/profile_proto"
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-    assert {f"{folder}/{name}" for name in ("profile.binpb", "profile.proto", "README.md")} <= names
-
-
-def test_the_wheel_and_the_source_distribution_hold_what_pages_are_made_of(distributions, wheel):
-    assets = {path.relative_to(ROOT).as_posix() for path in ASSETS.iterdir()}
-    assert "ebpftrace/export/formats/assets/flame.html" in assets
-    with zipfile.ZipFile(wheel) as archive:
-        assert assets <= set(archive.namelist())
-    (path,) = distributions.glob("*.tar.gz")
-    with tarfile.open(path) as archive:
-        assert assets <= {name.partition("/")[2] for name in archive.getnames()}
-
-
-def test_the_wheel_holds_nothing_outside_the_package(wheel):
-    with zipfile.ZipFile(wheel) as archive:
-        tops = {PurePosixPath(name).parts[0] for name in archive.namelist()}
-    assert tops == {"ebpftrace", f"ebpftrace-{ebpftrace.__version__}.dist-info"}
-
-
-def test_the_source_distribution_holds_every_bpf_source(distributions):
-    (path,) = distributions.glob("*.tar.gz")
-    with tarfile.open(path) as archive:
+def test_the_source_distribution_holds_what_the_wheel_is_made_of(distributions):
+    with tarfile.open(distributions.sdist) as archive:
         names = {Path(*Path(name).parts[1:]) for name in archive.getnames()}
-    assert names >= BPF_SOURCES
+    assert names >= BPF_SOURCES | set(map(Path, SHARED))
+    assert Path(".ci/run") in names
 
 
 def test_version_runs_from_a_fresh_environment_with_no_dependency_in_it(fresh_environment):
@@ -101,3 +98,8 @@ def test_an_installed_package_finds_its_own_bpf_sources(fresh_environment):
     script = "from ebpftrace.kernel import sources; print(sources.folder())"
     found = Path(run(fresh_environment / "bin/python", "-c", script, cwd=fresh_environment).strip())
     assert found.is_relative_to(fresh_environment)
+
+
+def test_the_manual_and_the_completions_are_where_man_and_shells_look(fresh_environment):
+    for source, installed in SHARED.items():
+        assert (fresh_environment / installed).read_bytes() == (ROOT / source).read_bytes()

@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> int:
     network = "network" in arguments[2:]
     try:
         from ebpftrace.symbols.resolver.module import DebugModule
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:  # the latter of a drgn before 0.1
         wire.send(channel, {"error": f"drgn cannot be loaded: {error}"})
         return 1
     try:
