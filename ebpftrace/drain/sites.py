@@ -166,6 +166,8 @@ class SiteBook:
         """Sites that became part of another one; who draws takes their rows away."""
         self.scale = 1
         """How many births one stands for that is recorded now; all that is told here is scaled."""
+        self.unseen = 0
+        """Births and adoptions of all sites for which others stand."""
         self.short = 0.0
         """How far what windows saw is off its share, as a part of that."""
         self.estimates = False
@@ -283,6 +285,7 @@ class SiteBook:
                     blocks, size = self._seen.get(site, (0, 0))
                     self._seen[site] = blocks + o0, size + o1
                 site.unseen += (scale - 1) * (o0 + o4)
+                self.unseen += (scale - 1) * (o0 + o4)
                 o0, o1, o2, o3, o4, o5 = (scale * one for one in (o0, o1, o2, o3, o4, o5))
                 n5 *= scale
                 site.hold_sampled(scale, o0 + o4 - o2, o1 + o5 - o3)

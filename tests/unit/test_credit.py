@@ -159,6 +159,7 @@ def test_what_is_joined_is_counted_as_it_was_lost_also_where_each_stands_for_oth
     whole = those.site(0x10, 0x20, blocks=1, scale=1)
     those.look()
     assert sums(those.book, whole)[0] == 4 * SCALES[1]
+    assert those.book.unseen == 4 * (SCALES[1] - 1)
     assert those.joiner.joined == 3
 
 
