@@ -28,7 +28,7 @@ class _Known(NamedTuple):
 
 
 class Joiner:
-    """Looks for them now and then; `joined`: allocations that were counted under stumps."""
+    """Looks for them now and then; `joined`: allocations that were seen under stumps, as losses count them."""
 
     def __init__(self, book: SiteBook, stacks: StackBook) -> None:
         self._book = book
@@ -83,7 +83,7 @@ class Joiner:
         if whole is None:
             return
         self._book.credit(site.slot, site.stack, whole)
-        self.joined += site.sums[0] + site.sums[4]
+        self.joined += site.sums[0] + site.sums[4] - site.unseen
         self._seen.pop(site, None)
 
 

@@ -29,7 +29,7 @@ class SiteCounters:
 
     __slots__ = (
         *("cohorts", "dispersion", "flicker", "mark", "older_mark", "oldest_at", "row", "sampled"),
-        *("slot", "stack", "sums", "variance"),
+        *("slot", "stack", "sums", "unseen", "variance"),
     )
 
     def __init__(self, slot: Slot, stack: StackId) -> None:
@@ -49,6 +49,8 @@ class SiteCounters:
         self.flicker: Flicker | None = None
         self.sampled: dict[int, tuple[int, int]] = {}
         """Blocks and bytes held, as in `sums`, of those that stand for more than one: by how many."""
+        self.unseen = 0
+        """Births and adoptions in `sums` for which others stand."""
         self.variance: float | None = None
         """Of the bytes that were added as estimates; None where none were."""
 
@@ -103,6 +105,7 @@ class SiteCounters:
         for scale, held in other.sampled.items():
             self.hold_sampled(scale, *held)
         self.sums = cast(Sums, tuple(map(add, self.sums, other.sums)))
+        self.unseen += other.unseen
         self.dispersion = self.dispersion or other.dispersion
         if other.variance is not None:
             self.variance = (self.variance or 0.0) + other.variance
@@ -163,6 +166,8 @@ class SiteBook:
         """Sites that became part of another one; who draws takes their rows away."""
         self.scale = 1
         """How many births one stands for that is recorded now; all that is told here is scaled."""
+        self.unseen = 0
+        """Births and adoptions of all sites for which others stand."""
         self.short = 0.0
         """How far what windows saw is off its share, as a part of that."""
         self.estimates = False
@@ -279,6 +284,8 @@ class SiteBook:
                 if o0:
                     blocks, size = self._seen.get(site, (0, 0))
                     self._seen[site] = blocks + o0, size + o1
+                site.unseen += (scale - 1) * (o0 + o4)
+                self.unseen += (scale - 1) * (o0 + o4)
                 o0, o1, o2, o3, o4, o5 = (scale * one for one in (o0, o1, o2, o3, o4, o5))
                 n5 *= scale
                 site.hold_sampled(scale, o0 + o4 - o2, o1 + o5 - o3)

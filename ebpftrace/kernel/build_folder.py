@@ -13,7 +13,7 @@ from ebpftrace import private
 
 MOST_FILES = 8
 MOST_BYTES = 4 << 20
-"""Of one file; those of today take 40 KB."""
+"""Of one file; those of today take 100 KB."""
 _OURS = re.compile(r"[0-9a-f]{64}\.build")
 _UNFINISHED = re.compile(r"\.[0-9a-f]{64}\.build\.\d+")
 _ABANDONED_S = 3600.0

@@ -97,6 +97,8 @@ class Switches:
             value.window = value.window_end = 0
             if scale:
                 self._others |= layout.CONTROL_DRAINED
+            elif not value.start:  # what waited for a choice was born before the attach
+                self._others &= ~layout.CONTROL_DRAINED
             self._set(layout.CONTROL_SAMPLING, on=scale > 0)
             self._store()
             return now

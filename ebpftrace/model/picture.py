@@ -69,7 +69,7 @@ class CallSite(NamedTuple):
 
 
 class Stacks(NamedTuple):
-    """How the stacks of all `allocations` (and adoptions) were walked, in numbers of them.
+    """How the stacks of all `allocations` (and adoptions) that were seen were walked, in numbers of them.
 
     `whole` ones lead to the start of their thread, and rest on no guess. `depth` frames are followed
     at most.
@@ -224,6 +224,8 @@ class Picture:
     """Of the bytes held in all, as of a site."""
     scale: int = 1
     """In the mode `sample`, how many births one that is recorded stands for."""
+    unseen: int = 0
+    """Allocations and adoptions in the totals for which others stand."""
     mode_changes: tuple[ModeChange, ...] = ()
     """Since attach, the last hundred."""
     watch: str = ""
@@ -259,7 +261,7 @@ class Picture:
             self.losses[name] or 0 for name in ("stack_guessed", "stack_truncated")
         )
         cut = sum(self.losses[name] or 0 for name in _CUT)
-        allocations = self.totals.allocated_blocks + self.totals.adopted_blocks
+        allocations = self.totals.allocated_blocks + self.totals.adopted_blocks - self.unseen
         whole = max(0, allocations - guessed - truncated - cut)
         return Stacks(self.stack_depth, allocations, whole, guessed, truncated, cut)
 

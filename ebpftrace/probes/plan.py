@@ -35,6 +35,7 @@ Kind = Literal["entry", "return", "exit"]
 _ATTACH_ORDER = {"death": 0, "resize": 1, "birth": 2}
 EXIT_REASON = "an exception may pass it, so its exits are probed and not its return"
 _PADDING = b"\x00\x90\xcc"
+_WITHOUT_PROBES = "attach --mode growth shows which code of any program takes fresh memory."
 _NOBODYS = mappings.Whose()
 _NO_POOLS = Pools()
 _MOST_CHOICES = 4096
@@ -332,8 +333,10 @@ def _why_none(
     """Why there is nothing to probe: what was left out, else what the executable is."""
     who = f"Process {process.pid} ({process.comm}) cannot be traced"
     if refusals:
-        return " ".join([f"{who}.", *(refusal.sentence for refusal in refusals[:3])])
-    return " ".join([f"{who}: {_why_nothing_is_found(process, modules)}", *notes[:3]])
+        why = [f"{who}.", *(refusal.sentence for refusal in refusals[:3])]
+    else:
+        why = [f"{who}: {_why_nothing_is_found(process, modules)}", *notes[:3]]
+    return " ".join([*why, _WITHOUT_PROBES])
 
 
 def _why_nothing_is_found(process: Process, modules: Sequence[Module]) -> str:
@@ -342,7 +345,7 @@ def _why_nothing_is_found(process: Process, modules: Sequence[Module]) -> str:
     if image is not None and go.is_go(image):
         return (
             "it is a Go program without a C library, and Go's own allocator is not one that "
-            "ebpftrace can watch; use the program's pprof heap profile."
+            "ebpftrace can watch; the program's pprof heap profile says what it holds."
         )
     if image is not None and not image.interpreted and not any(True for _ in image.functions()):
         return (

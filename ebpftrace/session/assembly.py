@@ -93,6 +93,7 @@ class Assembly:
             cost=self._cost.read(heap, len(self._book), self._drawing.stacks, self._modes.forecast),
             mode=mode,
             scale=self._modes.level.scale,
+            unseen=self._book.unseen,
             mode_changes=tuple(self._modes.changes),
             final=final,
             filters=self._options.filters(),

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from ebpftrace.errors import CannotAttach, TargetGone
+from ebpftrace.kernel import layout
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Pid
 from ebpftrace.session.arrivals import GRACE_S, Arrival, Arrivals
-from ebpftrace.session.events import Life, Program
+from ebpftrace.session.events import Life, Program, Told
 from ebpftrace.session.finding import Finder
 from ebpftrace.session.forks import CLONE_VM
 from ebpftrace.session.roster import Roster
@@ -77,7 +78,18 @@ class Newcomers:
                 warn(str(failure))
                 self._arrivals.know(str(failure))
 
-    def forked(self, life: Life) -> None:
+    def take(self, told: Told) -> None:
+        """What the kernel has told since the last time: one that was forked off may have run a program and ended."""
+        for fork in told.forks:
+            self._forked(fork)
+        for program in told.programs:
+            if program.kind == layout.EVENT_EXEC and not (program.slot or program.held):
+                self._exec(program)
+        for life in told.lives:
+            if life.kind == layout.EVENT_THREAD_EXIT and not life.slot:
+                self._arrivals.ended(Pid(life.thread))
+
+    def _forked(self, life: Life) -> None:
         """What is watched has forked off a child, which may not be known."""
         child, began = Pid(life.thread), life.moment / 1e9
         shares = bool(life.called & CLONE_VM)  # as long as it does its blocks are its parent's
@@ -87,7 +99,7 @@ class Newcomers:
         elif child and not shares and self._is_wanted(life.slot):
             self._arrivals.add(Arrival(child, began, began, checked=False), in_s=GRACE_S)
 
-    def exec(self, program: Program) -> None:
+    def _exec(self, program: Program) -> None:
         """A process that is not traced runs another program."""
         pid, since = Pid(program.process), program.moment / 1e9
         if self._arrivals.exec(pid, since) or self._finder is None:
@@ -100,10 +112,6 @@ class Newcomers:
         """What is traced runs another program."""
         since = time.monotonic() if moment_ns is None else moment_ns / 1e9
         self._arrivals.add(Arrival(pid, since, since))
-
-    def ended(self, pid: int) -> None:
-        """One that was followed, and is not traced."""
-        self._arrivals.ended(Pid(pid))
 
     def tick(self) -> None:
         """Look for others, and attach to those whose turn it is."""

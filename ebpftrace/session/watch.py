@@ -197,8 +197,7 @@ class Watch:
         for stack in told.stacks:
             self._unwinding.on_stack(stack)
         self._mapped.on_events(told.mappings)
-        for fork in told.forks:
-            self._newcomers.forked(fork)
+        self._newcomers.take(told)
         for life in told.lives:
             self._on_life(life)
         if told.misses:
@@ -290,15 +289,11 @@ class Watch:
                 self._thread_ended(traced, life.thread, life.moment)
             elif life.kind == layout.EVENT_FORK:
                 self._upkeep.forked(traced, life.called)
-        if life.kind == layout.EVENT_THREAD_EXIT and not life.slot:
-            self._newcomers.ended(life.thread)
 
     def _on_program(self, program: Program) -> None:
         if program.kind == layout.EVENT_EXEC:
             for traced in self.roster.at(program.slot):
                 self._replace(traced, program.moment)
-            if not (program.slot or program.held):
-                self._newcomers.exec(program)
         else:
             self._libraries.told(program.slot, program.moment, held=program.held)
         if self._entering is not None and program.held:

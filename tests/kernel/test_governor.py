@@ -133,6 +133,14 @@ def test_a_watch_that_grows_goes_back_to_allocations_when_these_become_few(
         assert full.cost.forecast_percent["full"] < 2.0
 
 
+def test_a_block_from_before_the_attach_is_that_where_the_budget_allows_all():
+    with Workload("pre_attach") as target, Tracer(target, options=("--mode", "auto")) as tracer:
+        target.phases()
+        final = tracer.finish().final
+    assert (final.raw["mode"], final.raw["mode_changes"]) == ("full", [])
+    assert (final.loss("unmatched_free"), final.loss("unrecorded_free")) == (1, 0)
+
+
 def test_without_a_budget_every_birth_is_recorded():
     options = ("--mode", "auto", "--budget", "none")
     with Workload("rates", 20_000) as target, Tracer(target, options=options) as tracer:

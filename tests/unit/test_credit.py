@@ -4,6 +4,7 @@ import pytest
 
 from ebpftrace.drain.joining import SETTLED_S, Joiner
 from ebpftrace.drain.stacks import StackBook
+from ebpftrace.kernel.layout import SCALE_AT, SCALES
 from ebpftrace.model.ids import Slot, StackId
 from ebpftrace.unwind.rules import End
 from tests.unit.test_drain import FakeTable, book_of, drawing_of, stack_event
@@ -125,12 +126,12 @@ class Joining:
         self.joiner = Joiner(self.book, self.stacks)
         self.looks = 0
 
-    def site(self, *pcs, blocks, end=End.OUTERMOST, called=1):
+    def site(self, *pcs, blocks, end=End.OUTERMOST, called=1, scale=0):
         stack, event = stack_event(*pcs, end=end, called=called)
         self.stacks.add(event)
         if end == End.NO_RULE:
             self.joiner.met(StackId(stack))
-        self.table.cohort(stack, 1, 0, blocks, 10 * blocks)
+        self.table.cohort(stack, 1, scale << SCALE_AT, blocks, 10 * blocks)
         return StackId(stack)
 
     def look(self, times=2):
@@ -149,6 +150,16 @@ def test_a_stump_that_begins_exactly_one_whole_stack_is_joined_to_it():
     those.look()
     assert sums(those.book, whole)[0] == 4
     assert (SLOT, stump) not in those.book.sites
+    assert those.joiner.joined == 3
+
+
+def test_what_is_joined_is_counted_as_it_was_lost_also_where_each_stands_for_others():
+    those = Joining()
+    those.site(0x10, blocks=3, end=End.NO_RULE, scale=1)
+    whole = those.site(0x10, 0x20, blocks=1, scale=1)
+    those.look()
+    assert sums(those.book, whole)[0] == 4 * SCALES[1]
+    assert those.book.unseen == 4 * (SCALES[1] - 1)
     assert those.joiner.joined == 3
 
 

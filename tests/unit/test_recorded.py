@@ -57,6 +57,11 @@ def test_what_was_written_is_read_as_it_was(drawn):
     assert replace(found, sites=()) == replace(drawn, sites=())
 
 
+def test_for_how_many_others_stand_is_told_by_the_stacks_that_were_walked():
+    drawn = picture(site(id="1-7", counts=counts(8, 80)), mode="sample", scale=4, unseen=6)
+    assert read(written(drawn)) == drawn
+
+
 def test_the_oldest_birth_does_not_move_with_what_was_rounded():
     for now in (9.0004, 9.4996, 10.0005):
         drawn = picture(site(id="1-7", oldest_at=3.0), since_attach_s=now)

@@ -56,6 +56,11 @@ def test_every_picture_comes_back_whole(drawn, through):
     assert through(snapshot(picture=drawn)).picture == drawn
 
 
+def test_for_how_many_others_stand_comes_back(through):
+    drawn = picture(site("f"), mode="sample", scale=4, unseen=6)
+    assert through(snapshot(picture=drawn)).picture == drawn
+
+
 def test_everything_comes_back(through):
     read = through(full())
     assert without_blocks(read) == without_blocks(full())

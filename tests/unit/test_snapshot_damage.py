@@ -245,6 +245,7 @@ MAY_BE_MISSING = (
     "mapped",
     "mode_changes",
     "scale",
+    "unseen_blocks",
     "waiting_for",
 )
 EVERY_FIELD = [

@@ -1,5 +1,7 @@
 """What is said of frames, and of how whole the stacks of a picture are."""
 
+from dataclasses import replace
+
 import pytest
 
 from ebpftrace.analysis import wording
@@ -42,6 +44,12 @@ def test_a_percentage_is_all_or_nothing_only_where_it_is(part, whole, said):
 def test_what_is_neither_guessed_nor_cut_nor_too_deep_is_whole():
     losses = {"stack_guessed": 5, "stack_truncated": 3, "stack_cut": 2}
     assert lossy(90, adopted=10, depth=96, **losses).stacks == (96, 100, 90, 5, 3, 2)
+
+
+def test_stacks_are_held_against_those_that_were_walked_and_not_what_they_stand_for():
+    shown = replace(lossy(100, stack_cut=5), unseen=75)
+    assert shown.stacks == (127, 25, 20, 0, 0, 5)
+    assert wording.stacks(shown) == "80.00 % whole, 20.00 % cut short"
 
 
 @pytest.mark.parametrize("name", ["stack_cut", "stack_unreadable", "stacks_full"])

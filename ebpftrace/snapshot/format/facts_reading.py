@@ -84,6 +84,7 @@ def facts_of(said: Object) -> Facts:
         drain=drain_of(said.get("drain")),
         error=error_of(said),
         scale=whole(said.get("scale", 1), "scale"),
+        unseen=whole(said.get("unseen_blocks", 0), "unseen_blocks"),
         mode_changes=mode_changes_of(said.get("mode_changes", []), name),
     )
     return Facts(

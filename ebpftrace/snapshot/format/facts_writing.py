@@ -30,6 +30,7 @@ def facts(snapshot: Snapshot) -> dict[str, Any]:
         "trigger": snapshot.trigger._asdict(),
         "mode": picture.mode,
         "scale": picture.scale,
+        "unseen_blocks": picture.unseen,
         "mode_changes": [
             {"at_s": one.at_s, "mode": one.level.mode, "scale": one.level.scale, "why": one.why}
             for one in picture.mode_changes

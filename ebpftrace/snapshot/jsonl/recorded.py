@@ -25,6 +25,7 @@ from ebpftrace.snapshot.parts import (
     target_of,
 )
 from ebpftrace.snapshot.values import (
+    MOST_COUNT,
     MOST_SECONDS,
     Object,
     Unfit,
@@ -89,11 +90,14 @@ class Reader:
         growth, mapped = said.get("growth_bytes_per_s"), said.get("mapped")
         others = object_of(said.get("others", {}), "others")
         stacks = object_of(said.get("stacks", {}), "stacks")
+        totals = counts_of(object_of(needed(said, "totals"), "totals"))
+        counted = totals.allocated_blocks + totals.adopted_blocks
+        seen = whole(stacks.get("allocations", counted), "allocations", most=2 * MOST_COUNT)
         picture = Picture(
             time=moment(needed(said, "time"), "time"),
             since_attach_s=now,
             targets=targets,
-            totals=counts_of(object_of(needed(said, "totals"), "totals")),
+            totals=totals,
             growth=None if growth is None else signed(growth, "growth_bytes_per_s"),
             sites=tuple(sites),
             losses=losses_of(object_of(said.get("losses", {}), "losses")),
@@ -108,6 +112,7 @@ class Reader:
             drain=drain_of(said.get("drain")),
             error=error_of(object_of(said["totals"], "totals")),
             scale=whole(said.get("scale", 1), "scale"),
+            unseen=max(0, counted - seen),
             mode_changes=mode_changes_of(said.get("mode_changes", []), self._sites.name),
         )
         return Recorded(picture, whole(others.get("sites", 0), "others"))
