@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from ebpftrace import openfiles
+from ebpftrace import shortage
 from ebpftrace.errors import HostRefuses
 from ebpftrace.host import capabilities, files, limits, lockdown, namespaces, status
 
@@ -148,7 +148,7 @@ def _not_there(call: Call, known: Facts) -> tuple[str, str]:
 def _exhausted(number: int, call: Call, known: Facts) -> tuple[str, str]:
     if number == errno.EMFILE:
         most = known.open_files
-        return f"this process may not open more than {most} files", openfiles.RAISE
+        return f"this process may not open more than {most} files", shortage.RAISE_FILES
     if number == errno.ENFILE:
         return "the host has no more open files to give", "Raise it: sysctl fs.file-max=1000000"
     if number == errno.ENOMEM:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 
+from ebpftrace import shortage
 from ebpftrace.errors import HostRefuses
 from ebpftrace.host.explain import refusal
 from ebpftrace.text import clean
@@ -13,7 +14,6 @@ _MAP = re.compile(r"could not open bpf map: (\w+), error: (.+)")
 _NUMBERS = {os.strerror(number): number for number in errno.errorcode}
 _MOST_WORDS = 400
 _DEBUG = "--debug shows every line of the compiler."
-_MEMORY = "Free memory, or raise the limit of the container, service or shell (ulimit -v)."
 _OUT_OF_MEMORY = re.compile(r"memory|bad_alloc|failed to map segment", re.IGNORECASE)
 
 
@@ -30,7 +30,7 @@ def not_started(error: OSError) -> HostRefuses:
 
 def fix_for(words: str, otherwise: str) -> str:
     """More memory where these words say that it ran out."""
-    return _MEMORY if _OUT_OF_MEMORY.search(words) else otherwise
+    return shortage.MORE_MEMORY if _OUT_OF_MEMORY.search(words) else otherwise
 
 
 def compiler_failed(what: str, said: str) -> HostRefuses:
