@@ -3,11 +3,11 @@
 import errno
 import os
 import re
-import signal
 
 from ebpftrace import shortage
 from ebpftrace.errors import HostRefuses
 from ebpftrace.host.explain import refusal
+from ebpftrace.kernel.child import how_it_ended
 from ebpftrace.text import clean
 
 _MAP = re.compile(r"could not open bpf map: (\w+), error: (.+)")
@@ -49,13 +49,5 @@ def compiler_ended(status: int | None, said: str) -> HostRefuses:
     """The child ended (wait status, None: not known) before it had answered."""
     if status is None:
         return compiler_failed("the compiler stopped answering", said)
-    if not os.WIFSIGNALED(status):
-        code = os.waitstatus_to_exitcode(status)
-        return compiler_failed(f"the compiler ended with status {code} and no answer", said)
-    number = os.WTERMSIG(status)
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
-    lack = ", as it is when memory runs out" if number == signal.SIGKILL else ""
-    return compiler_failed(f"the compiler was killed by {name}{lack}", said)
+    answer = "" if os.WIFSIGNALED(status) else " and no answer"
+    return compiler_failed(f"the compiler {how_it_ended(status)}{answer}", said)

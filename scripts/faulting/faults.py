@@ -1,6 +1,7 @@
 """Injects every fault of the catalogue again and again, and prints a table of what came of it."""
 
 import argparse
+import re
 import tempfile
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from tests.kernel.harness import REPOSITORY
 
 _OWN = ("/tmp", "/var/tmp", "/dev/shm")
 """Mounted for this run alone by scripts/faults."""
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 _MOST_SHOWN = 10
 _OFTEN = 50
 """So many rounds are told of while they go on."""
@@ -49,8 +51,9 @@ class Row:
         return [*self.leaked, *dict.fromkeys(found)]
 
     def sentences(self) -> Counter[str]:
-        """What the tool said last, where it did not end by 0."""
-        return Counter(said for result in self.results for said in result.sentences)
+        """What the tool said last, where it did not end by 0; numbers aside."""
+        said = (said for result in self.results for said in result.sentences)
+        return Counter(_NUMBER.sub("N", sentence) for sentence in said)
 
 
 def _chosen(names: list[str]) -> list[Fault]:

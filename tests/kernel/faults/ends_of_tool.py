@@ -12,6 +12,7 @@ from tests.kernel.faults.round import Round, Run
 from tests.kernel.faults.stages import stages
 from tests.kernel.faults.ways import GROWTH, RECORD, RUN, SAMPLE, Way, best, exact, held
 from tests.kernel.harness import START_LIMIT
+from tests.kernel.leftovers import state_of
 
 KILLED = -signal.SIGKILL
 _WORKER = "ebpftrace-probe"
@@ -68,13 +69,21 @@ def _killed_all(way: Way) -> Callable[[Round], str]:
 
 def _told(way: Way, by: signal.Signals) -> Callable[[Round], str]:
     def inject(made: Round) -> str:
+        made.bench.duration(way)
         run = made.start(way)
+        # Before our first line it is the interpreter that ends, in its own way.
+        made.until(lambda: _takes_signals(run) or not run.runs(), "the first line")
         moment = any_moment(made, way)
         if run.runs():
             run.kill(by)
         return f"after {moment:.2f} s"
 
     return inject
+
+
+def _takes_signals(run: Run) -> bool:
+    caught = state_of(run.pid).get("SigCgt", "0")
+    return bool(int(caught, 16) & 1 << signal.SIGTERM - 1)
 
 
 def _killed_before(way: Way, victim: Callable[[Run, Call], int | None]) -> Callable[[Round], str]:

@@ -133,6 +133,7 @@ def _without_temporary(made: Round) -> str:
 
 _READ_ONLY = "mount --bind $1 $1; mount -o remount,bind,ro $1"
 _FULL = f"mount -t tmpfs -o size={_SMALL} none $1; head -c {_SMALL} /dev/zero >$1/.filler || true"
+_OF_OTHERS = "mount -t tmpfs none $1; mkdir $1/ebpftrace; chown 12345 $1/ebpftrace"
 _NO_INODES = "mount -t tmpfs -o nr_inodes=1 none $1"
 
 
@@ -220,8 +221,8 @@ def all_of_them() -> Iterator[Fault]:
         ("full", "is on a full disk", _FULL),
         ("read-only", "is read-only", _READ_ONLY),
         ("no-inodes", "is on a disk without room for a file", _NO_INODES),
-        ("a-file", "is a file", "rmdir $1; touch $1"),
-        ("of-others", "belongs to somebody else", "chown 12345 $1"),
+        ("a-file", "is a file", "mount -t tmpfs none $1; touch $1/ebpftrace"),
+        ("of-others", "belongs to somebody else", _OF_OTHERS),
     ):
         yield Fault(f"cache-{name}", f"the folder for caches {what}", _in_cache(script), may_end(0))
     for name, what, script, options in (
