@@ -25,6 +25,7 @@ from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.saying import OutputClosed
 from ebpftrace.cli.streams import mute
 from ebpftrace.cli.watch import Limits, StopSignals, guarded, watch
+from ebpftrace.errors import CannotAttach
 from ebpftrace.export import jsonl, text
 from ebpftrace.model.picture import Picture
 
@@ -48,6 +49,7 @@ class Attach(Command):
     """
 
     name = "attach"
+    fails_by = CannotAttach
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
-from ebpftrace.errors import UsageError
+from ebpftrace.errors import EbpftraceError, UsageError
 from ebpftrace.units import parse_size, parse_time
 
 T = TypeVar("T")
@@ -16,6 +16,8 @@ class Command(ABC):
     """One subcommand; the docstring of each is its help."""
 
     name: ClassVar[str]
+    fails_by: ClassVar[type[EbpftraceError]] = UsageError
+    """What it ends by where the host gives it too little: one that attaches, by CannotAttach."""
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.given = given

@@ -14,6 +14,7 @@ from ebpftrace.cli.common import (
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.saying import say
+from ebpftrace.errors import CannotAttach
 
 if TYPE_CHECKING:
     from ebpftrace.doctor.report import Report
@@ -27,6 +28,7 @@ class Doctor(Command):
     """
 
     name = "doctor"
+    fails_by = CannotAttach
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,13 +24,31 @@ class _Notes(logging.Handler):
         note(record.getMessage())
 
 
+class _File(logging.FileHandler):
+    """Of --log-file. That it cannot be written is said once: the watch goes on."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, encoding="utf-8")
+        self._path = path
+        self._said = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - of the library
+        """For what `emit` ran into."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._said:
+            self._said = True
+            note(f"--log-file {self._path} cannot be written: {error.strerror}. It has gaps.")
+
+
 def start_logging(given: argparse.Namespace) -> None:
     """Set up the log, which every command does first. UsageError where its file cannot be written."""
     log = logging.getLogger("ebpftrace")
     handlers: list[logging.Handler] = [_Notes()]
     if given.log_file:
         try:
-            handlers.append(logging.FileHandler(given.log_file, encoding="utf-8"))
+            handlers.append(_File(given.log_file))
         except OSError as error:
             raise UsageError(
                 f"--log-file {given.log_file} cannot be written: {error.strerror}."

@@ -1,14 +1,13 @@
 """The root of the command line: parser, commands, and the one place that catches."""
 
 import argparse
-import errno
 import inspect
 import logging
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ebpftrace import __version__, openfiles
+from ebpftrace import __version__, shortage
 from ebpftrace.cli import streams
 from ebpftrace.cli.attach import Attach
 from ebpftrace.cli.command import Command
@@ -79,9 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    fails_by: type[EbpftraceError] = CannotAttach
     try:
         given = parser().parse_args(argv)
         command: type[Command] = given.command
+        fails_by = command.fails_by
         return int(command(given).run())
     except EbpftraceError as error:
         return _ended(error)
@@ -92,8 +93,8 @@ def _run(argv: Sequence[str] | None) -> int:
         return int(Exit.OK)
     except Exception as error:
         log.debug("internal error", exc_info=True)
-        if isinstance(error, OSError) and error.errno == errno.EMFILE:  # wherever it came from
-            return _ended(CannotAttach(openfiles.reached()))
+        if (told := shortage.told(error)) is not None:  # wherever it came from
+            return _ended(fails_by(" ".join(told)))
         sys.stderr.write(
             f"ebpftrace: internal error: {type(error).__name__}: {error}. This is a defect; "
             "--debug --log-file FILE keeps the details for a report.\n"

@@ -26,6 +26,7 @@ class Probes(Command):
     """Print the probes that attach would place, with reasons; attach nothing."""
 
     name = "probes"
+    fails_by = CannotAttach
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ from ebpftrace.cli.common import (
 )
 from ebpftrace.cli.exits import Exit
 from ebpftrace.cli.log import start_logging
-from ebpftrace.errors import UsageError
+from ebpftrace.errors import CannotAttach, UsageError
 from ebpftrace.recorder import conditions
 from ebpftrace.recorder.signals import Signals
 from ebpftrace.units import format_bytes, format_seconds, parse_size
@@ -50,6 +50,7 @@ class Record(Command):
     """
 
     name = "record"
+    fails_by = CannotAttach
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:

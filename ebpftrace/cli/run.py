@@ -1,7 +1,6 @@
 """`ebpftrace run`: a program from its first allocation to its end, and what it held then."""
 
 import argparse
-import signal
 from contextlib import ExitStack
 
 from ebpftrace.cli import dashboard
@@ -9,9 +8,10 @@ from ebpftrace.cli.captured import Captured
 from ebpftrace.cli.command import Command, size, whole
 from ebpftrace.cli.common import add_common, add_follow, check_common, log_unused, read_suppressions
 from ebpftrace.cli.forwarding import Forwarding
+from ebpftrace.cli.interrupts import number_of
 from ebpftrace.cli.log import start_logging
 from ebpftrace.cli.outputs import Outputs
-from ebpftrace.errors import UsageError
+from ebpftrace.errors import CannotAttach, UsageError
 
 
 class Run(Command):
@@ -28,6 +28,7 @@ class Run(Command):
     """
 
     name = "run"
+    fails_by = CannotAttach
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -60,8 +61,10 @@ class Run(Command):
         """Start it, watch it, say what it held."""
         try:
             return self._status()
-        except KeyboardInterrupt:  # before there was anything that it could be handed on to
-            return 128 + signal.SIGINT
+        except (
+            KeyboardInterrupt
+        ) as error:  # before there was anything that it could be handed on to
+            return 128 + number_of(error)
 
     def _status(self) -> int:
         given = self.given

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from ebpftrace import shortage
 from ebpftrace.analysis.exiting import AtExit, at_exit
 from ebpftrace.analysis.history import History
 from ebpftrace.analysis.suppressions import Suppressions
@@ -57,7 +58,7 @@ class Running:
         self._outputs = outputs
         self._chosen = selection(given, listed(given), suppressions)
         self._history = History()
-        self._failed = False
+        self._failed = self._let_go = False
         self._trace: TraceLog | None = None
 
     def status(self, captured: Captured | None) -> int:
@@ -80,6 +81,12 @@ class Running:
                 raise
             note(str(error))
             return self._judged(None, self._launch.wait() or 0)
+        except Exception as error:
+            lacking = shortage.told(error)
+            if lacking is None or not self._let_go:
+                raise
+            note(f"{' '.join(lacking)} The program goes on, and is not watched any more.")
+            found = None
         status = self._launch.wait(lambda: self._signals.stopped)
         if status is None:
             return 128 + self._signals.number
@@ -98,6 +105,7 @@ class Running:
         except BaseException:
             self._launch.close(kill=True)
             raise
+        self._let_go = True
         if self._given.trace_log is not None:
             self._trace = TraceLog(session.calls, _LOG_TEXT, self._outputs.trace_log)
         return session

@@ -23,12 +23,16 @@ class Stopping(Protocol):
 
 
 class StopSignals:
-    """Turns Ctrl-C, SIGTERM and hang-up into a flag, so that nothing is cut off half way."""
+    """Turns Ctrl-C, SIGTERM and hang-up into a flag, so that nothing is cut off half way.
+
+    A hang-up that was ignored before (nohup) stays so.
+    """
 
     def __init__(self) -> None:
         self.stopped = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._stop)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._stop)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self.stopped = True

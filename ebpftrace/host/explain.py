@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from ebpftrace import openfiles
+from ebpftrace import shortage
 from ebpftrace.errors import HostRefuses
 from ebpftrace.host import capabilities, files, limits, lockdown, namespaces, status
 
@@ -145,12 +145,20 @@ def _not_there(call: Call, known: Facts) -> tuple[str, str]:
     return f"{reason} ({said})", f"Run {kernel}."
 
 
+def _no_more_processes(number: int) -> tuple[str, str]:
+    if number == errno.ENOMEM:
+        return "this host gives it no memory", shortage.MORE_MEMORY
+    return "this host lets ebpftrace start no more processes", shortage.MORE_TASKS
+
+
 def _exhausted(number: int, call: Call, known: Facts) -> tuple[str, str]:
     if number == errno.EMFILE:
         most = known.open_files
-        return f"this process may not open more than {most} files", openfiles.RAISE
+        return f"this process may not open more than {most} files", shortage.RAISE_FILES
     if number == errno.ENFILE:
         return "the host has no more open files to give", "Raise it: sysctl fs.file-max=1000000"
+    if call == "fork" and number in (errno.EAGAIN, errno.ENOMEM):
+        return _no_more_processes(number)
     if number == errno.ENOMEM:
         return "the kernel has no memory for it", _SMALLER_OR_MORE
     if call == "map" and number == errno.E2BIG:

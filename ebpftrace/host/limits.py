@@ -3,7 +3,7 @@
 import resource
 from contextlib import suppress
 
-from ebpftrace import openfiles
+from ebpftrace import shortage
 from ebpftrace.host import files, release, status
 from ebpftrace.host.capabilities import SYS_RESOURCE
 from ebpftrace.host.check import Check, failed, note, ok
@@ -60,11 +60,11 @@ def check_open_files() -> Check:
     most = open_files()
     if most < _LEAST_FILES:
         return failed(
-            "open files", f"This process may not open more than {most} files.", openfiles.RAISE
+            "open files", f"This process may not open more than {most} files.", shortage.RAISE_FILES
         )
     if most < _SOME_FILES:
         return note(
-            "open files", f"at most {most}: enough for one process or a few", openfiles.RAISE
+            "open files", f"at most {most}: enough for one process or a few", shortage.RAISE_FILES
         )
     return ok("open files", f"at most {most}")
 

@@ -4,6 +4,7 @@ Layout: Documentation/bpf/btf.rst. 5 MB of types are walked in 0.08 s; only what
 functions, or reads what it keeps of return probes and of the end of a process, needs them.
 """
 
+import os
 import struct
 from array import array
 from collections.abc import Collection, Iterator, Sequence
@@ -90,7 +91,8 @@ def kernel_offsets() -> Offsets:
 def _kernel_types() -> bytes:
     try:
         with _PATH.open("rb") as file:
-            return file.read(_MOST)
+            # So much is taken from the memory before anything is read.
+            return file.read(min(os.fstat(file.fileno()).st_size, _MOST))
     except OSError:
         return b""
 

@@ -1,6 +1,7 @@
 """What our child processes give up of what a fork copies."""
 
 import os
+import signal
 
 _HIGHEST = 1 << 20
 
@@ -15,3 +16,16 @@ def keep_only(*descriptors: int) -> None:
         os.closerange(start, descriptor)
         start = descriptor + 1
     os.closerange(start, _HIGHEST)
+
+
+def how_it_ended(status: int) -> str:
+    """The words for a wait status: `was killed by SIGKILL, as it is when memory runs out`."""
+    if not os.WIFSIGNALED(status):
+        return f"ended with status {os.waitstatus_to_exitcode(status)}"
+    number = os.WTERMSIG(status)
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    lack = ", as it is when memory runs out" if number == signal.SIGKILL else ""
+    return f"was killed by {name}{lack}"

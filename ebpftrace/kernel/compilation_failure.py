@@ -3,17 +3,17 @@
 import errno
 import os
 import re
-import signal
 
+from ebpftrace import shortage
 from ebpftrace.errors import HostRefuses
 from ebpftrace.host.explain import refusal
+from ebpftrace.kernel.child import how_it_ended
 from ebpftrace.text import clean
 
 _MAP = re.compile(r"could not open bpf map: (\w+), error: (.+)")
 _NUMBERS = {os.strerror(number): number for number in errno.errorcode}
 _MOST_WORDS = 400
 _DEBUG = "--debug shows every line of the compiler."
-_MEMORY = "Free memory, or raise the limit of the container, service or shell (ulimit -v)."
 _OUT_OF_MEMORY = re.compile(r"memory|bad_alloc|failed to map segment", re.IGNORECASE)
 
 
@@ -30,7 +30,7 @@ def not_started(error: OSError) -> HostRefuses:
 
 def fix_for(words: str, otherwise: str) -> str:
     """More memory where these words say that it ran out."""
-    return _MEMORY if _OUT_OF_MEMORY.search(words) else otherwise
+    return shortage.MORE_MEMORY if _OUT_OF_MEMORY.search(words) else otherwise
 
 
 def compiler_failed(what: str, said: str) -> HostRefuses:
@@ -49,13 +49,5 @@ def compiler_ended(status: int | None, said: str) -> HostRefuses:
     """The child ended (wait status, None: not known) before it had answered."""
     if status is None:
         return compiler_failed("the compiler stopped answering", said)
-    if not os.WIFSIGNALED(status):
-        code = os.waitstatus_to_exitcode(status)
-        return compiler_failed(f"the compiler ended with status {code} and no answer", said)
-    number = os.WTERMSIG(status)
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
-    lack = ", as it is when memory runs out" if number == signal.SIGKILL else ""
-    return compiler_failed(f"the compiler was killed by {name}{lack}", said)
+    answer = "" if os.WIFSIGNALED(status) else " and no answer"
+    return compiler_failed(f"the compiler {how_it_ended(status)}{answer}", said)

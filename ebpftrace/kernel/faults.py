@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from ebpftrace import openfiles
+from ebpftrace import shortage
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import layout, syscalls
@@ -172,5 +172,5 @@ def _check_room(wanted: int) -> None:
     have = len(os.listdir("/proc/self/fd"))
     if have + wanted + _SPARE_FILES > most:
         raise CannotAttach(
-            f"To watch page faults takes a file for each of {wanted} threads. {openfiles.reached()}"
+            f"To watch page faults takes a file for each of {wanted} threads. {shortage.open_files()}"
         )

@@ -10,6 +10,7 @@ import fcntl
 import os
 import platform
 import struct
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,21 @@ _libc.syscall.restype = ctypes.c_long
 MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, MAP_DELETE = 0, 1, 2, 3
 PROG_LOAD, OBJ_GET_INFO_BY_FD, RAW_TRACEPOINT_OPEN = 5, 15, 17
 MAP_LOOKUP_BATCH, MAP_TAKE_BATCH, LINK_CREATE, ENABLE_STATS = 24, 25, 28, 32
+
+_NAMES = {
+    MAP_CREATE: "bpf(BPF_MAP_CREATE)",
+    MAP_LOOKUP: "bpf(BPF_MAP_LOOKUP_ELEM)",
+    MAP_UPDATE: "bpf(BPF_MAP_UPDATE_ELEM)",
+    MAP_DELETE: "bpf(BPF_MAP_DELETE_ELEM)",
+    PROG_LOAD: "bpf(BPF_PROG_LOAD)",
+    OBJ_GET_INFO_BY_FD: "bpf(BPF_OBJ_GET_INFO_BY_FD)",
+    RAW_TRACEPOINT_OPEN: "bpf(BPF_RAW_TRACEPOINT_OPEN)",
+    MAP_LOOKUP_BATCH: "bpf(BPF_MAP_LOOKUP_BATCH)",
+    MAP_TAKE_BATCH: "bpf(BPF_MAP_LOOKUP_AND_DELETE_BATCH)",
+    LINK_CREATE: "bpf(BPF_LINK_CREATE)",
+    ENABLE_STATS: "bpf(BPF_ENABLE_STATS)",
+}
+_OF_ENTRIES = (MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, MAP_LOOKUP_BATCH, MAP_TAKE_BATCH)
 
 PROG_TYPE_KPROBE, PROG_TYPE_PERF_EVENT, PROG_TYPE_RAW_TRACEPOINT = 2, 7, 17
 MAP_TYPE_HASH = 1
@@ -35,6 +51,7 @@ _PERF_EVENT_IOC_ENABLE = 0x2400
 _PERF_ATTR_SIZE = 112
 _MAP_INFO = struct.Struct("<6I")  # type, id, sizes of key and value, entries, flags
 _TRIES = 10
+_SHORT_S = 0.02
 
 
 def bpf(command: int, attributes: bytes | ctypes.Array[ctypes.c_char]) -> int:
@@ -45,23 +62,28 @@ def bpf(command: int, attributes: bytes | ctypes.Array[ctypes.c_char]) -> int:
         if isinstance(attributes, bytes)
         else attributes
     )
-    return _call(_BPF, command, ctypes.byref(buffer), size)
+    name, patient = _NAMES.get(command, "bpf()"), command in _OF_ENTRIES
+    return _call(name, _BPF, command, ctypes.byref(buffer), size, patient=patient)
 
 
-def _call(*arguments: object) -> int:
-    """One system call, again while a signal cuts it short; OSError where it fails.
+def _call(name: str, *arguments: object, patient: bool = False) -> int:
+    """One system call, again while a signal cuts it short; OSError, with `name`, where it fails.
 
     The verifier gives up with EAGAIN when a signal is pending (c3494801cd17, 5.1). Python's own
-    handler only notes the signal, so that the next try goes on.
+    handler only notes the signal, so that the next try goes on. `patient`: again where there is no
+    memory: an entry of a map is allocated where the kernel cannot wait for some, as we can.
     """
+    number = 0
     for _ in range(_TRIES):
         result = _libc.syscall(*arguments)
         if result >= 0:
             return int(result)
-        if ctypes.get_errno() not in (errno.EINTR, errno.EAGAIN):
+        number = ctypes.get_errno()
+        if patient and number == errno.ENOMEM:
+            time.sleep(_SHORT_S)
+        elif number not in (errno.EINTR, errno.EAGAIN):
             break
-    number = ctypes.get_errno()
-    raise OSError(number, os.strerror(number))
+    raise OSError(number, os.strerror(number), name)
 
 
 def load_program(
@@ -152,8 +174,13 @@ def open_uprobe(
         offset,
     ).ljust(_PERF_ATTR_SIZE, b"\0")
     buffer = ctypes.create_string_buffer(attributes, _PERF_ATTR_SIZE)
+    return _perf_event_open(buffer, thread)
+
+
+def _perf_event_open(attributes: ctypes.Array[ctypes.c_char], thread: int) -> int:
     flags = ctypes.c_ulong(_PERF_FLAG_FD_CLOEXEC)
-    return _call(_PERF_EVENT_OPEN, ctypes.byref(buffer), thread, -1, -1, flags)
+    pointer = ctypes.byref(attributes)
+    return _call("perf_event_open()", _PERF_EVENT_OPEN, pointer, thread, -1, -1, flags)
 
 
 def open_page_faults(thread: int) -> int:
@@ -173,8 +200,7 @@ def open_page_faults(thread: int) -> int:
         _ATTR_DISABLED | _ATTR_INHERIT,
     ).ljust(_PERF_ATTR_SIZE, b"\0")
     buffer = ctypes.create_string_buffer(attributes, _PERF_ATTR_SIZE)
-    flags = ctypes.c_ulong(_PERF_FLAG_FD_CLOEXEC)
-    return _call(_PERF_EVENT_OPEN, ctypes.byref(buffer), thread, -1, -1, flags)
+    return _perf_event_open(buffer, thread)
 
 
 def link_program(event: int, program: int, cookie: int) -> int:

@@ -6,6 +6,7 @@ happens in a child, and every question to it has a time limit. On a host with mu
 take longer; as long as nobody is found stuck, the limit is that of patience.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from ebpftrace.host import limits
 from ebpftrace.host.explain import refusal
 from ebpftrace.kernel import worker_process
 from ebpftrace.kernel.btf import Offsets
+from ebpftrace.kernel.child import how_it_ended
 from ebpftrace.kernel.probe_trials import ProbeTrial
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 LIMIT_S = 10.0
 LOOK_S = 2.0
 _LOOK_AGAIN_S = 0.5  # it is known already that something hangs
+_END_S = 5.0  # from the end of its sockets to its own, which removes all probes
 _PATIENCE_S = 60.0  # from the limit on, where nothing is stuck
 _MOST_ANSWER = worker_process.MOST_MESSAGE
 _STUCK = "It is stuck in the kernel; dmesg may say more."
@@ -47,10 +50,19 @@ class Channel:
     What is placed through it is removed when it is closed. For one thread at a time.
     """
 
-    def __init__(self, own: socket.socket, explain: Callable[[], str | None] = str) -> None:
-        """`explain`: asked after a silence for sentences about it; None: it is only slow."""
+    def __init__(
+        self,
+        own: socket.socket,
+        explain: Callable[[], str | None] = str,
+        gone: Callable[[], WorkerGone] = lambda: _gone("has ended"),
+    ) -> None:
+        """`explain`: asked after a silence for sentences about it; None: it is only slow.
+
+        `gone`: what is raised after its end.
+        """
         self._socket = own
         self._explain = explain
+        self._gone = gone
         self._silent = False
 
     def say(self, request: Mapping[str, object], files: Sequence[int] = ()) -> None:
@@ -61,7 +73,17 @@ class Channel:
             message = json.dumps({**request, "files": len(files)}).encode()
             socket.send_fds(self._socket, [message], files)
         except OSError as error:
-            raise _gone() from error
+            self._raise_last_words()
+            raise self._gone() from error
+
+    def _raise_last_words(self) -> None:
+        """Why it serves no conversation, if it has said so before it closed this one."""
+        answer = b""
+        for _ in range(2):  # where it had not read a request, there is an ECONNRESET before them
+            with contextlib.suppress(OSError):
+                answer = answer or self._socket.recv(_MOST_ANSWER, socket.MSG_DONTWAIT)
+        if answer:
+            _heard(answer)
 
     def answered(self) -> bool:
         """Has an answer come, or the worker's end, so that `hear` does not wait?"""
@@ -99,15 +121,11 @@ class Channel:
                     f"Nothing is counted. {why or _STUCK}"
                 ) from error
             except OSError as error:
-                raise _gone() from error
+                self._raise_last_words()
+                raise self._gone() from error
         if not answer:
-            raise _gone()
-        heard: dict[str, Any] = json.loads(answer)
-        if "host_refuses" in heard:
-            raise HostRefuses(*heard["host_refuses"])
-        if "internal" in heard:
-            raise RuntimeError(f"in the worker: {heard['internal']}")
-        return heard
+            raise self._gone()
+        return _heard(answer)
 
     def ask(
         self, request: Mapping[str, object], files: Sequence[int] = (), limit_s: float = LIMIT_S
@@ -140,12 +158,13 @@ class Worker:
         if self.pid == 0:
             worker_process.run(theirs, maker)
         self._ended = self._stuck = False
+        self._status: int | None = None
         theirs.close()
         self._look: Channel | None = self._start_look()  # while there is other work
 
     def channel(self) -> Channel:
         """A new conversation. WorkerGone."""
-        return Channel(self._connect(), self._why_silent)
+        return Channel(self._connect(), self._why_silent, self._gone)
 
     def _connect(self) -> socket.socket:
         try:
@@ -157,8 +176,15 @@ class Worker:
                 socket.send_fds(self._control, [b"-"], [theirs.fileno()])
             except OSError as error:
                 own.close()
-                raise _gone() from error
+                raise self._gone() from error
         return own
+
+    def _gone(self) -> WorkerGone:
+        """With how it ended, where that is known."""
+        limit_s = 0 if self._stuck else _END_S
+        if not self._ended_within(limit_s) or self._status is None:
+            return _gone("has ended")
+        return _gone(how_it_ended(self._status))
 
     def trial(self) -> ProbeTrial:
         """What was tried at the start of the worker. CannotAttach."""
@@ -211,7 +237,7 @@ class Worker:
         return pid
 
     def _start_look(self) -> Channel:
-        looking = Channel(self._connect())
+        looking = Channel(self._connect(), gone=self._gone)
         looking.say({"do": "look"})
         return looking
 
@@ -252,7 +278,9 @@ class Worker:
         """Is it gone, and every probe with it?"""
         if not self._ended:
             try:
-                self._ended = bool(os.waitpid(self.pid, os.WNOHANG)[0])
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                self._ended = bool(pid)
+                self._status = status if pid else None
             except ChildProcessError:
                 self._ended = True
         return self._ended
@@ -264,6 +292,16 @@ class Worker:
                 return False
             time.sleep(0.002)
         return True
+
+
+def _heard(answer: bytes) -> dict[str, Any]:
+    """HostRefuses; RuntimeError for what is a defect."""
+    heard: dict[str, Any] = json.loads(answer)
+    if "host_refuses" in heard:
+        raise HostRefuses(*heard["host_refuses"])
+    if "internal" in heard:
+        raise RuntimeError(f"in the worker: {heard['internal']}")
+    return heard
 
 
 def _not_started(error: OSError) -> CannotAttach:
@@ -299,7 +337,7 @@ def _comm(pid: int) -> str:
         return "?"
 
 
-def _gone() -> WorkerGone:
+def _gone(how: str) -> WorkerGone:
     return WorkerGone(
-        "The process that placed the probes has ended, and they with it. Start again."
+        f"The process that placed the probes {how}, and they are gone with it. Start again."
     )

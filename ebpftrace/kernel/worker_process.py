@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
 
+from ebpftrace import shortage
 from ebpftrace.errors import HostRefuses
 from ebpftrace.kernel import features, syscalls
 from ebpftrace.kernel.btf import kernel_function, kernel_offsets
@@ -38,6 +39,10 @@ _IGNORED = (
     signal.SIGUSR1,  # for the maker, but systemctl kill sends it to all of a service
 )
 
+_EXPLAINED = ("place", "renew")
+"""Requests whose maker says what an error number means."""
+_LOG = "The kernel's log may say why: dmesg | tail."
+
 Answer = dict[str, Any]
 
 
@@ -46,25 +51,40 @@ def run(control: socket.socket, maker: int) -> None:
     status = 1
     try:
         _detach(control, maker)
-        conversations: list[tuple[Conversation, threading.Thread]] = []
-        tried = Tried()
-        while True:
-            word, files, _, _ = socket.recv_fds(control, 16, _MOST_FILES)
-            if not word:
-                break
-            for file in files:
-                serving = Conversation(socket.socket(fileno=file), tried)
-                conversations.append((serving, threading.Thread(target=serving.run)))
-                conversations[-1][1].start()
-        for serving, _ in conversations:
-            serving.end()
-        for serving, thread in conversations:
-            while thread.is_alive() and not serving.abandoned():
-                thread.join(_LOOK_S)
-        tried.release()
+        _serve(control)
         status = 0
     finally:
         os._exit(status)
+
+
+def _serve(control: socket.socket) -> None:
+    tried, failure = _tried()
+    conversations: list[tuple[Conversation, threading.Thread]] = []
+    while True:
+        word, files, _, _ = socket.recv_fds(control, 16, _MOST_FILES)
+        if not word:
+            break
+        for file in files:
+            channel = socket.socket(fileno=file)
+            if tried is None:
+                assert failure is not None
+                _refuse(channel, failure)
+                continue
+            serving = Conversation(channel, tried)
+            thread = threading.Thread(target=serving.run)
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError) as error:  # no more of them
+                _refuse(channel, error)
+            else:
+                conversations.append((serving, thread))
+    for serving, _ in conversations:
+        serving.end()
+    for serving, thread in conversations:
+        while thread.is_alive() and not serving.abandoned():
+            thread.join(_LOOK_S)
+    if tried is not None:
+        tried.release()
 
 
 class Tried:
@@ -84,6 +104,14 @@ class Tried:
     def release(self) -> None:
         """Remove the probes of the trial."""
         self._held.pop_all().close()
+
+
+def _tried() -> tuple[Tried, None] | tuple[None, Exception]:
+    """It, or why it cannot be."""
+    try:
+        return Tried(), None
+    except Exception as error:  # noqa: BLE001 - for who asks for anything
+        return None, error
 
 
 def _detach(control: socket.socket, maker: int) -> None:
@@ -149,9 +177,11 @@ class Conversation:
         except (OSError, _LeftAlone):
             pass  # the other end has gone
         finally:
-            self._clear({}, [])
-            self._remove({}, [])
-            self._socket.close()
+            try:
+                self._clear({}, [])
+            finally:
+                self._remove({}, [])
+                self._socket.close()
 
     def end(self) -> None:
         """No more requests, also where the other end stays open; any thread may say so."""
@@ -167,10 +197,11 @@ class Conversation:
             raise
         except HostRefuses as error:
             answer = {"host_refuses": (error.reason, error.fix)}
-        except OSError as error:
-            answer = {"errno": error.errno or 0}
-        except Exception:  # noqa: BLE001 - the edge of a process: the maker raises it again
-            answer = {"internal": traceback.format_exc()}
+        except Exception as error:  # noqa: BLE001 - the edge of a process: the maker raises it again
+            if isinstance(error, OSError) and request["do"] in _EXPLAINED:
+                answer = {"errno": error.errno or 0}
+            else:
+                answer = _refused(error)
         finally:
             for file in files:
                 with suppress(OSError):
@@ -254,14 +285,23 @@ class Conversation:
 
         Probes that count nothing do less harm than forks that wait, all over the host.
         """
-        return self._check({}, []) if self._held else {"errno": 0}
+        with suppress(OSError):  # too few files to look: then nobody knows of one
+            if self._held:
+                self._check({}, [])
+        return {"errno": 0}
 
     def _remove(self, _request: Answer, _files: list[int]) -> Answer:
         """Each link or event in a thread of its own: most of the time the kernel just waits."""
         held, self._held = self._held, []
-        closing = [threading.Thread(target=os.close, args=(fd,)) for fd in reversed(held)]
-        for thread in closing:
-            thread.start()
+        closing = []
+        for fd in reversed(held):
+            thread = threading.Thread(target=os.close, args=(fd,))
+            try:
+                thread.start()
+            except (RuntimeError, MemoryError):  # no more of them
+                os.close(fd)
+            else:
+                closing.append(thread)
         for thread in closing:
             thread.join()
         return {"errno": 0}
@@ -325,6 +365,22 @@ class Conversation:
             self._looking = False
             if self._abandoned:
                 raise _LeftAlone
+
+
+def _refused(error: BaseException) -> Answer:
+    """What `Channel.hear` raises again as HostRefuses, or as a defect."""
+    told = shortage.told(error)
+    if told is not None:
+        return {"host_refuses": told}
+    if isinstance(error, OSError):
+        return {"host_refuses": (f"The process that places the probes has failed: {error}.", _LOG)}
+    return {"internal": "".join(traceback.format_exception(error))}
+
+
+def _refuse(channel: socket.socket, error: BaseException) -> None:
+    """Only say why it cannot be served."""
+    with channel, suppress(OSError):
+        channel.send(json.dumps(_refused(error)).encode())
 
 
 def _read_memory(process: str) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from random import SystemRandom
 
+from ebpftrace import shortage
 from ebpftrace.drain.estimating import window
 from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel.switches import Switches
@@ -180,6 +181,10 @@ class Windows:
         except CannotAttach as error:
             log.debug("no more windows", exc_info=True)
             self.failed = error
+        except (OSError, MemoryError) as error:
+            log.debug("no more windows", exc_info=True)
+            told = shortage.told(error)
+            self.failed = CannotAttach(" ".join(told) if told else f"{error}.")
 
     def _visit(self, plan: Plan, wanted: Sequence[WindowProbes], begin: int, length: int) -> None:
         began = time.monotonic()

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from ebpftrace import shortage
 from ebpftrace.caches import default_directory
 from ebpftrace.model.ids import ImageAddress
 from ebpftrace.model.picture import Naming
@@ -94,8 +95,14 @@ class Lines:
                 queue.append(address)
                 self._pending += 1
             if not self._thread.ident and self._pending:
-                self._thread.start()
+                self._start()
             self._changed.notify_all()
+
+    def _start(self) -> None:
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no more threads
+            self._give_up(error)
 
     def _knows(self, identity: Identity, make: Callable[[], CodeFile]) -> bool:
         if identity not in self._files:
@@ -158,6 +165,29 @@ class Lines:
 
     def _run(self) -> None:
         try:
+            self._look_up_all()
+        except (MemoryError, OSError, RuntimeError) as error:
+            log.debug("lines", exc_info=True)
+            self._give_up(error)
+        self._resolver.stop()
+        if self._store is not None:
+            self._store.close()
+
+    def _give_up(self, error: Exception) -> None:
+        """What the host gives too little for is no reason to end the watch."""
+        told = shortage.told(error)
+        self._note(f"No more lines are looked up. {told[0] if told else error}")
+        with self._changed:
+            self._stopped = True
+            for place in self._asked - self._found.keys():
+                self._found[place] = ()
+                self._arrived.append(place)
+            self._queues.clear()
+            self._pending = 0
+            self._changed.notify_all()
+
+    def _look_up_all(self) -> None:
+        try:
             self._store = self._open_store()
         except StoreUnusable as error:
             log.info("lines are not kept: %s", error)
@@ -169,9 +199,6 @@ class Lines:
             busy += took
             if busy > _BURST_S:
                 self._pause(took * (1 / _SHARE - 1))
-        self._resolver.stop()
-        if self._store is not None:
-            self._store.close()
 
     def _next(self) -> tuple[CodeFile, list[ImageAddress]] | None:
         """Places of the file that was asked about first; None at the end."""

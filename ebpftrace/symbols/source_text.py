@@ -67,7 +67,7 @@ def read_source(opener: Opener, users: Collection[int], path: str) -> tuple[byte
         shown = status.st_mode & _READABLE_BY_ALL or status.st_uid in users
         if not stat.S_ISREG(status.st_mode) or not shown or status.st_size > _MOST_BYTES:
             raise PermissionError(path)
-        return file.read(_MOST_BYTES), status
+        return file.read(status.st_size), status
 
 
 def _open(opener: Opener, users: Collection[int], path: str) -> int:

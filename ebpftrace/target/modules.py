@@ -4,11 +4,13 @@ Owns finding them in the maps. Leaves opening the very file behind a mapping to 
 it to `elf`, and [vdso], which no file holds, to `vdso`.
 """
 
+import errno
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby, pairwise
 
+from ebpftrace import shortage
 from ebpftrace.errors import CannotAttach
 from ebpftrace.model.ids import Address, FileOffset, ImageAddress
 from ebpftrace.target.elf import BadElf, ElfImage
@@ -25,6 +27,8 @@ MOST_MOVED = 16
 """Files without executable mappings that are looked into: what lies beside a JIT's code."""
 _MOST_BIASES = 16  # segments and mappings of one file that are looked at for that; it has 5 or so
 _PAGE = 4096
+_NOT_OPENED = "it cannot be opened: "
+_NO_MORE_FILES = _NOT_OPENED + os.strerror(errno.EMFILE)
 
 ModuleKey = tuple[str, int, str]
 """Device, inode and path, without " (deleted)", of /proc/PID/maps: what makes one module.
@@ -127,7 +131,7 @@ def open_modules(
     A module of `known` that is still mapped is used again with its mappings brought up to date;
     one that is not is neither returned nor closed. A file that cannot be opened is returned with
     `fd` -1 and its reason, and tried again the next time. `maps`: mappings just
-    read. TargetGone, CannotAttach as `process.maps`.
+    read. TargetGone, CannotAttach as `process.maps`, and at first where no more files can be opened.
     """
     if maps is None:
         maps = process.maps()
@@ -142,6 +146,10 @@ def open_modules(
             module = Module(key, mappings, -1, f"more than {MOST_OPEN} files are mapped")
         else:
             module = _open(process, key, mappings)
+            if module.why == _NO_MORE_FILES and not known:
+                for each in found:
+                    each.close()
+                raise CannotAttach(shortage.open_files())
             tried += 1
             if not _runs(module, maps):
                 module.close()
@@ -222,5 +230,5 @@ def _open(process: Process, key: ModuleKey, mappings: tuple[Mapping, ...]) -> Mo
         except FileNotFoundError:
             why = "it was unmapped while it was being opened"
         except OSError as error:
-            why = f"it cannot be opened: {error.strerror}"
+            why = f"{_NOT_OPENED}{error.strerror}"
     return Module(key, mappings, -1, why)

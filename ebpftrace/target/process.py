@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from ebpftrace import openfiles
+from ebpftrace import shortage
 from ebpftrace.bounded import within
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.model.ids import Pid, Tid
@@ -338,7 +338,7 @@ def _reading(pid: Pid) -> Iterator[None]:
         ) from error
     except OSError as error:
         if error.errno == errno.EMFILE:
-            raise CannotAttach(openfiles.reached()) from error
+            raise CannotAttach(shortage.open_files()) from error
         raise CannotAttach(f"Process {pid} cannot be read: {error.strerror}.") from error
 
 

@@ -22,10 +22,14 @@ def memory_group(limit: int) -> Iterator[Path]:
 
 
 @contextmanager
-def control_group() -> Iterator[Path]:
+def control_group(controller: str = "pids") -> Iterator[Path]:
     """An empty one without limits: of version 2 where only that is mounted."""
     root = Path("/sys/fs/cgroup")
-    parent = root if (root / "cgroup.procs").exists() else root / "pids"
+    parent = root
+    if not (root / "cgroup.procs").exists():
+        parent = root / controller
+    elif controller != "freezer":  # which is a part of every group
+        (root / "cgroup.subtree_control").write_text(f"+{controller}")
     group = parent / f"ebpftrace-test-{os.getpid()}"
     group.mkdir()
     try:
@@ -35,3 +39,11 @@ def control_group() -> Iterator[Path]:
             if (inner / "cgroup.procs").exists():
                 wait_until(lambda: not (inner / "cgroup.procs").read_text(), "an empty group")  # noqa: B023
                 inner.rmdir()
+
+
+def freeze(group: Path, *, frozen: bool) -> None:
+    """Stop, or let go on, all that is in `group`."""
+    if (group / "cgroup.freeze").exists():
+        (group / "cgroup.freeze").write_text("1" if frozen else "0")
+    else:
+        (group / "freezer.state").write_text("FROZEN" if frozen else "THAWED")

@@ -42,6 +42,11 @@ def with_bcc(code: str) -> Prefix:
     return ("env", f"FAKE={code}", *with_mounts(script))
 
 
+def in_group(group: Path) -> Prefix:
+    """In that control group."""
+    return ("sh", "-c", f'echo $$ >{group}/cgroup.procs && exec "$@"', "sh")
+
+
 def bcc_folder() -> Path:
     return Path(str(bccapi.bcc().__file__)).parent
 

@@ -55,7 +55,9 @@ def test_a_worker_that_is_only_slow_is_waited_for():
 def test_a_worker_that_was_ended_is_told_apart_from_a_silent_one(worker: Worker):
     channel = worker.channel()
     os.kill(worker.pid, signal.SIGKILL)
-    with pytest.raises(WorkerGone, match="has ended"):
+    with pytest.raises(
+        WorkerGone, match="was killed by SIGKILL, as it is when memory runs out, and they are gone"
+    ):
         channel.ask({"do": "trial"})
     wait_until(worker.ended, "its end seen")
     channel.close()

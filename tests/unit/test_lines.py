@@ -349,3 +349,27 @@ def test_while_there_is_nothing_to_do_no_process_is_kept(up, monkeypatch):
     up.settle()
     assert up.found(6) == ["f6", "main"]
     assert len(up.resolver.opened) == 2
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
+def test_too_little_of_something_ends_the_lines_with_a_note_and_not_the_watch(up, error):
+    up.resolver.fails = lambda what, module: error if what == "find" else None
+    held_back(up, 5, 6)
+    up.resolver.gate.set()
+    up.settle()
+    assert (up.find(5), up.find(6)) == ((), ())
+    assert up.lines.naming()[1] == 0
+    (note,) = up.lines.naming()[2]
+    assert note.startswith("No more lines are looked up. This host ")
+    up.want(7)
+    assert up.find(7) == ()
+
+
+def test_without_a_thread_there_are_no_lines(up, monkeypatch):
+    def refused(_self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    up.want(5)
+    assert up.find(5) == ()
+    assert up.lines.naming()[1] == 0

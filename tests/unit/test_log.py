@@ -1,6 +1,7 @@
 """Where the tool's own words go: a warning is always seen, the rest only where it was asked for."""
 
 import argparse
+import contextlib
 import logging
 from pathlib import Path
 
@@ -69,3 +70,19 @@ def test_while_the_screen_is_there_only_a_file_is_written(capsys, tmp_path: Path
         assert (tmp_path / "log").read_text().count("\n") == 2
     assert capsys.readouterr().err == "ebpftrace: Process 5 is in the way.\n"
     assert (tmp_path / "log").read_text().count("\n") == 2
+
+
+def test_a_log_on_a_full_disk_is_told_once_and_is_no_traceback(capsys):
+    start(Path("/dev/full"))
+    for _ in range(3):
+        LOG.info("a step")
+    LOG.warning("Process 5 is in the way.")
+    assert capsys.readouterr().err.splitlines() == [
+        "ebpftrace: --log-file /dev/full cannot be written: No space left on device. It has gaps.",
+        "ebpftrace: Process 5 is in the way.",
+    ]
+    log = logging.getLogger("ebpftrace")
+    for handler in log.handlers:
+        with contextlib.suppress(OSError):  # of what it still has
+            handler.close()
+    log.handlers.clear()

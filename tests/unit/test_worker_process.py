@@ -1,13 +1,17 @@
 """What the process that holds the probes does with a conversation at its end. Nothing is probed here."""
 
+import errno
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
 
+from ebpftrace.errors import HostRefuses
 from ebpftrace.kernel import worker_process
+from ebpftrace.kernel.worker import Channel
 from ebpftrace.kernel.worker_process import Conversation, Tried
 
 LIMIT_S = 10.0
@@ -86,6 +90,53 @@ def test_one_that_holds_probes_is_never_left_alone(look: Look, talk: Talk):
     assert json.loads(talk.end.recv(4096)) == {"errno": 0}
     talk.end.close()
     talk.thread.join(LIMIT_S)
+
+
+def test_without_threads_all_probes_are_removed_one_after_another(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+):
+    reading, writing = os.pipe()
+    talk.serving._held += [os.dup(writing), writing]
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        talk.ask("remove")
+        assert json.loads(talk.end.recv(4096)) == {"errno": 0}
+    assert os.read(reading, 1) == b"", "an end of the pipe is still open"
+    os.close(reading)
+    talk.end.close()
+    talk.thread.join(LIMIT_S)
+
+
+def test_what_the_host_gives_too_little_of_is_said_of_every_request(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Conversation, "_look_at_all", too_many_files)
+    talk.ask("check")
+    reason, fix = json.loads(talk.end.recv(4096))["host_refuses"]
+    assert "may not open more than" in reason
+    assert "ulimit -n" in fix
+    talk.end.close()
+    talk.thread.join(LIMIT_S)
+
+
+def test_why_a_conversation_is_not_served_is_heard_whenever_it_is_asked():
+    for asks_before in (True, False):
+        own, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        channel = Channel(own)
+        if asks_before:
+            channel.say({"do": "trial"})
+        worker_process._refuse(theirs, RuntimeError("can't start new thread"))
+        with pytest.raises(HostRefuses, match="start no more threads"):
+            channel.ask({"do": "trial"})
+        channel.close()
+
+
+def no_thread(_self: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def too_many_files(_self: Conversation) -> Iterator[int]:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _heard(end: socket.socket) -> bytes:

@@ -5,7 +5,7 @@ import errno
 import logging
 from collections.abc import Iterable, Iterator
 
-from ebpftrace import openfiles
+from ebpftrace import shortage
 from ebpftrace.errors import EbpftraceError, UsageError
 from ebpftrace.snapshot.storage.lock import NAME, Held
 
@@ -33,7 +33,7 @@ class NotWritten(UsageError):
 def reason(error: OSError, path: str) -> str:
     """Full sentences on what is wrong in the directory `path`, from the middle of one on."""
     if error.errno == errno.EMFILE:
-        return f"too many files are open. {openfiles.reached()}"
+        return f"too many files are open. {shortage.open_files()}"
     at = error.filename
     # Nobody knows the name of a temporary file.
     apart = isinstance(at, str) and at != path and at.startswith(("/", NAME))
