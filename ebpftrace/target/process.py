@@ -63,6 +63,7 @@ class Process:
         self.exe = exe
         self._pidfd = pidfd
         self._stack = 0
+        self._hangs = False
 
     @classmethod
     def open(cls, pid: int) -> "Process":
@@ -196,7 +197,12 @@ class Process:
         return f"/proc/{self.pid}/task/{self.anchor()}"
 
     def memory(self, address: int, most: int) -> bytes:
-        """The bytes from `address` on, up to `most` or to where nothing can be read; TargetGone."""
+        """The bytes from `address` on, up to `most` or to where nothing can be read; TargetGone.
+
+        Nothing any more once that hung: what lies there may be of a file system of the target's own.
+        """
+        if self._hangs:
+            return b""
         try:
             fd = os.open(f"{self.proc_path()}/mem", os.O_RDONLY | os.O_CLOEXEC)
         except _GONE as error:
@@ -204,7 +210,10 @@ class Process:
         except OSError:
             return b""
         try:
-            return os.pread(fd, most, address)
+            return within(_LOCK_S, functools.partial(os.pread, fd, most, address))
+        except TimeoutError:
+            self._hangs = True
+            return b""
         except (OSError, OverflowError):
             return b""
         finally:

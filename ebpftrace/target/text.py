@@ -5,13 +5,16 @@ Owns reading it and forgiving breakpoints. Leaves what a difference means to `pr
 
 import os
 from collections.abc import Iterable
+from functools import partial
 
+from ebpftrace.bounded import within
 from ebpftrace.errors import CannotAttach
 from ebpftrace.model.ids import Address
 from ebpftrace.target.process import Process
 
 MOST_READ = 4096
 """Bytes of one function that are compared; a prologue has some tens."""
+_HANGS_S = 2.0
 
 # What a uprobe writes (UPROBE_SWBP_INSN of the kernel): int3; brk #5, little endian.
 _BREAKPOINTS = {"x86_64": b"\xcc", "aarch64": bytes.fromhex("a00020d4")}
@@ -27,6 +30,7 @@ class LiveText:
     def __init__(self, process: Process) -> None:
         self.why = ""
         self._fd = -1
+        self._pid = process.pid
         try:
             self._fd = os.open(f"{process.proc_path()}/mem", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -47,9 +51,18 @@ class LiveText:
             self._fd = -1
 
     def read(self, address: Address, length: int) -> bytes:
-        """Up to `length` bytes (and MOST_READ) at `address`; fewer where they are not mapped."""
+        """Up to `length` bytes (and MOST_READ) at `address`; fewer where they are not mapped.
+
+        CannotAttach where that hangs: what lies there may be of a file system of the target's own.
+        """
+        reading = partial(os.pread, self._fd, min(length, MOST_READ), address)
         try:
-            return os.pread(self._fd, min(length, MOST_READ), address)
+            return within(_HANGS_S, reading)
+        except TimeoutError as error:
+            raise CannotAttach(
+                f"The memory of process {self._pid} at {address:#x} cannot be read: what is mapped there "
+                "does not answer. Nothing was placed."
+            ) from error
         except (OSError, OverflowError):
             return b""
 
