@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from ebpftrace.cli.common import note
 from ebpftrace.errors import UsageError
+from ebpftrace.text import clean_lines
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _MOST_LINES_HELD = 10_000
@@ -21,6 +22,13 @@ class _Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         note(record.getMessage())
+
+
+class _Printable(logging.Formatter):
+    """A message may quote what a target has chosen: a log is looked at on a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean_lines(super().format(record))
 
 
 def start_logging(given: argparse.Namespace) -> None:
@@ -37,7 +45,7 @@ def start_logging(given: argparse.Namespace) -> None:
     elif given.debug:
         handlers = [logging.StreamHandler()]
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(_FORMAT))
+        handler.setFormatter(_Printable(_FORMAT))
     if given.log_file or given.debug:
         log.setLevel(logging.DEBUG if given.debug else logging.INFO)
     log.handlers[:] = handlers
