@@ -136,7 +136,7 @@ class Process:
         """Has it called exec since it was opened? False also where it has ended."""
         try:
             with _reading(self.pid):
-                return _read_stat(self.proc_path()).stack != self._stack
+                return not self.ended() and _read_stat(self.proc_path()).stack != self._stack
         except CannotAttach:
             return False
 
