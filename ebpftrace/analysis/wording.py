@@ -268,8 +268,8 @@ def _taking(site: Site, several: bool) -> str:
 
 
 def function(frame: Frame) -> str:
-    """The function, or where the code lies if it has no name."""
-    if frame.function is not None:
+    """The function, or where the code lies if it has no name; never empty."""
+    if frame.function:
         return frame.function
     return f"{frame.offset if frame.offset is not None else frame.address:#x}"
 

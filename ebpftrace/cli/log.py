@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from ebpftrace.cli.common import note
 from ebpftrace.errors import UsageError
+from ebpftrace.text import clean_lines
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _MOST_LINES_HELD = 10_000
@@ -42,6 +43,13 @@ class _File(logging.FileHandler):
             note(f"--log-file {self._path} cannot be written: {error.strerror}. It has gaps.")
 
 
+class _Printable(logging.Formatter):
+    """A message may quote what a target has chosen: a log is looked at on a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return clean_lines(super().format(record))
+
+
 def start_logging(given: argparse.Namespace) -> None:
     """Set up the log, which every command does first. UsageError where its file cannot be written."""
     log = logging.getLogger("ebpftrace")
@@ -56,7 +64,7 @@ def start_logging(given: argparse.Namespace) -> None:
     elif given.debug:
         handlers = [logging.StreamHandler()]
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(_FORMAT))
+        handler.setFormatter(_Printable(_FORMAT))
     if given.log_file or given.debug:
         log.setLevel(logging.DEBUG if given.debug else logging.INFO)
     log.handlers[:] = handlers

@@ -23,8 +23,11 @@ class Status:
 
 
 def parse(text: str) -> Status:
-    """Read the text of a status file; a field that makes no sense counts as missing."""
-    lines = (line.partition(":") for line in text.splitlines())
+    """Read the text of a status file; a field that makes no sense counts as missing.
+
+    Of what ends a line somewhere, the kernel escapes only the newline in the name of a process.
+    """
+    lines = (line.partition(":") for line in text.split("\n"))
     fields = {name: value.split() for name, _, value in lines}
     effective, seccomp = fields.get("CapEff", []), fields.get("Seccomp", [])
     return Status(

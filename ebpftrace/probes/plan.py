@@ -332,6 +332,8 @@ def _why_none(
 ) -> str:
     """Why there is nothing to probe: what was left out, else what the executable is."""
     who = f"Process {process.pid} ({process.comm}) cannot be traced"
+    if process.runs_another_program():  # then nothing that was read fits together
+        return f"{who}: it has begun to run another program meanwhile. Try again."
     if refusals:
         why = [f"{who}.", *(refusal.sentence for refusal in refusals[:3])]
     else:

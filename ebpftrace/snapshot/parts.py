@@ -29,6 +29,7 @@ from ebpftrace.snapshot.values import (
 Name = Callable[[object, str], str]
 
 _COUNTS = itemgetter(*Counts._fields)
+_UNKNOWN = (None,) * (len(Counts._fields) - 2)
 
 _YEARS = range(1971, 9000)  # views turn times into local ones, which the calendar has to hold
 
@@ -86,7 +87,7 @@ def counts_of(said: Object) -> Counts:
         values = _COUNTS(said)
     except KeyError as error:
         raise Unfit(f"{error.args[0]} is missing") from None
-    if set(values[2:]) == {None}:  # of mode growth, which does not know what was given back
+    if values[2:] == _UNKNOWN:  # of mode growth, which does not know what was given back
         values = (*values[:2], 0, 0, 0, 0)
     for value in values:
         if type(value) is not int or not 0 <= value <= MOST_COUNT:

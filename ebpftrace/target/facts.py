@@ -71,7 +71,8 @@ def status(process: Process) -> Status | None:
     lines = dict(line.split(":\t", 1) for line in text.split("\n") if ":\t" in line)
     parent = lines.get("PPid", "")
     users = tuple(int(word) for word in lines.get("Uid", "").split() if word.isdecimal())
-    return Status(Pid(int(parent)) if parent.isdecimal() else None, users, sizes(text))
+    memory = sizes(text.partition("\n")[2])  # of the first one, its name, nothing is a size
+    return Status(Pid(int(parent)) if parent.isdecimal() else None, users, memory)
 
 
 def rollup(process: Process) -> dict[str, int] | None:

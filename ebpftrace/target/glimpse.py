@@ -45,12 +45,12 @@ def glimpse(pid: Pid) -> Glimpse | None:
     head, _, rest = stat.rpartition(b")")
     fields = rest.split()
     try:
-        state, parent, flags, started = fields[0], fields[1], int(fields[6]), int(fields[19])
+        state, parent, flags, started = fields[0], *map(int, (fields[1], fields[6], fields[19]))
     except (IndexError, ValueError):
         return None
     if state in _ENDED_STATES or flags & _PF_KTHREAD:
         return None
-    return Glimpse(pid, head.partition(b"(")[2], Pid(int(parent)), started / _TICKS)
+    return Glimpse(pid, head.partition(b"(")[2], Pid(parent), started / _TICKS)
 
 
 def executable(pid: Pid) -> bytes:

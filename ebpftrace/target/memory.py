@@ -7,9 +7,12 @@ owner; to others with CAP_SYS_PTRACE alone, process_vm_readv(2) is left.
 import ctypes
 import errno
 import os
+from functools import partial
 
+from ebpftrace.bounded import within
 from ebpftrace.model.ids import Tid
 
+_ANSWER_S = 2.0
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.process_vm_readv.restype = ctypes.c_ssize_t
 _libc.process_vm_readv.argtypes = (
@@ -53,11 +56,17 @@ class Memory:
         self._fd, self._thread = -1, Tid(-1)
 
     def read(self, address: int, most: int) -> bytes:
-        """The bytes from `address` on, up to `most` or to where nothing can be read."""
+        """The bytes from `address` on, up to `most` or to where nothing can be read.
+
+        TimeoutError where that hangs: what lies there may be of a file system of the target's own.
+        """
+        reading = partial(os.pread, self._fd, most, address)
+        if self._fd < 0:
+            reading = partial(self._read_by_call, address, most)
         try:
-            if self._fd >= 0:
-                return os.pread(self._fd, most, address)
-            return self._read_by_call(address, most)
+            return within(_ANSWER_S, reading)
+        except TimeoutError:
+            raise
         except (OSError, OverflowError):
             return b""
 

@@ -64,6 +64,7 @@ class Process:
         self.exe = exe
         self._pidfd = pidfd
         self._stack = 0
+        self._hangs = False
 
     @classmethod
     def open(cls, pid: int) -> "Process":
@@ -136,7 +137,7 @@ class Process:
         """Has it called exec since it was opened? False also where it has ended."""
         try:
             with _reading(self.pid):
-                return _read_stat(self.proc_path()).stack != self._stack
+                return not self.ended() and _read_stat(self.proc_path()).stack != self._stack
         except CannotAttach:
             return False
 
@@ -197,10 +198,18 @@ class Process:
         return f"/proc/{self.pid}/task/{self.anchor()}"
 
     def memory(self, address: int, most: int) -> bytes:
-        """The bytes from `address` on, up to `most` or to where nothing can be read; TargetGone."""
+        """The bytes from `address` on, up to `most` or to where nothing can be read; TargetGone.
+
+        Nothing any more once that hung: what lies there may be of a file system of the target's own.
+        """
+        if self._hangs:
+            return b""
         try:
             with self.opened_memory() as memory:
                 return memory.read(address, most)
+        except TimeoutError:
+            self._hangs = True
+            return b""
         except _GONE as error:
             raise _gone(self.pid) from error
         except OSError:

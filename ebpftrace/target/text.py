@@ -27,6 +27,7 @@ class LiveText:
     def __init__(self, process: Process) -> None:
         self.why = ""
         self._memory: Memory | None = None
+        self._pid = process.pid
         try:
             self._memory = process.opened_memory()
         except OSError as error:
@@ -46,8 +47,19 @@ class LiveText:
             self._memory.close()
 
     def read(self, address: Address, length: int) -> bytes:
-        """Up to `length` bytes (and MOST_READ) at `address`; fewer where they are not mapped."""
-        return self._memory.read(address, min(length, MOST_READ)) if self._memory else b""
+        """Up to `length` bytes (and MOST_READ) at `address`; fewer where they are not mapped.
+
+        CannotAttach where that hangs: what lies there may be of a file system of the target's own.
+        """
+        if self._memory is None:
+            return b""
+        try:
+            return self._memory.read(address, min(length, MOST_READ))
+        except TimeoutError as error:
+            raise CannotAttach(
+                f"The memory of process {self._pid} at {address:#x} cannot be read: what is mapped there "
+                "does not answer. Nothing was placed."
+            ) from error
 
 
 def same_code(live: bytes, file: bytes, starts: Iterable[int], machine: str) -> bool:

@@ -360,7 +360,9 @@ def probed_text(pid: int) -> list[str]:
     changed = set()
     memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
     try:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        for line in Path(f"/proc/{pid}/maps").read_text(errors="replace").split("\n"):
+            if not line:
+                continue
             span, permissions, offset, *rest = line.split(maxsplit=5)
             if "x" not in permissions or len(rest) < 3 or not rest[2].startswith("/"):
                 continue

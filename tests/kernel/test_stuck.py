@@ -23,6 +23,7 @@ from ebpftrace.model.ids import Pid
 from ebpftrace.probes.plan import Probe
 from ebpftrace.session.traced import Traced
 from ebpftrace.target.process import Process
+from ebpftrace.target.text import LiveText
 from tests.kernel.harness import (
     EXACT,
     LEAVE_LIMIT,
@@ -39,7 +40,7 @@ from tests.kernel.harness import (
     run_tool,
     wait_until,
 )
-from tests.kernel.stuck import state, stuck_process
+from tests.kernel.stuck import MOST_S, state, stuck_process
 from tests.kernel.test_killed import alive
 
 # The worker is a fork of a process that has the harness's reader threads.
@@ -121,6 +122,19 @@ def test_a_target_that_is_stuck_itself_is_named(command: tuple[str, ...]):
     assert "Traceback" not in ran.stderr
     assert ran.returncode == 3
     assert took < LIMIT_S * TIME_SCALE
+
+
+def test_memory_that_never_answers_is_not_waited_for():
+    with stuck_process(writer=False) as pid, Process.open(pid) as process:
+        (odd,) = [one for one in process.maps() if one.path == "/dev/fuse"]
+        before = time.monotonic()
+        assert process.memory(odd.start, 8) == b""
+        first = time.monotonic() - before
+        assert all(process.memory(odd.start + at, 8) == b"" for at in range(100))
+        assert time.monotonic() - before < first + 1.0 * TIME_SCALE, "it is waited for each time"
+        with LiveText(process) as live, pytest.raises(CannotAttach, match="does not answer"):
+            live.read(odd.start, 8)
+        assert time.monotonic() - before < MOST_S / 2
 
 
 def test_the_children_of_a_target_are_not_freed_of_breakpoints_where_every_fork_would_wait():

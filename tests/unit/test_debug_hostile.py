@@ -253,6 +253,29 @@ def test_the_path_of_a_source_file_may_hold_anything(ask, good, tmp_path):
     assert file.startswith("/tmp/a\x1b[31mb\nc")
 
 
+def test_a_library_called_like_one_of_the_tool_s_own_is_read_and_never_run(ask, good):
+    # libdw is looked for among what is mapped: of a target's files, too, that are being read.
+    with public_folder() as folder:
+        source = written(
+            folder / "library.cpp",
+            "#include <unistd.h>\n"
+            "__attribute__((constructor)) static void taken() { _exit(7); }\n"
+            "int answer(int n) { return n * getpid(); }\n",
+        )
+        path = build(folder / "libdw-1.so", "-g", "-shared", "-fPIC", source=source)
+        ((linkage, _, _, line, _),) = ask.places(path, at(path, "answer", "ret"))
+    assert (linkage, line) == ("_Z6answeri", 3)
+
+
+def test_a_path_may_be_any_bytes(ask, good, program, address):
+    with public_folder() as folder:
+        odd = Path(os.fsdecode(os.fsencode(folder) + b"/a\xff\x85libdw\xc2\x85b"))
+        odd.mkdir(0o755)
+        path = odd / "program"
+        path.write_bytes(program.read_bytes())
+        assert ask.chain(path, address) == CHAIN
+
+
 def test_a_fifo_in_the_place_of_the_debug_file_costs_the_time_limit(
     ask, good, address, monkeypatch
 ):

@@ -4,6 +4,7 @@ import pytest
 
 from ebpftrace.model.ids import Address
 from ebpftrace.probes.plan import Plan
+from ebpftrace.target.process import Process
 from ebpftrace.target.text import same_code
 from tests.unit.elf_builder import WEAK, Elf, Sym
 from tests.unit.workbench import CODE, FREE, PUSH, STANDARD
@@ -199,6 +200,15 @@ def test_a_breakpoint_inside_an_instruction_is_a_patch(bench):
     bench.module(Elf(STANDARD, CODE))
     bench.patch(32 + 1, b"\xcc")
     assert "free of /usr/lib/liballoc.so is not as in the file" in bench.why_none()
+
+
+def test_a_program_that_has_given_way_to_another_meanwhile_is_told_as_such(bench, monkeypatch):
+    bench.module(Elf(STANDARD, CODE))
+    bench.patch(32, b"\xe9\0\0\0\0")
+    monkeypatch.setattr(Process, "runs_another_program", lambda _: True)
+    why = bench.why_none()
+    assert "it has begun to run another program meanwhile. Try again." in why
+    assert "patched" not in why
 
 
 def test_what_lies_behind_the_probed_instruction_does_not_matter(bench):

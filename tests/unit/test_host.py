@@ -24,6 +24,12 @@ def test_a_status_file_that_does_not_tell_leaves_it_unknown(text):
     assert status.parse(text) == status.Status()
 
 
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x1c", "\x85", "\u2028"])
+def test_the_name_of_a_process_is_none_of_the_fields(end):
+    # 15 bytes, of which the kernel escapes newline and backslash (proc_task_name of fs/proc/array.c).
+    assert status.parse(f"Name:\tx{end}Seccomp:\t1\nUid:\t5\n") == status.Status(uids=(5,))
+
+
 def test_a_process_that_is_not_there_has_an_unknown_status():
     assert status.of(1 << 30) == status.Status()
 

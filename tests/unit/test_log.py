@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ebpftrace.cli.log import log_held_back, start_logging
+from tests.unit.hostile import HOSTILE
 
 LOG = logging.getLogger("ebpftrace.session")
 
@@ -52,6 +53,22 @@ def test_with_debug_every_step_is_told_once(capsys):
     LOG.warning("Process 5 is in the way.")
     told = capsys.readouterr().err.splitlines()
     assert [line.rpartition(": ")[2] for line in told] == ["a detail", "Process 5 is in the way."]
+
+
+@pytest.mark.parametrize("to_file", [False, True])
+def test_what_a_message_quotes_is_printable_and_never_ends_the_log(capsys, tmp_path, to_file):
+    start(tmp_path / "log" if to_file else None, debug=True)
+    for name in HOSTILE:
+        LOG.debug("not traced: %s", name)
+        try:
+            raise ValueError(name)
+        except ValueError:
+            LOG.debug("it ended", exc_info=True)
+    said = capsys.readouterr().err
+    assert "Logging error" not in said
+    told = (tmp_path / "log").read_text() if to_file else said
+    assert told.replace("\n", "").isprintable()
+    assert "not traced: a·[2J·]0;title·b\n" in told
 
 
 def test_commands_in_a_row_do_not_repeat_a_warning(capsys):

@@ -189,6 +189,8 @@ def test_one_more_block_in_one_cohort_leaves_the_others_shared():
         (("totals", "freed_bytes"), None, "freed_bytes is null"),
         (("totals", "freed_bytes"), 1 << 64, "freed_bytes is out of range"),
         (("totals", "freed_bytes"), 1.5, "freed_bytes is a number, not a whole number"),
+        (("totals", "freed_bytes"), [], "freed_bytes is an array, not a whole number"),
+        (("sites", 0, "adopted_blocks"), {}, "adopted_blocks is an object"),
         (("targets", 0), 3, "a target is a number"),
         (("targets", 0, "pid"), "42", "pid of a target is text"),
         (("sites",), {}, "sites is an object"),

@@ -173,6 +173,16 @@ def test_what_is_refused_is_cut_too(fake):
     assert len(opened.unanswered or "") <= MOST_NAME
 
 
+@pytest.mark.parametrize("name", [r"\rRssAnon: 1 kB", r"\x85VmRSS: 1 kB", r"\xff\xfe", "9 kB"])
+def test_its_name_says_nothing_of_its_memory(fake, name):
+    named = f"import ctypes; ctypes.CDLL(None).prctl(15, b'{name}')\n"
+    fake.runs(f"{ANSWER}{named}wire.send(channel, OPENED)\n{KEEPS_QUIET}")
+    fake.open()
+    one = fake.resolver._child
+    assert one is not None
+    assert all(one.memory_bytes(field) > 1 << 20 for field in ("RssAnon", "VmRSS"))
+
+
 @pytest.mark.parametrize(
     "script, how",
     [

@@ -104,7 +104,7 @@ def test_words_are_clean_and_a_text_without_an_end_is_one(monkeypatch):
         assert facts.command_line(process) == ("·[31m", "··")
 
 
-@pytest.mark.parametrize("name", [b"VmRSS:   1 kB", b"x\\nVmRSS:\t7 kB", b"Uid:\t0"])
+@pytest.mark.parametrize("name", [b"VmRSS:   1 kB", b"x\\nVmRSS:\t7 kB", b"Uid:\t0", b"9 kB"])
 def test_a_name_cannot_pass_for_another_line(monkeypatch, name):
     text = b"Name:\t" + name + b"\nPPid:\t5\nUid:\t1\t2\t3\t4\nVmRSS:\t     12 kB\n"
     with saying(monkeypatch, text) as process:

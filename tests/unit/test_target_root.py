@@ -48,6 +48,24 @@ def test_links_are_followed_only_where_that_is_asked_for(root, tmp_path):
             root.open_file(path, follow=False)
 
 
+@pytest.mark.parametrize("way", ["root/etc/passwd", "cwd/file", "fd/{fd}", "exe", "task/{pid}/exe"])
+def test_the_links_of_proc_lead_nowhere(tmp_path, way):
+    # They would lead out of any root: to what the tool itself has open, or sees.
+    (tmp_path / "file").write_text("here")
+    root = TargetRoot(os.open("/", os.O_PATH | os.O_DIRECTORY))
+    fd = os.open(tmp_path / "file", os.O_RDONLY)
+    try:
+        magic = "/proc/self/" + way.format(fd=fd, pid=os.getpid())
+        (tmp_path / "link").symlink_to(magic)
+        for path in (magic, str(tmp_path / "link")):
+            with pytest.raises(OSError, match=r"symbolic links|No such file"):
+                root.open_file(path)
+        assert content(root.open_file(str(tmp_path / "file"))) == b"here"
+    finally:
+        os.close(fd)
+        root.close()
+
+
 def test_nothing_but_regular_files_is_ever_opened(root, tmp_path):
     os.mkfifo(tmp_path / "fifo")  # opening it would wait for a writer
     before = len(os.listdir("/proc/self/fd"))

@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 from ebpftrace.errors import EbpftraceError
+from ebpftrace.kernelfiles import read, sizes
 from ebpftrace.symbols.resolver import wire
 from ebpftrace.units import format_bytes
 
@@ -21,6 +21,7 @@ _MARGIN_BYTES = 32 << 20  # of what is reserved and not used
 _MOST_HELD = 1 << 30
 """Of memory that no file backs, however large the files: a sparse one costs its owner nothing."""
 _MOST_SENTENCE = 500
+_MOST_STATUS = 64 << 10
 _INTERPRETER = ("-I", "-c")  # neither its environment nor the current directory may choose modules
 _RUN = "from ebpftrace.symbols.resolver import process; os._exit(process.main(sys.argv[1:]))"
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -131,12 +132,8 @@ class Child:
         return ModuleFailed("what was read makes no sense")
 
     def memory_bytes(self, field: str = "VmRSS") -> int:
-        """By a field of /proc/PID/status; 0 where it has ended."""
-        with suppress(OSError):
-            for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-                if line.startswith(f"{field}:"):
-                    return int(line.split()[1]) * 1024
-        return 0
+        """By a field of /proc/PID/status, in which it has chosen its name; 0 where it has ended."""
+        return sizes(read(f"/proc/{self.pid}/status", _MOST_STATUS) or "").get(field, 0)
 
     def _how_it_ended(self) -> str:
         """In words, and its end, if need be."""

@@ -1,6 +1,7 @@
 """libdw of elfutils, which drgn brings along and has loaded: what is used of it, and its structures."""
 
 import ctypes
+from functools import cache
 from pathlib import Path
 
 # Tags of DWARF 5, 7.5.3.
@@ -31,9 +32,14 @@ class Attribute(ctypes.Structure):
     ]
 
 
+@cache
 def library() -> ctypes.CDLL | None:
-    """The libdw that drgn runs on; None where it has none of its own to show."""
-    for line in Path("/proc/self/maps").read_text().splitlines():
+    """The libdw that drgn runs on; None where it has none of its own to show.
+
+    Asked for the first time before any file of a target is mapped: of those, one may be called so, and
+    what is loaded runs.
+    """
+    for line in Path("/proc/self/maps").read_text(errors="surrogateescape").split("\n"):
         path = line.partition("/")[2]
         if path.rpartition("/")[2].startswith("libdw"):
             return _declared(ctypes.CDLL("/" + path))

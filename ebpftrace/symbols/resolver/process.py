@@ -15,7 +15,10 @@ def main(arguments: list[str]) -> int:
     channel = socket.socket(fileno=int(arguments[0]))
     network = "network" in arguments[2:]
     try:
+        from ebpftrace.symbols.resolver.libdw import library
         from ebpftrace.symbols.resolver.module import DebugModule
+
+        library()
     except (ImportError, AttributeError) as error:  # the latter of a drgn before 0.1
         wire.send(channel, {"error": f"drgn cannot be loaded: {error}"})
         return 1

@@ -35,6 +35,11 @@ def test_what_separates_stacks_is_no_part_of_a_name():
     assert lines == b"main;a:b 100\n"
 
 
+def test_an_empty_name_is_no_name():
+    lines = exported("collapsed", subject(site(frames=(frame("", offset=0x12), frame("main")))))
+    assert lines == b"main;0x12 100\n"
+
+
 def test_a_stack_that_ends_early_and_one_that_was_not_kept_say_so():
     early = site("a", complete=False, frames=(frame("f"),))
     none = site("b", stack=0, frames=(), complete=False)
