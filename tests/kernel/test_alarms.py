@@ -16,6 +16,7 @@ from ebpftrace.model.snapshot import Trigger
 from ebpftrace.recorder import group_v1, group_v2, pressure
 from ebpftrace.recorder.alarms import Alarm, Spent
 from ebpftrace.recorder.arming import arm
+from ebpftrace.target.pressure import HOST
 from tests.kernel.harness import PICTURE_LIMIT, WORK_LIMIT, wait_until
 
 LIMIT = 24 << 20
@@ -150,9 +151,9 @@ def test_a_group_above_its_high_mark_is_told(group: tuple[Path, int]):
 def test_pressure_is_told_by_the_kernel_or_by_its_average():
     """Nobody can make it come at will; that it is taken and silent shows that it is understood."""
     try:
-        alarm: Alarm = pressure.Stall(pressure.HOST, 99, "this host")
+        alarm: Alarm = pressure.Stall(HOST, 99, "this host")
     except OSError:
-        assert not pressure.HOST.exists()
+        assert not HOST.exists()
         return
     try:
         assert silent(alarm)
@@ -162,7 +163,7 @@ def test_pressure_is_told_by_the_kernel_or_by_its_average():
     finally:
         alarm.close()
     with pytest.raises(OSError, match="Invalid argument"):
-        pressure.Stall(pressure.HOST, 101, "this host")
+        pressure.Stall(HOST, 101, "this host")
 
 
 def test_what_holds_the_probes_outlives_a_signal_that_is_meant_for_the_recorder():
