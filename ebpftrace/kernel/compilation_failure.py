@@ -14,6 +14,10 @@ _NUMBERS = {os.strerror(number): number for number in errno.errorcode}
 _MOST_WORDS = 400
 _DEBUG = "--debug shows every line of the compiler."
 _MEMORY = "Free memory, or raise the limit of the container, service or shell (ulimit -v)."
+_NEWER = (
+    "Install BCC 0.26 or newer with its own LLVM: Debian 12, Ubuntu 24.04 and what came after them have it. "
+    "python3 -c 'import bcc; print(bcc.__version__)' tells which this is."
+)
 _OUT_OF_MEMORY = re.compile(r"memory|bad_alloc|failed to map segment", re.IGNORECASE)
 
 
@@ -57,5 +61,16 @@ def compiler_ended(status: int | None, said: str) -> HostRefuses:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
+    if number == signal.SIGABRT and "Assertion" in said:  # BCC 0.18: see trial_compilation
+        return HostRefuses(
+            f"The BPF programs could not be made: this BCC is too old for them ({_assertion(said)}).",
+            _NEWER,
+        )
     lack = ", as it is when memory runs out" if number == signal.SIGKILL else ""
     return compiler_failed(f"the compiler was killed by {name}{lack}", said)
+
+
+def _assertion(said: str) -> str:
+    """What it asserted, without the name of the function that did."""
+    line = next(line for line in said.splitlines() if "Assertion" in line)
+    return clean(line[line.index("Assertion") :]).rstrip(" .")[:_MOST_WORDS]

@@ -32,6 +32,8 @@ def run(kernel: str, *, tests: str | None) -> Ran:
     ran = Ran(kernel)
     command = guests.command(kernel, _MARK, tests)
     print(f"== {kernel}", file=sys.stderr, flush=True)
+    if tests is not None:
+        guests.build_workloads(kernel)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as guest:
         assert guest.stdout
         for line in guest.stdout:

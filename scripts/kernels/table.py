@@ -38,7 +38,7 @@ class Table:
 
     def text(self) -> str:
         """As Markdown."""
-        kernels = list(self.cells)
+        kernels = sorted(self.cells, key=_age)
         lines = [_line([*_FIRST, *kernels, _LAST]), _line(["---"] * (3 + len(kernels)))]
         for name, (since, instead) in self.about.items():
             found = [self.cells[kernel].get(name, "?") for kernel in kernels]
@@ -81,6 +81,12 @@ def read(document: str) -> Table:
 def replaced(document: str, made: Table) -> str:
     """`document` with that table between its marks."""
     return _BLOCK.sub(lambda _: f"{BEGIN}\n{made.text()}\n{END}", document)
+
+
+def _age(kernel: str) -> tuple[str, list[int]]:
+    """By machine, then by version."""
+    series, _, machine = kernel.partition("-")
+    return machine, [int(number) if number.isdecimal() else 0 for number in series.split(".")]
 
 
 def _line(words: Sequence[str]) -> str:

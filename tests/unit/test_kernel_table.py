@@ -26,16 +26,17 @@ def table(**kernels: dict[str, Any]) -> Table:
 
 
 def test_what_is_written_into_a_document_is_read_back_and_the_rest_stays():
-    made = table(
-        old={"a ring": feature(None), "links": feature(False)},
-        new={"a ring": feature(), "links": feature()},
-    )
+    features = {"a ring": feature(), "links": feature()}
+    made = Table()
+    made.put("6.1-arm64", features)
+    made.put("5.10", features)
+    made.put("5.4", {"a ring": feature(None), "links": feature(False)})
     text = replaced(f"# Before\n\n{BEGIN}\nwhat was there\n{END}\nafter\n", made)
     assert text.startswith(
-        f"# Before\n\n{BEGIN}\n| feature | came with | old | new | without it |\n"
+        f"# Before\n\n{BEGIN}\n| feature | came with | 5.4 | 5.10 | 6.1-arm64 | without it |\n"
     )
     assert text.endswith(f"{END}\nafter\n")
-    assert "| a ring | 5.8 (457f44363a88) | ? | yes | nothing |" in text
+    assert "| a ring | 5.8 (457f44363a88) | ? | yes | yes | nothing |" in text
     again = read(text)
     assert again.text() == made.text()
     assert again.changes(made) == []
