@@ -216,14 +216,16 @@ class Tool(Program):
         command: str,
         targets: Sequence[Workload | int],
         options: Sequence[object],
+        user: tuple[str, ...] = (),
         **settings: Any,
     ):
+        """`user` is a command in front of it."""
         pids = [target if isinstance(target, int) else target.pid for target in targets]
         selected = [word for pid in pids for word in ("-p", str(pid))]
         self.said: list[str] = []
         defaults = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, "cwd": REPOSITORY}
         super().__init__(
-            [*TOOL, command, *EXACT, *selected, "--backend", BACKEND, *map(str, options)],
+            [*user, *TOOL, command, *EXACT, *selected, "--backend", BACKEND, *map(str, options)],
             **{**defaults, **settings},
         )
         assert self.process.stderr
@@ -258,9 +260,13 @@ class Tracer(JsonTool):
     """`ebpftrace attach --json` on running processes, past its first picture (so: armed)."""
 
     def __init__(
-        self, *targets: Workload | int, options: tuple[object, ...] = (), interval: float = 0.2
+        self,
+        *targets: Workload | int,
+        options: tuple[object, ...] = (),
+        interval: float = 0.2,
+        user: tuple[str, ...] = (),
     ) -> None:
-        super().__init__("attach", targets, ("--json", "--interval", interval, *options))
+        super().__init__("attach", targets, ("--json", "--interval", interval, *options), user)
         recent.append(self)
         try:
             self.first = self.picture(START_LIMIT)
