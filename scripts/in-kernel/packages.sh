@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # what it wants
 # Sourced by run-in-kernel and make-root: Debian packages unpacked below $cache, none of them installed.
 # Wants `cache`, `die` and `say`. `architecture`, Debian's word for it, and `suite` choose the packages.
 architecture=amd64 suite=bookworm
