@@ -5,6 +5,7 @@
 #if defined(EBPFTRACE_X86_64)
 #define SP_BEFORE_RETURN(ctx) (PT_REGS_SP(ctx) - 8) /* `ret` has popped the return address */
 #define WORD_OF_RETURN 8 /* bytes that a return takes off the stack */
+#define RETURN_ADDRESS_ON_STACK
 #define CALLER(ctx) word_at(PT_REGS_SP(ctx))
 #define HIGHEST_CODE 0x7fffffffffffULL
 /* Unwinding: `call` has pushed the return address right below the CFA. */

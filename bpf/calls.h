@@ -14,12 +14,32 @@
 
 /* A pending return probe puts the kernel's trampoline in place of the return address: the start of
  * the [uprobes] page, and next to no real return address lies on a page boundary. */
+#define IS_TRAMPOLINE(address) ((address) && !((address)&0xfff))
+
+/* Is a return probe pending that was placed when the stack pointer was `sp`? */
 static __always_inline int returns_to_trampoline(u64 sp)
 {
+#ifdef RETURN_ADDRESS_ON_STACK
 	u64 address = 0;
 
-	return !bpf_probe_read_user(&address, sizeof(address), (void *)sp) && address &&
-	       !(address & 0xfff);
+	return !bpf_probe_read_user(&address, sizeof(address), (void *)sp) && IS_TRAMPOLINE(address);
+#else
+	/* The function has saved it where its rules would tell: the kernel knows which ones it waits for. */
+	u32 zero = 0;
+	struct control *known = control.lookup(&zero);
+	struct replaced replaced;
+	u64 instance;
+
+	if (!known || !known->returns.utask)
+		return 1;
+	instance = first_pending(known);
+	for (u32 i = 0; i < MOST_PENDING && instance; i++) {
+		instance = read_pending(known, instance, &replaced);
+		if (replaced.stack == sp)
+			return 1;
+	}
+	return 0;
+#endif
 }
 
 /* Is the call still on the stack whose pointer is now `sp`? */
@@ -38,9 +58,11 @@ static __always_inline int is_other_function(struct in_flight *call, u32 cookie)
 
 /* Has the pending call jumped here, to another function or to itself by another name? A new call has put a
  * return address of its own there. */
-static __always_inline int is_tail_call(struct in_flight *call, u64 sp)
+static __always_inline int is_tail_call(struct pt_regs *ctx, struct in_flight *call)
 {
-	return call->sp == sp && returns_to_trampoline(sp);
+	u64 address = CALLER(ctx);
+
+	return call->sp == PT_REGS_SP(ctx) && IS_TRAMPOLINE(address);
 }
 
 /* Has the thread left that call for a stack above it, to come back (swapcontext in malloc)? The kernel
@@ -133,7 +155,7 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 coo
 		if (COOKIE_SLOT(call->cookie) == COOKIE_SLOT(cookie) && keeps_record(call, sp, now, cookie))
 			return NULL;
 	} else if (call->pending && COOKIE_SLOT(call->cookie) == COOKIE_SLOT(cookie)) {
-		if (is_tail_call(call, sp))
+		if (is_tail_call(ctx, call))
 			return NULL;
 		if (encloses(call, sp, now)) {
 			lose(LOSS_NESTED);
@@ -150,15 +172,15 @@ static __always_inline struct in_flight *begin_call(struct pt_regs *ctx, u32 coo
 }
 
 /* Is this called by `call`, which waits in the same thread? */
-static __always_inline int is_inside(struct in_flight *call, u32 slot, u64 sp)
+static __always_inline int is_inside(struct pt_regs *ctx, struct in_flight *call, u32 slot)
 {
-	u64 now = bpf_ktime_get_ns();
+	u64 now = bpf_ktime_get_ns(), sp = PT_REGS_SP(ctx);
 
 	if (!call || !call->pending || COOKIE_SLOT(call->cookie) != slot)
 		return 0;
 	if (call->cookie & COOKIE_BY_EXITS)
 		return encloses_by_exits(call, sp, now);
-	return is_tail_call(call, sp) || encloses(call, sp, now);
+	return is_tail_call(ctx, call) || encloses(call, sp, now);
 }
 
 /* Is the allocator called by a pool's function: is what it gives the pool's own memory? */
@@ -173,7 +195,7 @@ static __always_inline int serves_pool(struct pt_regs *ctx, struct slot_state *s
 	call = in_flight.lookup(&key);
 	if (call && call->cookie & COOKIE_BY_EXITS && call->sp == PT_REGS_SP(ctx))
 		return 0; /* it has jumped here, and is not seen to return */
-	return is_inside(call, slot, PT_REGS_SP(ctx));
+	return is_inside(ctx, call, slot);
 }
 
 /* At a return probe, or at an exit: there the return is still to come. 0 where the branch that is probed

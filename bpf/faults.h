@@ -22,11 +22,26 @@ struct fault_context { /* struct bpf_perf_event_data */
 #if defined(EBPFTRACE_X86_64)
 #define KERNEL_STACK 16384 /* THREAD_SIZE without KASAN, of kernels that have not the helper */
 #define IS_IN_KERNEL(regs) (!((regs)->cs & 3))
-#define LINK_REGISTER(regs) 0
+#define LINK_REGISTER(saved) 0
+/* Of what the kernel has saved, the part that tells where user code stands. */
+#define USER_REGISTERS struct pt_regs
+#define USER_REGISTERS_AT 0
+#define USER_PC(saved) ((saved)->ip)
+#define USER_FP(saved) ((saved)->bp)
+#define USER_LR(saved) 0
 #else
 #define KERNEL_STACK 0 /* not known */
 #define IS_IN_KERNEL(regs) ((regs)->pstate & 0xf)
-#define LINK_REGISTER(regs) ((regs)->regs[30])
+#define LINK_REGISTER(saved) ((saved)->regs[30])
+/* All 272 bytes are more than is left of the 512 of the stack. */
+struct user_registers {
+	u64 fp, lr, sp, pc, pstate;
+};
+#define USER_REGISTERS struct user_registers
+#define USER_REGISTERS_AT offsetof(struct pt_regs, regs[29])
+#define USER_PC(saved) ((saved)->pc)
+#define USER_FP(saved) ((saved)->fp)
+#define USER_LR(saved) ((saved)->lr)
 #endif
 
 /* Has this fault been seen already? A thread may have two events: the one that was opened for it, and one
@@ -77,7 +92,7 @@ static __always_inline int is_again(struct fault_key *key, u64 address)
  * system call. */
 static __always_inline int user_frame(struct fault_context *ctx, struct control *known, struct returned *seen)
 {
-	struct pt_regs saved = {};
+	USER_REGISTERS saved = {};
 	u64 at;
 
 	seen->pc = PT_REGS_IP(&ctx->regs) + 1; /* a walk looks up what is before that: this instruction */
@@ -91,14 +106,16 @@ static __always_inline int user_frame(struct fault_context *ctx, struct control 
 	if (!at) {
 		if (!KERNEL_STACK || !known->faults.stack)
 			return 0;
-		at = kernel_word(bpf_get_current_task() + known->faults.stack) + KERNEL_STACK - sizeof(saved);
+		at = kernel_word(bpf_get_current_task() + known->faults.stack) + KERNEL_STACK -
+		     sizeof(struct pt_regs);
 	}
-	if (bpf_probe_read_kernel(&saved, sizeof(saved), (void *)at) || IS_IN_KERNEL(&saved))
+	if (bpf_probe_read_kernel(&saved, sizeof(saved), (void *)(at + USER_REGISTERS_AT)) ||
+	    IS_IN_KERNEL(&saved))
 		return 0;
-	seen->pc = PT_REGS_IP(&saved); /* behind the instruction that has entered the kernel */
-	seen->sp = PT_REGS_SP(&saved);
-	seen->fp = PT_REGS_FP(&saved);
-	seen->lr = LINK_REGISTER(&saved);
+	seen->pc = USER_PC(&saved); /* behind the instruction that has entered the kernel */
+	seen->sp = saved.sp;
+	seen->fp = USER_FP(&saved);
+	seen->lr = USER_LR(&saved);
 	return 1;
 }
 

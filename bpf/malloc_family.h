@@ -94,7 +94,10 @@ static __always_inline u64 given_by_pool(u64 returned, struct in_flight *call)
 		return address;
 	key = BLOCK_KEY(COOKIE_SLOT(call->cookie), address, 1);
 	held = blocks.lookup(&key);
-	return held || (u32)returned ? 0 : address;
+	if (held)
+		return 0;
+	asm volatile("" : "+r"(returned)); /* or clang 19 adds both up, one of which is a pointer to the verifier */
+	return (u32)returned ? 0 : address;
 }
 
 static __always_inline u64 result_of(u64 returned, struct in_flight *call)

@@ -24,7 +24,7 @@ static __always_inline int serves_allocator(struct pt_regs *ctx, u32 slot)
 {
 	u32 thread = bpf_get_current_pid_tgid();
 
-	return is_inside(in_flight.lookup(&thread), slot, PT_REGS_SP(ctx)) || serves_pool(ctx, slots.lookup(&slot), slot);
+	return is_inside(ctx, in_flight.lookup(&thread), slot) || serves_pool(ctx, slots.lookup(&slot), slot);
 }
 
 /* Is `address` code of an allocator's library, or of a static program's allocator? */

@@ -78,6 +78,7 @@ static __always_inline void keep_path(struct walk *walk, struct returned *seen, 
 	path->wait = path->waits;
 	if (count >= NOTES || KEPT(walk->event.end) != END_OUTERMOST || KEPT(walk->event.guessed))
 		return;
+	asm volatile("" : "+r"(count)); /* or clang 19 leaves out a bound below that the verifier wants */
 	for (i = 0; i < NOTES; i++) {
 		asm volatile("" : "+r"(i));
 		if (i >= NOTES || i >= count)

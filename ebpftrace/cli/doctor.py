@@ -58,7 +58,7 @@ class Doctor(Command):
         host = host_checks.checks()
         privileges.shed()
         targets = tuple(target_checks.report(pid, host.trial) for pid in pids)
-        report = Report(host.checks, targets)
+        report = Report(host.checks, targets, host.features)
         listing: list[str] = []
         contents: list[str] = []
         if given.bundle:

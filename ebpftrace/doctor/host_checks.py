@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ebpftrace.doctor import name_checks, probe_checks
+from ebpftrace.doctor import features, name_checks, probe_checks
 from ebpftrace.doctor.bounded import bounded
 from ebpftrace.errors import CannotAttach
 from ebpftrace.host import (
@@ -53,6 +53,7 @@ class HostReport:
 
     checks: tuple[Check, ...]
     trial: ProbeTrial | CannotAttach
+    features: tuple[features.Feature, ...]
 
 
 def checks() -> HostReport:
@@ -64,7 +65,9 @@ def checks() -> HostReport:
         trial = probe_checks.result(worker)
         found = [probe_checks.softened(check, trial) for check in found]
         compiled = trial_compilation.checks(compilation, CaptureOptions().stack_depth)
-        return HostReport((*found, *probe_checks.checks(trial), *compiled), trial)
+        tried = features.find(trial)
+        found += [*probe_checks.checks(trial), features.check(tried), *compiled]
+        return HostReport(tuple(found), trial, tried)
     finally:
         if isinstance(compilation, Compilation):
             compilation.cancel()

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ebpftrace import __version__
+from ebpftrace.doctor.features import Feature
 from ebpftrace.doctor.target_checks import TargetReport
 from ebpftrace.host import release
 from ebpftrace.host.check import Check
@@ -17,10 +18,11 @@ _SIGNS = {"ok": "ok", "note": "note", "failed": "FAILED"}
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The checks of the host, and one report a process that was asked about."""
+    """The checks of the host, one report a process that was asked about, the kernel's features."""
 
     checks: tuple[Check, ...]
     targets: tuple[TargetReport, ...] = ()
+    features: tuple[Feature, ...] = ()
 
     @property
     def host_ok(self) -> bool:
@@ -72,6 +74,7 @@ class Report:
             "conclusion": self.conclusion(),
             "versions": self.versions(),
             "checks": [asdict(check) for check in self.checks],
+            "features": [feature.as_object() for feature in self.features],
             "targets": [
                 {
                     "pid": target.pid,

@@ -1,5 +1,6 @@
 """Which kernel and which distribution this is: for reports, and for the words of a fix."""
 
+import mmap
 import os
 import re
 import shlex
@@ -10,6 +11,8 @@ from ebpftrace.host.check import Check, ok, refused
 from ebpftrace.text import clean
 
 MACHINES = ("x86_64", "aarch64")
+PAGE_SIZE = 4096
+"""Growth is counted in these, and segments of files are found by them."""
 _TAINTS = "PFSRMBUDAWCIOELKXTNJ"
 """The letters of the bits of kernel.tainted, from 0 (Documentation/admin-guide/tainted-kernels.rst)."""
 _PACKAGES = (
@@ -98,12 +101,25 @@ def other_machine(machine: str) -> HostRefuses:
     )
 
 
+def require_machine() -> str:
+    """The machine, as uname has it. HostRefuses where the programs are not made for it or for its pages."""
+    machine = os.uname().machine
+    if machine not in MACHINES:
+        raise other_machine(machine)
+    if mmap.PAGESIZE != PAGE_SIZE:
+        raise HostRefuses(
+            f"ebpftrace runs on kernels with pages of 4 KiB; here they have {mmap.PAGESIZE >> 10} KiB.",
+            "Run a kernel with pages of 4 KiB, as every distribution has one.",
+        )
+    return machine
+
+
 def check_machine() -> Check:
     """Is it one that the programs are made for?"""
-    machine = os.uname().machine
-    if machine in MACHINES:
-        return ok("machine", machine)
-    return refused("machine", other_machine(machine))
+    try:
+        return ok("machine", require_machine())
+    except HostRefuses as error:
+        return refused("machine", error)
 
 
 def check() -> Check:

@@ -5,6 +5,7 @@ realloc and free of slot 0, which belongs to no target.
 """
 
 import logging
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -37,11 +38,12 @@ _FRAME = Rule(STEP | FROM_FP, 16, -16)  # our code keeps frame pointers, and has
 _BASE = 0x10000000  # where the blocks are said to be
 _FUNCTIONS: dict[Role, int] = {"birth": 1, "resize": 2, "death": 3}
 _UNHELD = "unheld"
-_RDI, _RSI = 7, 6  # the first argument and the second, or x7 and x6
+# The registers of the first argument and the second: rdi and rsi, or x0 and x1.
+_FIRST, _SECOND = (7, 6) if platform.machine() == "x86_64" else (0, 1)
 _ARGUMENTS: dict[Role, int] = {
-    "birth": layout.entry_cookie(_RSI),
-    "resize": layout.entry_cookie(_RSI, pointer=_RDI),
-    "death": layout.entry_cookie(_RSI, pointer=_RDI),
+    "birth": layout.entry_cookie(_SECOND),
+    "resize": layout.entry_cookie(_SECOND, pointer=_FIRST),
+    "death": layout.entry_cookie(_SECOND, pointer=_FIRST),
 }
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import signal
 
 from ebpftrace import shortage
 from ebpftrace.errors import HostRefuses
@@ -14,6 +15,10 @@ _MAP = re.compile(r"could not open bpf map: (\w+), error: (.+)")
 _NUMBERS = {os.strerror(number): number for number in errno.errorcode}
 _MOST_WORDS = 400
 _DEBUG = "--debug shows every line of the compiler."
+_NEWER = (
+    "Install BCC 0.26 or newer with its own LLVM: Debian 12, Ubuntu 24.04 and what came after them have it. "
+    "python3 -c 'import bcc; print(bcc.__version__)' tells which this is."
+)
 _OUT_OF_MEMORY = re.compile(r"memory|bad_alloc|failed to map segment", re.IGNORECASE)
 
 
@@ -49,5 +54,17 @@ def compiler_ended(status: int | None, said: str) -> HostRefuses:
     """The child ended (wait status, None: not known) before it had answered."""
     if status is None:
         return compiler_failed("the compiler stopped answering", said)
+    by_abort = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGABRT
+    if by_abort and "Assertion" in said:  # BCC 0.18: see trial_compilation
+        return HostRefuses(
+            f"The BPF programs could not be made: this BCC is too old for them ({_assertion(said)}).",
+            _NEWER,
+        )
     answer = "" if os.WIFSIGNALED(status) else " and no answer"
     return compiler_failed(f"the compiler {how_it_ended(status)}{answer}", said)
+
+
+def _assertion(said: str) -> str:
+    """What it asserted, without the name of the function that did."""
+    line = next(line for line in said.splitlines() if "Assertion" in line)
+    return clean(line[line.index("Assertion") :]).rstrip(" .")[:_MOST_WORDS]

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 SIZE = 8
 _LAYOUT = struct.Struct("<BBhi")
 _LOAD_64, _MOVE, _MOVE_64, _CALL, _EXIT = 0x18, 0xB4, 0xBF, 0x85, 0x95
-_AND, _JUMP_IF_0 = 0x57, 0x15
+_AND, _JUMP_IF_0, _ADD_64, _SET_64 = 0x57, 0x15, 0x07, 0xB7
 _KERNEL_FUNCTION, _MAP_DESCRIPTOR = 2, 1  # what a source register of 2 or 1 makes of a call, a load
 _MOST_JUMP = 0x7FFF
 IS_RETURN = "bpf_session_is_return"
 """The function of the kernel that `session` calls (535a3692ba72, 6.13)."""
 # See bpf/arch.h.
 _CURRENT_TASK, _TASK_REGISTERS = 158, 175  # see bpf/faults.h
+_NAMESPACE_IDS = 120  # see bpf/ids.h
 _COOKIE_HELPER, _NO_RETURN_WANTED, _DEPTH_IN_USE, _COOKIE_HIGH = 174, 0x7FFE01, 0x7FFE02, 0x7FFE03
 
 
@@ -77,6 +78,18 @@ SAVED_REGISTERS = (
     + RETURN_0
 )
 """A program that asks for what user mode has saved: refused by kernels that cannot tell (before 5.15)."""
+
+
+NAMESPACE_IDS = (
+    instruction(_SET_64, 1)  # device and inode: those of no namespace
+    + instruction(_SET_64, 2)
+    + instruction(_MOVE_64, 10 << 4 | 3)  # 8 bytes of the stack for the answer
+    + instruction(_ADD_64, 3, 0, -8)
+    + instruction(_SET_64, 4, 0, 8)
+    + helper_call(_NAMESPACE_IDS)
+    + RETURN_0
+)
+"""A program that asks for its ids in a pid namespace."""
 
 
 def without_saved_registers(code: bytes) -> bytes:

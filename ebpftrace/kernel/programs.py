@@ -5,7 +5,6 @@ import errno
 import logging
 import mmap
 import os
-import platform
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -13,7 +12,7 @@ from contextlib import suppress
 from ebpftrace.errors import CannotAttach
 from ebpftrace.host import namespaces
 from ebpftrace.host.explain import refusal
-from ebpftrace.host.release import other_machine
+from ebpftrace.host.release import require_machine
 from ebpftrace.kernel import features, reuse, syscalls
 from ebpftrace.kernel.backends import ATTACH_TYPES, Placement, ProgramName
 from ebpftrace.kernel.compiler import TRACER, TRACER_OF_CALLS, TRACER_OF_FAULTS, Compiled, Compiling
@@ -70,9 +69,7 @@ def _task(
     faults: bool = False,
 ) -> Task:
     """CannotAttach where this is no machine that we know, or the kernel refuses any map."""
-    machine = platform.machine()
-    if machine not in _MACHINES:
-        raise other_machine(machine)
+    machine = require_machine()
     on_demand = features.maps_on_demand()
     definitions: dict[str, object] = {
         "EBPFTRACE_BPF": 1,

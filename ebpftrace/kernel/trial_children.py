@@ -6,6 +6,7 @@ They say what a system call and a probed function did to them; which probe is le
 import ctypes
 import logging
 import os
+import platform
 import signal
 import struct
 import time
@@ -18,12 +19,14 @@ log = logging.getLogger(__name__)
 
 Guard = Literal["filter", "strict", "shadow stack"]
 
-FIRST_UNKNOWN = 334
+_ON_X86 = platform.machine() == "x86_64"
+FIRST_UNKNOWN = 334 if _ON_X86 else 292
 """System calls from here on came after 4.17, and many a filter was written before."""
 
 _SURVIVED, _NO_GUARD, _OTHERWISE = 0, 2, 3
 _POLL_S = 0.0005
-_PRCTL, _ARCH_PRCTL = 157, 158
+# Without arch_prctl, of x86 alone, there is no such guard: this number is no system call.
+_PRCTL, _ARCH_PRCTL = (157, 158) if _ON_X86 else (167, 0xFFFF)
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
 _SECCOMP_MODE_STRICT, _SECCOMP_MODE_FILTER = 1, 2
 _ARCH_SHSTK_ENABLE, _ARCH_SHSTK_SHSTK = 0x5001, 1

@@ -10,6 +10,7 @@ from ebpftrace.recorder import group_v1, group_v2, pressure
 from ebpftrace.recorder.alarms import Alarm
 from ebpftrace.recorder.conditions import Condition
 from ebpftrace.recorder.thresholds import threshold
+from ebpftrace.target import pressure as stalls
 from ebpftrace.text import clean
 
 DirectoryOf = Callable[[int], tuple[str, int] | None]
@@ -60,11 +61,11 @@ def _groups(pids: Iterable[int], directory_of: DirectoryOf) -> list[_Group]:
 
 def _pressure(condition: Condition, groups: Sequence[_Group], armed: Armed) -> None:
     places = {
-        pressure.file_of(group.directory if group.version == 2 else None): group.name
+        stalls.file_of(group.directory if group.version == 2 else None): group.name
         for group in groups
-    } or {pressure.HOST: ""}
+    } or {stalls.HOST: ""}
     for file, name in places.items():
-        where = "this host" if file == pressure.HOST else f"memory group {name}"
+        where = "this host" if file == stalls.HOST else f"memory group {name}"
         alarm, why = _first(
             partial(pressure.Stall, file, condition.limit, where),
             partial(pressure.Average, file, condition.limit, where),

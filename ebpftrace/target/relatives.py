@@ -36,6 +36,12 @@ def shares_memory_with(process: Process) -> list[Pid] | None:
     return sorted(Pid(pid) for pid in others if pid != process.pid and kcmp(thread, pid) == 0)
 
 
+def can_compare() -> bool:
+    """Can the kernel tell whose memory is the same (d97b46a64674, 3.5, with CONFIG_KCMP)?"""
+    kcmp = _kcmp()
+    return kcmp is not None and kcmp(os.getpid(), os.getpid()) == 0
+
+
 @functools.cache
 def _kcmp() -> Callable[[int, int], int] | None:
     """kcmp(2) on the memory of two threads: 0 where it is the same, below 0 on an error."""

@@ -106,6 +106,18 @@ class TargetRoot:
         self.fd = self._namespace = -1
 
 
+def can_open_within() -> bool:
+    """Is there openat2, which stays within a root (fddb5d430ad9, 5.6)?"""
+    folder = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.close(_openat2(folder, "/", os.O_PATH | os.O_CLOEXEC, _RESOLVE_IN_ROOT))
+    except OSError:
+        return False
+    finally:
+        os.close(folder)
+    return True
+
+
 def _openat2(folder: int, path: bytes | str, flags: int, resolve: int) -> int:
     name = os.fsencode(path)
     if b"\0" in name:

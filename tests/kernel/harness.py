@@ -35,6 +35,8 @@ LEAVE_LIMIT = 45 * TIME_SCALE  # from the signal to the end: the kernel removes 
 
 REPOSITORY = Path(__file__).parents[2]
 WORKLOADS = REPOSITORY / "tests" / "workloads"
+BUILT = os.environ.get("EBPFTRACE_BUILT_WORKLOADS", "")
+"""Where they are, made by a compiler for another machine."""
 TOOL = (sys.executable, "-m", "ebpftrace")
 BACKEND = os.environ.get("EBPFTRACE_TEST_BACKEND", "auto")
 
@@ -44,7 +46,9 @@ recent: deque["JsonTool"] = deque(maxlen=3)
 
 @functools.cache
 def workload(name: str) -> Path:
-    """The built program; everything is built once in a run, under a lock."""
+    """The built program; everything is built once in a run, under a lock, unless it is said where it is."""
+    if BUILT:
+        return Path(BUILT) / name
     with (WORKLOADS / "Makefile").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         subprocess.run(["make", "-s", "-j2", "-C", WORKLOADS], check=True)
@@ -224,15 +228,16 @@ class Tool(Program):
         command: str,
         targets: Sequence[Workload | int],
         options: Sequence[object],
-        under: Sequence[str] = (),
+        user: tuple[str, ...] = (),
         **settings: Any,
     ):
+        """`user` is a command in front of it."""
         pids = [target if isinstance(target, int) else target.pid for target in targets]
         selected = [word for pid in pids for word in ("-p", str(pid))]
         self.said: list[str] = []
         defaults = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, "cwd": REPOSITORY}
         super().__init__(
-            [*under, *TOOL, command, *EXACT, *selected, "--backend", BACKEND, *map(str, options)],
+            [*user, *TOOL, command, *EXACT, *selected, "--backend", BACKEND, *map(str, options)],
             **{**defaults, **settings},
         )
         assert self.process.stderr
@@ -271,11 +276,9 @@ class Tracer(JsonTool):
         *targets: Workload | int,
         options: tuple[object, ...] = (),
         interval: float = 0.2,
-        under: Sequence[str] = (),
+        user: tuple[str, ...] = (),
     ) -> None:
-        """`under`: a command that runs it, see `hosts`."""
-        words = ("--json", "--interval", interval, *options)
-        super().__init__("attach", targets, words, under)
+        super().__init__("attach", targets, ("--json", "--interval", interval, *options), user)
         recent.append(self)
         try:
             self.first = self.picture(START_LIMIT)

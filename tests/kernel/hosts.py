@@ -25,8 +25,8 @@ def only_capabilities(*names: str) -> Prefix:
     return ("setpriv", f"--bounding-set={kept}", f"--inh-caps={kept}")
 
 
-def refusing(number: int, answer: str) -> Prefix:
-    """Under a seccomp filter that answers one system call with an error."""
+def refusing(number: int | str, answer: str) -> Prefix:
+    """Under a seccomp filter that answers one system call with an error; as refuse_call.py takes it."""
     return (sys.executable, str(WORKLOADS / "refuse_call.py"), str(number), answer)
 
 

@@ -16,6 +16,8 @@ from ebpftrace.model.snapshot import Trigger
 from ebpftrace.recorder import group_v1, group_v2, pressure
 from ebpftrace.recorder.alarms import Alarm, Spent
 from ebpftrace.recorder.arming import arm
+from ebpftrace.target.pressure import HOST
+from tests.kernel.groups import any_memory_group, bound
 from tests.kernel.harness import PICTURE_LIMIT, WORK_LIMIT, wait_until
 
 LIMIT = 24 << 20
@@ -28,44 +30,11 @@ held = [bytearray(4096) for _ in range({2 * LIMIT} // 4096)]
 """
 
 
-@contextlib.contextmanager
-def hierarchy(folder: Path) -> Iterator[tuple[Path, int]]:
-    """The group of this process where version 1 has the memory controller, else version 2's root.
-
-    Where nobody has mounted either, as in a guest, version 2 is mounted at `folder`.
-    """
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if "memory" in controllers.split(","):
-            group = Path("/sys/fs/cgroup/memory" + path)
-            if (group / group_v1.CONTROL).exists():
-                yield group, 1
-                return
-    unified = Path("/sys/fs/cgroup")
-    if not (unified / "cgroup.controllers").exists():
-        subprocess.run(["mount", "-t", "cgroup2", "none", folder], check=True)
-        unified = folder
-    try:
-        assert "memory" in (unified / "cgroup.controllers").read_text().split()
-        (unified / "cgroup.subtree_control").write_text("+memory")
-        yield unified, 2
-    finally:
-        if unified == folder:
-            subprocess.run(["umount", folder], check=True)
-
-
 @pytest.fixture
-def group(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+def group() -> Iterator[tuple[Path, int]]:
     """A new memory group and its version."""
-    with hierarchy(tmp_path) as (parent, version):
-        made = parent / f"ebpftrace-test-{os.getpid()}"
-        made.mkdir()
-        try:
-            yield made, version
-        finally:
-            if made.exists():
-                wait_until(lambda: not (made / "cgroup.procs").read_text(), "the group is empty")
-                made.rmdir()
+    with any_memory_group() as made:
+        yield made
 
 
 @contextlib.contextmanager
@@ -96,12 +65,7 @@ def silent(alarm: Alarm) -> bool:
 @pytest.mark.oldkernel
 def test_out_of_memory_in_a_group_is_told_and_so_is_its_removal(group: tuple[Path, int]):
     directory, version = group
-    if version == 1:
-        (directory / "memory.limit_in_bytes").write_text(str(LIMIT))
-    else:
-        (directory / "memory.max").write_text(str(LIMIT))
-        with contextlib.suppress(OSError):  # no swap
-            (directory / "memory.swap.max").write_text("0")
+    bound(directory, version, LIMIT)
     armed = arm([os.getpid()], [], lambda _pid: (str(directory), version))
     kind: type[Alarm] = group_v1.OutOfMemory if version == 1 else group_v2.MemoryEvents
     alarm = armed.alarms[0]
@@ -150,9 +114,9 @@ def test_a_group_above_its_high_mark_is_told(group: tuple[Path, int]):
 def test_pressure_is_told_by_the_kernel_or_by_its_average():
     """Nobody can make it come at will; that it is taken and silent shows that it is understood."""
     try:
-        alarm: Alarm = pressure.Stall(pressure.HOST, 99, "this host")
+        alarm: Alarm = pressure.Stall(HOST, 99, "this host")
     except OSError:
-        assert not pressure.HOST.exists()
+        assert not HOST.exists()
         return
     try:
         assert silent(alarm)
@@ -162,7 +126,7 @@ def test_pressure_is_told_by_the_kernel_or_by_its_average():
     finally:
         alarm.close()
     with pytest.raises(OSError, match="Invalid argument"):
-        pressure.Stall(pressure.HOST, 101, "this host")
+        pressure.Stall(HOST, 101, "this host")
 
 
 def test_what_holds_the_probes_outlives_a_signal_that_is_meant_for_the_recorder():

@@ -49,6 +49,7 @@ def test_all_back_ends_give_equal_totals_and_sites_on_the_same_program(program: 
     assert all(each == first for each in found.values()), found
 
 
+@pytest.mark.elsewhere
 @pytest.mark.parametrize("backend", ["session", "multi", "perf"])
 def test_a_back_end_that_this_kernel_has_leaves_no_probe_and_another_is_refused(backend: str):
     with Workload("threads", 1, 8) as target:

@@ -26,6 +26,7 @@ def contents(path: Path) -> dict[str, str]:
         return found
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_on_a_host_that_works_every_line_says_so_and_attach_does():
     found = run_tool("doctor")

@@ -15,6 +15,7 @@ def pairs_of(threads: int, pairs: int) -> tuple[int, int]:
     return threads * pairs, threads * pairs // 8 * BYTES_OF_EIGHT
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_a_few_threads_leave_nothing_and_every_pair_is_counted():
     with Workload("threads", 4, 2000) as target, Tracer(target) as tracer:

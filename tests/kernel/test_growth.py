@@ -113,6 +113,7 @@ def test_what_was_freed_or_adopted_is_not_known(phases: list[Picture]):
         assert [counts[key] for key in unknown] == [None] * 4
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_growth_of_a_program_is_seen_on_this_kernel():
     with Workload("grows") as target, Tracer(target, options=GROWTH) as tracer:

@@ -12,11 +12,14 @@ from ebpftrace.kernel.compiler import MAPS, PROGRAMS
 ROOT = Path(__file__).resolve().parents[2]
 COMPILE = """
 import sys
-from ebpftrace.kernel.compiler import Compilation
+from ebpftrace.kernel.compiler import TRACER_OF_FAULTS, Compilation
 sizes = {name: 1024 for name in ("MAX_THREADS", "MAX_BLOCKS", "MAX_COHORTS", "MAX_STACKS")}
 sizes |= {"CPUS": 2, "RING_PAGES": 16, "MISS_PAGES": 16, "RULE_SHIFT": 52, "MORE_RULES": 512}
 compiled = Compilation({"EBPFTRACE_BPF": 1, sys.argv[1]: 1, "HASH_FLAGS": 0,
                         "STACK_DEPTH": 127, "MIN_SIZE": "0ULL", "MAX_SIZE": "~0ULL", **sizes}).result()
+with_faults = Compilation({"EBPFTRACE_BPF": 1, sys.argv[1]: 1, "HASH_FLAGS": 0, "WATCH_FAULTS": 1, "MAX_FAULTS": 1024,
+                        "STACK_DEPTH": 127, "MIN_SIZE": "0ULL", "MAX_SIZE": "~0ULL", **sizes}, TRACER_OF_FAULTS).result()
+assert "on_fault" in with_faults.code
 print(len(compiled.maps), *sorted(name for name, code in compiled.code.items() if len(code) > 16))
 TAIL_CALL = bytes([0x85, 0, 0, 0, 12, 0, 0, 0])
 print(*sorted(name for name, code in compiled.code.items() if TAIL_CALL in code))

@@ -162,6 +162,7 @@ def test_a_pid_that_has_gone_is_a_note_where_a_name_is_waited_for():
     assert "There is no process 3999999" in ended.stderr
 
 
+@pytest.mark.everykernel
 def test_what_is_in_a_control_group_and_below_is_watched():
     with control_group() as group, Workload("tree") as target:
         below = group / "below"

@@ -56,7 +56,7 @@ def test_three_capabilities_are_enough_for_another_users_program(
     with Workload(program, 4, 800, user=NOBODY) as target:
         if removed:
             program.unlink()
-        with Tracer(target, under=only_capabilities(*LEAST, *more)) as tracer:
+        with Tracer(target, user=only_capabilities(*LEAST, *more)) as tracer:
             target.phases(2)
             ended = tracer.finish()
     assert (ended.status, ended.stderr) == (0, "")
@@ -127,7 +127,7 @@ def test_the_container_of_the_documents_attaches_and_has_lines(shared: Path):
     assert len(given) == 7
     with (
         Workload(put(shared, "threads"), 1, 8, user=NOBODY) as target,
-        Tracer(target, under=only_capabilities(*map(str.lower, given))) as tracer,
+        Tracer(target, user=only_capabilities(*map(str.lower, given))) as tracer,
     ):
         target.phases()
         tracer.until(lambda picture: picture.sites and picture.sites[0].frames[0]["line"])

@@ -30,29 +30,34 @@ def realloc() -> Iterator[list[Picture]]:
         yield [*pictures, tracer.finish().final]
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_nothing_is_counted_before_the_first_call(realloc: list[Picture]):
     assert counts(realloc[0]) == ((0, 0), (0, 0), (0, 0))
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_a_failed_realloc_keeps_the_old_block(realloc: list[Picture]):
     assert counts(realloc[1]) == ((1, 1000), (0, 0), (1, 1000))
     assert realloc[1].site("keep_on_failure", "malloc").held == (1, 1000)
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_a_realloc_to_zero_frees_the_block(realloc: list[Picture]):
     assert counts(realloc[2]) == ((2, 3000), (1, 2000), (1, 1000))
     assert realloc[2].site("to_zero", "malloc").freed == (1, 2000)
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_a_realloc_of_null_to_zero_is_a_live_block_of_no_bytes(realloc: list[Picture]):
     assert counts(realloc[3]) == ((3, 3000), (1, 2000), (2, 1000))
     assert realloc[3].site("null_to_zero").held == (1, 0)
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_a_reallocarray_moves_the_block_to_its_own_site(realloc: list[Picture]):
     assert counts(realloc[4]) == ((5, 3900), (2, 2300), (3, 1600))
@@ -61,6 +66,7 @@ def test_a_reallocarray_moves_the_block_to_its_own_site(realloc: list[Picture]):
     assert (grown.held, grown.allocator) == ((1, 600), "reallocarray")
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_a_failed_reallocarray_changes_nothing_even_if_its_product_wraps_to_zero(
     realloc: list[Picture],
@@ -69,6 +75,7 @@ def test_a_failed_reallocarray_changes_nothing_even_if_its_product_wraps_to_zero
     assert realloc[5].site("grow_array").held == (1, 600)
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_a_block_belongs_to_its_last_resize(realloc: list[Picture]):
     assert counts(realloc[6]) == ((8, 104_050), (4, 102_400), (4, 1650))
@@ -76,6 +83,7 @@ def test_a_block_belongs_to_its_last_resize(realloc: list[Picture]):
     assert realloc[6].site("shrink").held == (1, 50)
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_a_realloc_by_another_thread_moves_the_block(realloc: list[Picture]):
     before, after = realloc[6], realloc[7]
@@ -87,6 +95,7 @@ def test_a_realloc_by_another_thread_moves_the_block(realloc: list[Picture]):
     assert after.held_in("grow_neighbours") == (2 * COUNT, 256 * COUNT)
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_an_address_let_go_by_a_realloc_may_be_given_to_another_thread_at_once(
     realloc: list[Picture],
@@ -98,6 +107,7 @@ def test_an_address_let_go_by_a_realloc_may_be_given_to_another_thread_at_once(
     assert after.held_in("race") == (0, 0)
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_no_realloc_is_a_loss(realloc: list[Picture]):
     assert realloc[-1].faults == {}

@@ -4,6 +4,7 @@ The known answers are in the header comments of the workloads.
 """
 
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,20 +18,26 @@ from tests.kernel.harness import TIME_SCALE, Tracer, Workload
 from tests.kernel.pictures import Picture
 from tests.kernel.stacks import CHAIN, IN_CHAIN, assert_chain_counts, assert_whole
 
+CHAINS = ["chain", "chain_debug_frame"]
+if platform.machine() == "aarch64":
+    CHAINS.append("chain_signed")
 
-@pytest.fixture(scope="module", params=["chain", "chain_debug_frame"])
+
+@pytest.fixture(scope="module", params=CHAINS)
 def chain(request: pytest.FixtureRequest) -> Iterator[Picture]:
-    """Unwind tables in .eh_frame, and in .debug_frame alone."""
+    """Unwind tables in .eh_frame, and in .debug_frame alone; and return addresses that are signed."""
     with Workload(request.param) as target, Tracer(target, options=("--top", 0)) as tracer:
         target.phases()
         yield tracer.finish().final
 
 
+@pytest.mark.elsewhere
 def test_calls_without_frame_pointers_are_followed_to_the_start_of_the_program(chain: Picture):
     assert_chain_counts(chain)
     assert_whole(chain.site("leak_in_chain"), *IN_CHAIN)
 
 
+@pytest.mark.elsewhere
 @pytest.mark.oldkernel
 def test_a_stack_leads_to_the_start_of_its_thread(chain: Picture):
     site = chain.site("leak_in_thread")

@@ -13,6 +13,7 @@ from ebpftrace.recorder.arming import arm
 from ebpftrace.recorder.conditions import Condition, parse
 from ebpftrace.recorder.limiter import LEAST_GAP_S, Limiter
 from ebpftrace.recorder.thresholds import threshold
+from ebpftrace.target.pressure import HOST, file_of
 from tests.unit.builders import counts, picture, target
 
 MIB = 1 << 20
@@ -230,9 +231,9 @@ def test_pressure_of_a_group_that_is_gone_is_spent(tmp_path):
 
 
 def test_pressure_is_that_of_the_group_where_it_has_one(tmp_path):
-    assert pressure.file_of(tmp_path) == pressure.HOST
-    assert pressure.file_of(average_file(tmp_path, "0.00").parent) == tmp_path / "memory.pressure"
-    assert pressure.file_of(None) == pressure.HOST
+    assert file_of(tmp_path) == HOST
+    assert file_of(average_file(tmp_path, "0.00").parent) == tmp_path / "memory.pressure"
+    assert file_of(None) == HOST
 
 
 # --- memory groups, as files ----------------------------------------------------------------------------
@@ -316,7 +317,7 @@ def test_a_group_that_tells_nothing_is_said(tmp_path):
 
 
 def test_pressure_that_cannot_be_had_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(pressure, "HOST", tmp_path / "none")
+    monkeypatch.setattr("ebpftrace.target.pressure.HOST", tmp_path / "none")
     armed = arm([7], [Condition("pressure=10%", "pressure", 10)], lambda _pid: None)
     assert armed.alarms == []
     assert any("psi=1" in sentence for sentence in armed.missing)

@@ -161,3 +161,16 @@ def test_every_kind_of_map_in_bpf_is_tried():
     macros = re.findall(r"^BPF_(\w+?)(?:_OUTPUT)?\(", text, re.MULTILINE)
     named = {name.lower() for name in macros if not name.endswith("TABLE")}
     assert {*tables, *named} == set(MAP_KINDS)
+
+
+def test_an_assertion_of_the_compiler_is_put_down_to_its_age_and_to_nothing_else():
+    said = 'python3: Casting.h:104: static bool isa(): Assertion `Val && "used"\' failed.\n'
+    old = compilation_failure.compiler_ended(signal.SIGABRT, said)
+    assert old.reason == (
+        "The BPF programs could not be made: this BCC is too old for them (Assertion `Val && "
+        '"used"\' failed).'
+    )
+    assert old.fix.startswith("Install BCC 0.26 or newer")
+    other = compilation_failure.compiler_ended(signal.SIGABRT, "std::bad_alloc")
+    assert "killed by SIGABRT" in other.reason
+    assert "memory" in other.fix

@@ -1,6 +1,8 @@
 """What host facts make of the texts of /proc, /sys and /etc, and of an error number."""
 
 import errno
+import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -105,6 +107,18 @@ def test_releases_are_compared_by_number():
 
 def test_taint_bits_are_letters():
     assert release.taints(1 << 12 | 1 << 13 | 1) == "POE"
+
+
+def test_another_machine_and_pages_of_another_size_are_refused_with_a_sentence(monkeypatch):
+    assert release.check_machine().verdict == "ok"
+    monkeypatch.setattr("ebpftrace.host.release.mmap.PAGESIZE", 64 << 10)
+    refused = release.check_machine()
+    assert refused.verdict == "failed"
+    assert refused.found == (
+        "ebpftrace runs on kernels with pages of 4 KiB; here they have 64 KiB."
+    )
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="riscv64"))
+    assert "x86-64 and arm64; this machine is riscv64" in release.check_machine().found
 
 
 def test_the_machines_named_are_those_that_programs_are_made_for():

@@ -14,12 +14,16 @@ from ebpftrace.kernel.testbed import FUNCTIONS, STEPPED, Testbed, image
 from ebpftrace.kernel.trial_children import survived
 
 Called = ctypes.CFUNCTYPE(ctypes.c_long, ctypes.c_long, ctypes.c_long)
-on_x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="the code is for x86-64")
+MACHINES = {
+    "x86_64": (capstone.CS_ARCH_X86, capstone.CS_MODE_64),
+    "aarch64": (capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM),
+}
+has_code = pytest.mark.skipif(platform.machine() not in MACHINES, reason="we have no code for this")
 
 
-def disassembled(start: int, end: int) -> list[str]:
-    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-    code = decoder.disasm(image("x86_64")[start:end], start)
+def disassembled(start: int, end: int, machine: str = "x86_64") -> list[str]:
+    decoder = capstone.Cs(*MACHINES[machine])
+    code = decoder.disasm(image(machine)[start:end], start)
     return [f"{step.address - start} {step.mnemonic} {step.op_str}".strip() for step in code]
 
 
@@ -32,9 +36,25 @@ def test_a_probe_finds_a_push_at_the_start_of_a_function_and_a_mov_behind_its_fr
         assert text[-1] == "8 ret"
 
 
+def test_on_arm64_a_probe_finds_what_is_simulated_and_what_is_stepped_before_the_frame():
+    for number in range(1, FUNCTIONS + 1):
+        at = testbed.function(number)
+        assert disassembled(at, at + 28, "aarch64") == [
+            f"0 adr x9, #{at:#x}",
+            f"{STEPPED} mov x9, x0",
+            "8 stp x29, x30, [sp, #-0x10]!",
+            "12 mov x29, sp",
+            "16 mov x0, x9",
+            "20 ldp x29, x30, [sp], #0x10",
+            "24 ret",
+        ]
+
+
 def test_frames_lie_above_the_loop_by_calls_of_the_same_code():
-    calls = [text for text in disassembled(64, 88) if "call" in text]
-    assert calls == ["8 call 0", "17 call 0x40"]
+    calls = [text for text in disassembled(80, 104) if "call" in text]
+    assert calls == ["8 call 0", "17 call 0x50"]
+    calls = [text for text in disassembled(80, 116, "aarch64") if "bl" in text]
+    assert calls == ["12 bl #0", "24 bl #0x50"]
 
 
 def test_nothing_but_system_calls_happens_behind_a_guard():
@@ -54,6 +74,21 @@ def test_nothing_but_system_calls_happens_behind_a_guard():
     ]
 
 
+def test_nothing_but_system_calls_happens_behind_a_guard_on_arm64():
+    assert disassembled(128, 168, "aarch64") == [
+        "0 mov x19, x4",
+        "4 mov w8, w3",
+        "8 svc #0",
+        "12 mov x20, x0",
+        "16 mov x0, #2",
+        "20 cbnz x20, #0xa0",  # 32, the exit with status 2
+        "24 blr x19",
+        "28 mov x0, #0",
+        "32 mov x8, #0x5d",
+        "36 svc #0",
+    ]
+
+
 def test_there_is_no_code_for_another_machine():
     with pytest.raises(OSError, match="no machine code for riscv64"):
         image("riscv64")
@@ -65,7 +100,7 @@ def test_a_function_that_is_not_there_is_refused(number: int):
         testbed.function(number)
 
 
-@on_x86
+@has_code
 @pytest.mark.parametrize("depth", [0, 10])
 def test_the_loop_calls_with_addresses_16_bytes_apart(depth: int):
     seen: list[tuple[int, int]] = []
@@ -82,7 +117,7 @@ def test_the_loop_calls_with_addresses_16_bytes_apart(depth: int):
     assert seen == [(0x1000, 64), (0x1010, 64), (0x1020, 64)]
 
 
-@on_x86
+@has_code
 def test_a_loop_of_no_calls_is_refused_as_it_would_not_end():
     with Testbed() as bed, pytest.raises(ValueError, match="would not end"):
         bed.run(bed.function(1), 0, 0)

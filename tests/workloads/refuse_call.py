@@ -1,5 +1,5 @@
-"""refuse_call.py NUMBER ERRNO COMMAND...: runs a command under a seccomp filter that answers one
-system call (its x86-64 number) with an error, as container runtimes do.
+"""refuse_call.py NUMBER[:FIRST] ERRNO COMMAND...: runs a command under a seccomp filter that answers one
+system call (its x86-64 number) with an error, as container runtimes do. FIRST: only with that first argument.
 """
 
 import ctypes
@@ -18,13 +18,15 @@ def statement(code: int, value: int, if_true: int = 0, if_false: int = 0) -> byt
 
 
 def main() -> None:
-    number, answer, command = int(sys.argv[1]), getattr(errno, sys.argv[2]), sys.argv[3:]
-    program = (
-        statement(LOAD_WORD, 0)  # seccomp_data.nr
-        + statement(JUMP_IF_EQUAL, number, 0, 1)
-        + statement(RETURN, RET_ERRNO | answer)
-        + statement(RETURN, RET_ALLOW)
-    )
+    call, answer, command = sys.argv[1], getattr(errno, sys.argv[2]), sys.argv[3:]
+    number, _, first = call.partition(":")
+    beyond = 3 if first else 1
+    program = statement(LOAD_WORD, 0)  # seccomp_data.nr
+    program += statement(JUMP_IF_EQUAL, int(number), 0, beyond)
+    if first:
+        program += statement(LOAD_WORD, 16)  # seccomp_data.args[0]
+        program += statement(JUMP_IF_EQUAL, int(first), 0, 1)
+    program += statement(RETURN, RET_ERRNO | answer) + statement(RETURN, RET_ALLOW)
     code = ctypes.create_string_buffer(program, len(program))
     filter_ = struct.pack("<HxxxxxxQ", len(program) // 8, ctypes.addressof(code))
     if ctypes.CDLL(None).prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter_, 0, 0):
