@@ -56,7 +56,11 @@ def test_with_debug_every_step_is_told_once(capsys):
 
 
 @pytest.mark.parametrize("to_file", [False, True])
-def test_what_a_message_quotes_is_printable_and_never_ends_the_log(capsys, tmp_path, to_file):
+def test_what_a_message_quotes_is_printable_and_never_ends_the_log(
+    capsys, tmp_path, to_file, monkeypatch
+):
+    # pytest's report has what is logged, and where tests run in two processes it has to be UTF-8.
+    monkeypatch.setattr(logging.getLogger("ebpftrace"), "propagate", False)
     start(tmp_path / "log" if to_file else None, debug=True)
     for name in HOSTILE:
         LOG.debug("not traced: %s", name)

@@ -282,10 +282,15 @@ def test_a_name_is_read_as_it_was(name):
     assert found.edges()["main", name] == (1, 100)
 
 
-@pytest.mark.parametrize("name", ["", " ", "\N{NO-BREAK SPACE}"])
+@pytest.mark.parametrize("name", [" ", "\N{NO-BREAK SPACE}"])
 def test_a_blank_name_is_not_known(name):
     found = read(subject(site(frames=(frame(name, file=name, module=name),))))
     assert [function for function, _ in found.own] == [("???", "???", "???")]
+
+
+def test_an_empty_name_is_none_so_that_the_place_stands_for_it():
+    found = read(subject(site(frames=(frame("", file="", module=""),))))
+    assert [function for function, _ in found.own] == [("???", "???", "0x1234")]
 
 
 def test_every_name_is_spelled_once():
