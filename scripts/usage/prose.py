@@ -11,9 +11,9 @@ allocation with its stack in the kernel, and shows by call site what is held, wh
 process is neither changed nor restarted, and was not built for this. When the tool ends, in whatever way, the
 kernel removes its probes.
 
-`attach`, `run`, `record` and `probes` need root, Linux 5.10 or newer and the Python bindings of BCC, which come
-with the distribution. `doctor` says whether all is there, and how to mend what is not. `report`, `diff`, `open`
-and `export` read what was recorded and need none of it.
+`attach`, `run`, `record` and `probes` need root, or the capabilities that tracing needs, Linux 5.10 or newer, and
+the Python bindings of BCC, which come with the distribution. `doctor` says whether all is there, and how to mend
+what is not. `report`, `diff`, `open` and `export` read what was recorded and need none of it.
 
 Times are written as 500ms, 0.5s, 10s or 5m, and a number alone is seconds. Sizes are written as 512, 4k, 2M or
 1.5G, in powers of 1024. A value in parentheses at the end of an option is the one that it has if it is not given.
