@@ -18,7 +18,7 @@ from tests.kernel.faults.round import Round, Run
 from tests.kernel.faults.subject import Subject
 from tests.kernel.faults.ways import Way
 from tests.kernel.harness import REPOSITORY, TIME_SCALE, WORK_LIMIT, workload
-from tests.kernel.leftovers import BpfObject, Leftovers, Places, bpf_objects, held_back
+from tests.kernel.leftovers import BpfObject, Leftovers, Places, bpf_objects, held_back, name_of
 
 _MARK = "EBPFTRACE_FAULTS"
 # Of a cache: the folder, what was compiled, and the lines that were looked up, with what sqlite keeps beside.
@@ -93,13 +93,21 @@ class Bench:
             if time.monotonic() > end:
                 break
             time.sleep(0.1)
-        found = [f"round {self._suspects[each]}: BPF {each[0]} {each[1]} is left" for each in left]
+        found = [
+            f"round {self._suspects[each]}: BPF {each[0]} {each[1]} ({name_of(each)}) is left"
+            for each in left
+        ]
         self._suspects.clear()
         return found
 
     def rounds(self, fault: Fault) -> int:
         """How many different ones there are of it."""
         return fault.rounds(self._round(fault, 0))
+
+    def inject_one(self, fault: Fault, each: int, of: int) -> Result:
+        """The round `each` of so many that are spread evenly over all that there are."""
+        count = self.rounds(fault)
+        return self.inject(fault, min(count - 1, each * count // of))
 
     def inject(self, fault: Fault, number: int) -> Result:
         """One round, and what came of it."""

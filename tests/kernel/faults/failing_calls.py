@@ -9,7 +9,7 @@ from tests.kernel.faults.fault import Fault, may_end
 from tests.kernel.faults.injection import Call, name_of, occurrences
 from tests.kernel.faults.round import Round
 from tests.kernel.faults.stages import some
-from tests.kernel.faults.ways import GROWTH, RECORD, SAMPLE, Way, best, exact
+from tests.kernel.faults.ways import GROWTH, RECORD, SAMPLE, Way, best, best_and_perf
 
 _KERNEL = (
     errno.EPERM,
@@ -102,8 +102,8 @@ def _failing(
 
 def all_of_them() -> Iterator[Fault]:
     for kind in KINDS:
-        for way in (best(), exact("perf"), SAMPLE, GROWTH, RECORD):
-            if way not in (best(), exact("perf")) and kind.name not in ("bpf", "event", "ioctl"):
+        for way in (*best_and_perf(), SAMPLE, GROWTH, RECORD):
+            if way not in best_and_perf() and kind.name not in ("bpf", "event", "ioctl"):
                 continue
             yield _fault(f"{kind.name}-{way.name}", "one call of", way, kind, _sweep)
     for kind in KINDS[:3]:

@@ -38,8 +38,6 @@ class Fault:
     expected: Expected
     rounds: Callable[["Round"], int] = lambda _: 1
     """How many different ones there are, of the round before the first."""
-    tested: tuple[int, ...] = ()
-    """The numbers of those that the kernel tests inject."""
     busy: int = 2
     """Threads of the target that work, and those that sleep."""
     idle: int = 0
