@@ -8,7 +8,7 @@ import signal
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,6 +33,10 @@ _LEAKED_S = 30.0 * TIME_SCALE
 _UNDISTURBED = 3
 
 
+Shape = tuple[int, int, Callable[[Path], Path] | None]
+"""Of the target: threads that work, threads that sleep, what makes its program."""
+
+
 class Folders:
     """Where the runs may write: their temporary files, their cache, and where they are started."""
 
@@ -47,6 +51,11 @@ class Folders:
         """The next run compiles."""
         shutil.rmtree(self.cache, ignore_errors=True)
         self.cache.mkdir()
+
+    def forget_lines(self) -> None:
+        """The next run looks up lines in debug information."""
+        for file in (self.cache / "ebpftrace").glob("lines-*"):
+            file.unlink()
 
     def forget_recorded(self) -> None:
         shutil.rmtree(self.cwd / "snapshots", ignore_errors=True)
@@ -67,7 +76,7 @@ class Bench:
         self.places = Folders(folder, more)
         self._folder = folder / "round"
         self._subject: Subject | None = None
-        self._shape = (0, 0)
+        self._shape: Shape | None = None
         self._speed = 0.0
         self._suspects: dict[BpfObject, str] = {}
         name, value = self.mark.split("=")
@@ -164,24 +173,28 @@ class Bench:
         return run.ended_at - run.began
 
     def _round(self, fault: Fault, number: int) -> Round:
-        subject = self._ready_subject(fault.busy, fault.idle)
+        subject = self._ready_subject((fault.busy, fault.idle, fault.program))
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir()
         return Round(self, number, subject, self._folder, fault.expected)
 
-    def _ready_subject(self, busy: int, idle: int) -> Subject:
+    def _ready_subject(self, shape: Shape) -> Subject:
         """The one that is there, also after hundreds of faults, unless it has ended or is another one by now."""
         subject = self._subject
-        if subject is None or not subject.runs() or self._shape != (busy, idle):
+        if subject is None or not subject.runs() or self._shape != shape:
             if subject is not None:
                 subject.close()
-            subject = self._subject = Subject(busy, idle)
-            self._shape, self._speed = (busy, idle), subject.speed()
+            busy, idle, program = shape
+            made = None
+            if program is not None:
+                made = program(Path(tempfile.mkdtemp(dir=self._folder.parent, prefix="program")))
+            subject = self._subject = Subject(busy, idle, made)
+            self._shape, self._speed = shape, subject.speed()
         return subject
 
     def renew_subject(self) -> None:
         """The next round has another one."""
-        self._shape = (0, 0)
+        self._shape = None
 
     def _judged(
         self,

@@ -5,6 +5,7 @@ from types import ModuleType
 
 from tests.kernel.faults import (
     busy_hosts,
+    debug_files,
     ends_of_target,
     ends_of_tool,
     failing_calls,
@@ -13,7 +14,7 @@ from tests.kernel.faults import (
 from tests.kernel.faults.fault import Fault
 from tests.kernel.faults.ways import best
 
-_PARTS = (ends_of_tool, ends_of_target, failing_calls, poor_hosts, busy_hosts)
+_PARTS = (ends_of_tool, ends_of_target, failing_calls, poor_hosts, busy_hosts, debug_files)
 # A minute and a half in all; BEST is the back end that this kernel is best at.
 _CHOSEN = {
     "kill-before-BEST": 4,

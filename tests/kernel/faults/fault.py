@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Fault:
     busy: int = 2
     """Threads of the target that work, and those that sleep."""
     idle: int = 0
+    program: Callable[[Path], Path] | None = None
+    """Makes another program of the target in a folder."""
 
 
 def may_end(*statuses: int, says: str = "", fate: Fate = Fate.LIVES) -> Expected:
