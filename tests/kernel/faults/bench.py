@@ -211,7 +211,7 @@ class Bench:
             for each in end.findings(run.expected)
         ]
         subject = made.subject
-        speed, targets = 0.0, [pid() for pid in made.also_unharmed]
+        speed, targets = 0.0, list[int]()
         if expected.fate == Fate.LIVES or (expected.fate == Fate.EITHER and subject.runs()):
             targets += subject.pids()
         left, took = before.after(targets, _CLEAN_S, _is_a_program)

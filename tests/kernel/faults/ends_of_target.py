@@ -13,7 +13,7 @@ from tests.kernel.faults.subject import Subject
 from tests.kernel.faults.ways import AUTO, GROWTH, RECORD, SAMPLE, Way, best, best_and_perf
 
 # From the first look at the target to the last change of a watch.
-_STAGES = ("open /proc/", "pidfd_open", "bpf 2", "bpf 5", "bpf 28", "perf_event_open", "ioctl")
+_STAGES = ("open /proc/", "pidfd_open", "bpf 2", "bpf 5", "bpf 28", "perf_event_open")
 
 Event = Callable[[Subject], None]
 

@@ -1,12 +1,13 @@
 """A call of the tool fails, once or from then on: bpf(), perf_event_open() and others, each in turn."""
 
 import errno
+from collections import Counter
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import NamedTuple
 
 from tests.kernel.faults.fault import Fault, may_end
-from tests.kernel.faults.injection import Call, name_of, occurrences
+from tests.kernel.faults.injection import Call
 from tests.kernel.faults.round import Round
 from tests.kernel.faults.stages import some
 from tests.kernel.faults.ways import GROWTH, RECORD, SAMPLE, Way, best, best_and_perf
@@ -72,7 +73,7 @@ def _sweep(made: Round, way: Way, kind: Failing) -> list[tuple[Call, int]]:
 
 def _counted(made: Round, way: Way, kind: Failing) -> list[tuple[str, int]]:
     """The lines of the kind, and how often such a run makes each of these calls."""
-    counted = occurrences(made.bench.calls(way)).items()
+    counted = Counter(made.bench.calls(way)).items()
     return [
         (line, count) for line, count in counted if line.split(" ", 1)[1].startswith(kind.calls)
     ]
@@ -95,7 +96,7 @@ def _failing(
         call, number = chosen(made, way, kind)[made.number]
         made.start(way, env=made.injector.failing(call, number)).wait()
         met = "" if made.injector.met() else ": not reached"
-        return f"{name_of(number)} of {call}{met}"
+        return f"{errno.errorcode[number]} of {call}{met}"
 
     return inject
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tests.kernel.harness import WORK_LIMIT, Workload
 
-_READINGS = 4
+_READINGS = 3
 
 
 class Speed(NamedTuple):
