@@ -35,7 +35,19 @@ def open_files() -> str:
 
 
 def told(error: BaseException) -> Told | None:
-    """Why the host is to blame for an error from anywhere, and the way out; None where it may not be."""
+    """Why the host is to blame for an error from anywhere, and the way out; None where it may not be.
+
+    It is to blame as well for what fails while that is undone.
+    """
+    here: BaseException | None = error
+    while here is not None:
+        if (found := _of(here)) is not None:
+            return found
+        here = here.__cause__ or (None if here.__suppress_context__ else here.__context__)
+    return None
+
+
+def _of(error: BaseException) -> Told | None:
     words = str(error)
     if isinstance(error, MemoryError) or "failed to map segment" in words:  # of a library
         return "This host gives ebpftrace no more memory.", MORE_MEMORY

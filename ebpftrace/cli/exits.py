@@ -15,7 +15,7 @@ class Exit(IntEnum):
     USAGE = 2
     """Bad usage, or a file that cannot be read or written."""
     CANNOT_ATTACH = 3
-    """No such process, not permitted, no allocator, unsafe to probe."""
+    """No such process, not permitted, no allocator, unsafe to probe; or the host gives too little to go on."""
     TARGETS_ENDED = 4
     """Every target ended before the watch was over."""
     INTERNAL = 5

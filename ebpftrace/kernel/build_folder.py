@@ -43,21 +43,37 @@ class BuildFolder:
 
     def keep(self, key: str, data: bytes) -> None:
         """Put `data` in place of what is kept under `key`, and drop what was not used for longest."""
-        path = self._path / _name(key)
+        self._put(self._path / _name(key), data)
+        self._drop_oldest()
+
+    def _put(self, path: Path, data: bytes) -> None:
         unfinished = self._path / f".{path.name}.{os.getpid()}"
         with suppress(FileNotFoundError):
             unfinished.unlink()  # of an earlier process of this number
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd, nameless = self._made(unfinished)
         try:
-            with os.fdopen(os.open(unfinished, flags, 0o600), "wb") as file:
-                os.fchmod(file.fileno(), 0o600)  # whatever the umask
+            with os.fdopen(fd, "wb") as file:
+                os.fchmod(fd, 0o600)  # whatever the umask
                 file.write(data)
+                file.flush()
+                if nameless and _give_name(fd, path):
+                    return
+                if nameless:
+                    _give_name(fd, unfinished)
             unfinished.replace(path)
         except BaseException:
             with suppress(OSError):
                 unfinished.unlink()
             raise
-        self._drop_oldest()
+
+    def _made(self, unfinished: Path) -> tuple[int, bool]:
+        """A new file, and whether it has no name: of one that has, a kill would leave a part."""
+        flags = os.O_WRONLY | os.O_CLOEXEC
+        try:
+            return os.open(self._path, flags | os.O_TMPFILE, 0o600), True
+        except OSError:  # a file system that has none
+            named = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            return os.open(unfinished, flags | named, 0o600), False
 
     def _drop_oldest(self) -> None:
         kept = []
@@ -71,6 +87,16 @@ class BuildFolder:
         for _, path in sorted(kept, reverse=True)[MOST_FILES:]:
             with suppress(FileNotFoundError):
                 path.unlink()
+
+
+def _give_name(fd: int, path: Path) -> bool:
+    """False where there is a file of that name."""
+    try:
+        # Only with a directory given does Python follow the link of the descriptor.
+        os.link(f"/proc/self/fd/{fd}", path, src_dir_fd=fd, follow_symlinks=True)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _name(key: str) -> str:

@@ -26,6 +26,8 @@ def not_started(error: OSError) -> HostRefuses:
     """There is no child, or no place for its words."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return refusal(error, "map", "The compiler cannot be started")
+    if error.errno in (errno.EAGAIN, errno.ENOMEM):
+        return refusal(error, "fork", "The compiler cannot be started")
     return HostRefuses(
         f"The compiler cannot be started: {error.strerror}.",
         "Make room in the temporary folder (TMPDIR), and allow this user more processes and "

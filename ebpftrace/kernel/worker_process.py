@@ -50,15 +50,14 @@ def run(control: socket.socket, maker: int) -> None:
     """Never returns."""
     status = 1
     try:
-        _detach(control, maker)
-        _serve(control)
+        _serve(control, *_begun(control, maker))
         status = 0
     finally:
         os._exit(status)
 
 
-def _serve(control: socket.socket) -> None:
-    tried, failure = _tried()
+def _serve(control: socket.socket, tried: "Tried | None", failure: Exception | None) -> None:
+    """Whoever asks, to the end of the maker; each is told about a `failure`."""
     conversations: list[tuple[Conversation, threading.Thread]] = []
     while True:
         word, files, _, _ = socket.recv_fds(control, 16, _MOST_FILES)
@@ -106,9 +105,10 @@ class Tried:
         self._held.pop_all().close()
 
 
-def _tried() -> tuple[Tried, None] | tuple[None, Exception]:
-    """It, or why it cannot be."""
+def _begun(control: socket.socket, maker: int) -> tuple[Tried, None] | tuple[None, Exception]:
+    """What it serves with, or why it cannot."""
     try:
+        _detach(control, maker)
         return Tried(), None
     except Exception as error:  # noqa: BLE001 - for who asks for anything
         return None, error
@@ -123,10 +123,16 @@ def _detach(control: socket.socket, maker: int) -> None:
     prctl(_PR_SET_NAME, _NAME, 0, 0, 0)
     if os.getppid() != maker:
         os._exit(1)
-    nothing = os.open(os.devnull, os.O_RDWR)
+    keep_only(
+        control.fileno()
+    )  # first: with a copy of the maker's end it would never hear of its end
+    try:
+        nothing = os.open(os.devnull, os.O_RDWR)
+    except OSError:  # in a container without one
+        nothing = os.memfd_create("nothing")
     for standard in range(3):  # who reads our output must see its end when the maker ends
         os.dup2(nothing, standard)
-    keep_only(control.fileno())
+    os.close(nothing)
 
 
 class _LeftAlone(Exception):
@@ -373,7 +379,8 @@ def _refused(error: BaseException) -> Answer:
     if told is not None:
         return {"host_refuses": told}
     if isinstance(error, OSError):
-        return {"host_refuses": (f"The process that places the probes has failed: {error}.", _LOG)}
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return {"host_refuses": (f"The process that places the probes has failed: {what}.", _LOG)}
     return {"internal": "".join(traceback.format_exception(error))}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel import harness
+from tests.kernel.faults.bench import Bench
 from tests.kernel.golden import RUSTC
 
 # Left out and not skipped: no kernel test may be skipped, and few machines have this compiler.
@@ -77,6 +78,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(cache))
         yield cache
+
+
+@pytest.fixture(scope="module")
+def fault_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Of this module's faults; what they have left for good is seen at its end."""
+    with Bench(tmp_path_factory.mktemp("faults"), seed=1) as bench:
+        yield bench
+        assert bench.leaked() == []
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import os
 import re
+import struct
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from ebpftrace.kernel import syscalls
 from tests.kernel.harness import probed_text
 
 _NEXT_ID = {"program": 11, "map": 12, "link": 31}  # BPF_..._GET_NEXT_ID of linux/bpf.h
+_FD_BY_ID = {"program": 13, "map": 14}
+_NAME_AT = {"program": 64, "map": 24}  # of struct bpf_prog_info, struct bpf_map_info
+_NAME_LENGTH = 16
 _ID_IN_FDINFO = re.compile(r"^(prog|map|link)_id:\s*(\d+)$", re.MULTILINE)
 _UPROBE_EVENTS = Path("/sys/kernel/tracing/uprobe_events")
 _LOOK_S = 0.02
@@ -39,6 +43,25 @@ def bpf_objects() -> set[BpfObject]:
             number = int.from_bytes(attributes.raw[4:8], "little")
             found.add((kind, number))
     return found
+
+
+def name_of(found: BpfObject) -> str:
+    """What a program or map is called; nothing where it has gone, or is a link."""
+    kind, number = found
+    if kind not in _NAME_AT:
+        return ""
+    size = _NAME_AT[kind] + _NAME_LENGTH
+    info = ctypes.create_string_buffer(size)
+    try:
+        fd = syscalls.bpf(_FD_BY_ID[kind], number.to_bytes(4, "little") + bytes(8))
+    except OSError:
+        return ""
+    try:
+        request = struct.pack("<IIQ", fd, size, ctypes.addressof(info))
+        syscalls.bpf(syscalls.OBJ_GET_INFO_BY_FD, request)
+    finally:
+        os.close(fd)
+    return info.raw[_NAME_AT[kind] :].rstrip(b"\0").decode(errors="replace")
 
 
 def alive(pid: int) -> bool:

@@ -4,7 +4,6 @@ The target's own loop says when it is back to its bare speed: within a second by
 perf events, which the kernel removes one by one.
 """
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from ebpftrace.kernel import syscalls
 from tests.kernel.harness import (
     BACKEND,
     EXACT,
@@ -26,29 +24,13 @@ from tests.kernel.harness import (
     probed_text,
     wait_until,
 )
+from tests.kernel.leftovers import alive, bpf_objects
 
 ATTACH_S = 1.0  # from the command to the first picture, and a little more
 LINKS_S, PERF_S = 1.0 * TIME_SCALE, 4.0 * TIME_SCALE
 LEFT_S = 10.0 * TIME_SCALE  # those of the trial at the start are perf events, on nobody's code
 LINKS = next((backend for backend in backends() if backend != "perf"), None)
 LIMIT_S = LINKS_S if LINKS and BACKEND != "perf" else PERF_S
-NEXT_ID = {"program": 11, "map": 12, "link": 31}  # BPF_..._GET_NEXT_ID of linux/bpf.h
-
-
-def bpf_objects() -> set[tuple[str, int]]:
-    """Every BPF object of the host, as bpftool lists them."""
-    found = set()
-    for kind, command in NEXT_ID.items():
-        number = 0
-        while True:
-            attributes = ctypes.create_string_buffer(number.to_bytes(4, "little"), 12)
-            try:
-                syscalls.bpf(command, attributes)
-            except FileNotFoundError:
-                break
-            number = int.from_bytes(attributes.raw[4:8], "little")
-            found.add((kind, number))
-    return found
 
 
 def children(pid: int) -> list[int]:
@@ -170,11 +152,3 @@ def test_without_its_worker_the_tool_says_that_the_target_is_lost_and_leaves():
 
 def are_gone(processes: list[int]) -> None:
     wait_until(lambda: not any(map(alive, processes)), "no process left", LEFT_S)
-
-
-def alive(pid: int) -> bool:
-    """Does it run? Who is nobody's child may be left a zombie in a container."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False

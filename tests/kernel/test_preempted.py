@@ -12,9 +12,9 @@ import pytest
 from ebpftrace.kernel import syscalls
 from ebpftrace.kernel.tables import possible_cpus
 from tests.kernel.harness import Tracer, Workload
+from tests.kernel.leftovers import bpf_objects
 from tests.kernel.stacks import assert_whole
 from tests.kernel.test_exactness import pairs_of
-from tests.kernel.test_killed import bpf_objects
 
 _MAP_GET_FD_BY_ID = 14
 _INFO = struct.Struct("<6I16s")  # struct bpf_map_info, as far as it is asked for

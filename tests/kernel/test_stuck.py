@@ -40,8 +40,8 @@ from tests.kernel.harness import (
     run_tool,
     wait_until,
 )
+from tests.kernel.leftovers import alive
 from tests.kernel.stuck import MOST_S, state, stuck_process
-from tests.kernel.test_killed import alive
 
 # The worker is a fork of a process that has the harness's reader threads.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

@@ -16,7 +16,8 @@ from tests.kernel.harness import (
     probed_text,
     wait_until,
 )
-from tests.kernel.test_killed import alive, worker_of
+from tests.kernel.leftovers import alive
+from tests.kernel.test_killed import worker_of
 
 # The worker is a fork of a process that has the harness's reader threads.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

@@ -1,6 +1,7 @@
 """A folder of builds holds whole files that nobody else can have written, and few of them."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -113,6 +114,35 @@ def test_a_disk_that_is_full_leaves_what_was_there_and_nothing_else(kept, path, 
         BuildFolder(path).keep(KEY, b"another")
     assert [entry.name for entry in path.iterdir()] == [kept.name]
     assert kept.read_bytes() == b"what was compiled"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_kill_while_a_file_is_written_leaves_no_part_of_it(path, again):
+    folder = BuildFolder(path)
+    if again:
+        folder.keep(KEY, b"what was compiled")
+    child = os.fork()
+    if child == 0:
+        os.link = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        folder.keep(KEY, b"another")
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert [entry.name for entry in path.iterdir()] == ([f"{KEY}.build"] if again else [])
+
+
+def test_a_file_system_without_nameless_files_keeps_them_as_well(path, monkeypatch):
+    opened = os.open
+
+    def without(name, flags, *rest, **more):
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(95, "Operation not supported")
+        return opened(name, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", without)
+    for data in (b"one", b"another"):
+        BuildFolder(path).keep(KEY, data)
+        assert BuildFolder(path).read(KEY) == data
+    assert [entry.name for entry in path.iterdir()] == [f"{KEY}.build"]
 
 
 def test_what_was_not_used_for_longest_goes_first(path):

@@ -66,6 +66,23 @@ def test_a_mistake_of_the_tool_is_not_the_hosts(error: Exception):
     assert shortage.told(error) is None
 
 
+def failed_while(first: Exception) -> ValueError:
+    try:
+        try:
+            raise first
+        finally:
+            raise ValueError("cannot be undone")
+    except ValueError as error:
+        return error
+
+
+def test_what_fails_in_the_course_of_it_is_the_hosts_fault_too():
+    told = shortage.told(failed_while(MemoryError()))
+    assert told is not None
+    assert "no more memory" in told[0]
+    assert shortage.told(failed_while(KeyError("x"))) is None
+
+
 def ended_by(
     error: BaseException, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> int:  # fmt: skip

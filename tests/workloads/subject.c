@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include "protocol.h"
 
-enum { HELD = 64, MOST_BUSY = 16, SLICE_NS = 200000, REST_MS = 1, REPORT_MS = 50 };
+enum { HELD = 64, MOST_BUSY = 16, SLICE_NS = 200000, REST_MS = 3, REPORT_MS = 50 };
 
 struct block {
     unsigned char *start;

@@ -8,7 +8,7 @@ import signal
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from tests.kernel.faults.round import Round, Run
 from tests.kernel.faults.subject import Subject
 from tests.kernel.faults.ways import Way
 from tests.kernel.harness import REPOSITORY, TIME_SCALE, WORK_LIMIT, workload
-from tests.kernel.leftovers import BpfObject, Leftovers, Places, bpf_objects, held_back
+from tests.kernel.leftovers import BpfObject, Leftovers, Places, bpf_objects, held_back, name_of
 
 _MARK = "EBPFTRACE_FAULTS"
 # Of a cache: the folder, what was compiled, and the lines that were looked up, with what sqlite keeps beside.
@@ -31,6 +31,10 @@ _CLEAN_S = 15.0 * TIME_SCALE
 """Twenty-four perf events, each removed in 0.1 to 0.2 s, and some room."""
 _LEAKED_S = 30.0 * TIME_SCALE
 _UNDISTURBED = 3
+
+
+Shape = tuple[int, int, Callable[[Path], Path] | None]
+"""Of the target: threads that work, threads that sleep, what makes its program."""
 
 
 class Folders:
@@ -47,6 +51,11 @@ class Folders:
         """The next run compiles."""
         shutil.rmtree(self.cache, ignore_errors=True)
         self.cache.mkdir()
+
+    def forget_lines(self) -> None:
+        """The next run looks up lines in debug information."""
+        for file in (self.cache / "ebpftrace").glob("lines-*"):
+            file.unlink()
 
     def forget_recorded(self) -> None:
         shutil.rmtree(self.cwd / "snapshots", ignore_errors=True)
@@ -67,7 +76,7 @@ class Bench:
         self.places = Folders(folder, more)
         self._folder = folder / "round"
         self._subject: Subject | None = None
-        self._shape = (0, 0)
+        self._shape: Shape | None = None
         self._speed = 0.0
         self._suspects: dict[BpfObject, str] = {}
         name, value = self.mark.split("=")
@@ -93,13 +102,21 @@ class Bench:
             if time.monotonic() > end:
                 break
             time.sleep(0.1)
-        found = [f"round {self._suspects[each]}: BPF {each[0]} {each[1]} is left" for each in left]
+        found = [
+            f"round {self._suspects[each]}: BPF {each[0]} {each[1]} ({name_of(each)}) is left"
+            for each in left
+        ]
         self._suspects.clear()
         return found
 
     def rounds(self, fault: Fault) -> int:
         """How many different ones there are of it."""
         return fault.rounds(self._round(fault, 0))
+
+    def inject_one(self, fault: Fault, each: int, of: int) -> Result:
+        """The round `each` of so many that are spread evenly over all that there are."""
+        count = self.rounds(fault)
+        return self.inject(fault, min(count - 1, each * count // of))
 
     def inject(self, fault: Fault, number: int) -> Result:
         """One round, and what came of it."""
@@ -156,24 +173,28 @@ class Bench:
         return run.ended_at - run.began
 
     def _round(self, fault: Fault, number: int) -> Round:
-        subject = self._ready_subject(fault.busy, fault.idle)
+        subject = self._ready_subject((fault.busy, fault.idle, fault.program))
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir()
         return Round(self, number, subject, self._folder, fault.expected)
 
-    def _ready_subject(self, busy: int, idle: int) -> Subject:
+    def _ready_subject(self, shape: Shape) -> Subject:
         """The one that is there, also after hundreds of faults, unless it has ended or is another one by now."""
         subject = self._subject
-        if subject is None or not subject.runs() or self._shape != (busy, idle):
+        if subject is None or not subject.runs() or self._shape != shape:
             if subject is not None:
                 subject.close()
-            subject = self._subject = Subject(busy, idle)
-            self._shape, self._speed = (busy, idle), subject.speed()
+            busy, idle, program = shape
+            made = None
+            if program is not None:
+                made = program(Path(tempfile.mkdtemp(dir=self._folder.parent, prefix="program")))
+            subject = self._subject = Subject(busy, idle, made)
+            self._shape, self._speed = shape, subject.speed()
         return subject
 
     def renew_subject(self) -> None:
         """The next round has another one."""
-        self._shape = (0, 0)
+        self._shape = None
 
     def _judged(
         self,
@@ -190,7 +211,7 @@ class Bench:
             for each in end.findings(run.expected)
         ]
         subject = made.subject
-        speed, targets = 0.0, [pid() for pid in made.also_unharmed]
+        speed, targets = 0.0, list[int]()
         if expected.fate == Fate.LIVES or (expected.fate == Fate.EITHER and subject.runs()):
             targets += subject.pids()
         left, took = before.after(targets, _CLEAN_S, _is_a_program)

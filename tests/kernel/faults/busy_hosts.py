@@ -10,7 +10,7 @@ from ebpftrace.snapshot.storage.folder import listed
 from tests.kernel.faults.ends_of_tool import KILLED, any_moment
 from tests.kernel.faults.fault import Fault, may_end, times
 from tests.kernel.faults.round import Round
-from tests.kernel.faults.ways import AUTO, GROWTH, RECORD, SAMPLE, Way, best, exact, held
+from tests.kernel.faults.ways import AUTO, GROWTH, RECORD, SAMPLE, Way, best, best_and_perf, held
 from tests.kernel.groups import control_group, freeze
 from tests.kernel.harness import wait_until
 
@@ -30,13 +30,13 @@ def _stopped(way: Way, *, before: bool) -> Callable[[Round], str]:
     """From before the start, or from any moment, until the tool has ended."""
 
     def inject(made: Round) -> str:
-        pid, moment = made.subject.pid, 0.0
+        pid, moment = made.subject.pid, 0.0 if before else any_moment(made, way)
         made.undo.callback(os.kill, pid, signal.SIGCONT)
         if before:
             os.kill(pid, signal.SIGSTOP)
         made.start(way)
         if not before:
-            moment = any_moment(made, way)
+            time.sleep(moment)
             os.kill(pid, signal.SIGSTOP)
         return f"after {moment:.2f} s"
 
@@ -52,8 +52,9 @@ def _frozen(way: Way) -> Callable[[Round], str]:
         made.undo.callback(lambda: home.write_text(str(made.subject.pid)))
         (group / "cgroup.procs").write_text(str(made.subject.pid))
         made.undo.callback(freeze, group, frozen=False)
-        made.start(way)
         moment = any_moment(made, way)
+        made.start(way)
+        time.sleep(moment)
         freeze(group, frozen=True)
         return f"after {moment:.2f} s"
 
@@ -64,7 +65,7 @@ def _two_tools(first: Way, second: Way) -> Callable[[Round], str]:
     """The first of two on one target is killed while both count; the other one goes on."""
 
     def inject(made: Round) -> str:
-        killed = made.start(first, "--duration", "1h", expected=may_end(KILLED))
+        killed = made.start(first, "--count", "1000000", expected=may_end(KILLED))
         killed.until_picture()
         other = made.start(second, "--count", "12", expected=may_end(0))
         other.until_picture()
@@ -115,7 +116,7 @@ def _left_alone(way: Way) -> Callable[[Round], str]:
 
 
 def all_of_them() -> Iterator[Fault]:
-    for way in (best(), exact("perf"), GROWTH, AUTO):
+    for way in (*best_and_perf(), GROWTH, AUTO):
         yield Fault(
             f"threads-{way.name}",
             f"the target has {_CROWD} threads",
@@ -124,7 +125,7 @@ def all_of_them() -> Iterator[Fault]:
             busy=2,
             idle=_CROWD,
         )
-    for way in (best(), exact("perf"), SAMPLE, GROWTH, RECORD):
+    for way in (*best_and_perf(), SAMPLE, GROWTH, RECORD):
         yield Fault(
             f"stopped-{way.name}",
             "the target is stopped before the start",

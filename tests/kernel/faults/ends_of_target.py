@@ -10,10 +10,10 @@ from tests.kernel.faults.fault import Expected, Fate, Fault, may_end, times
 from tests.kernel.faults.round import Round
 from tests.kernel.faults.stages import stages
 from tests.kernel.faults.subject import Subject
-from tests.kernel.faults.ways import AUTO, GROWTH, RECORD, SAMPLE, Way, best, exact
+from tests.kernel.faults.ways import AUTO, GROWTH, RECORD, SAMPLE, Way, best, best_and_perf
 
 # From the first look at the target to the last change of a watch.
-_STAGES = ("open /proc/", "pidfd_open", "bpf 2", "bpf 5", "bpf 28", "perf_event_open", "ioctl")
+_STAGES = ("open /proc/", "pidfd_open", "bpf 2", "bpf 5", "bpf 28", "perf_event_open")
 
 Event = Callable[[Subject], None]
 
@@ -76,8 +76,9 @@ def _before_a_call(way: Way, event: str) -> Callable[[Round], str]:
 
 def _at_any_moment(way: Way, event: str) -> Callable[[Round], str]:
     def inject(made: Round) -> str:
-        made.start(way)
         moment = any_moment(made, way)
+        made.start(way)
+        time.sleep(moment)
         EVENTS[event][1](made.subject)
         if event in _LASTING:
             made.bench.renew_subject()
@@ -88,15 +89,16 @@ def _at_any_moment(way: Way, event: str) -> Callable[[Round], str]:
 
 def _followed(made: Round) -> str:
     """A storm of children of a watch that follows them."""
-    made.start(best(), "--follow")
     moment = any_moment(made, best())
+    made.start(best(), "--follow")
+    time.sleep(moment)
     EVENTS["storm"][1](made.subject)
     return f"after {moment:.2f} s"
 
 
 def all_of_them() -> Iterator[Fault]:
     for event, (what, _, expected) in EVENTS.items():
-        for way in (best(), exact("perf"), SAMPLE, GROWTH, AUTO, RECORD):
+        for way in (*best_and_perf(), SAMPLE, GROWTH, AUTO, RECORD):
             yield Fault(
                 f"target-{event}-{way.name}",
                 f"the target {what} at any moment of {way.name}",
@@ -106,7 +108,7 @@ def all_of_them() -> Iterator[Fault]:
             )
         if event == "storm":
             continue
-        for way in (best(), exact("perf")):
+        for way in best_and_perf():
             yield Fault(
                 f"target-{event}-before-{way.name}",
                 f"the target {what} before a chosen call of {way.name}",

@@ -1,15 +1,16 @@
 """A call of the tool fails, once or from then on: bpf(), perf_event_open() and others, each in turn."""
 
 import errno
+from collections import Counter
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import NamedTuple
 
 from tests.kernel.faults.fault import Fault, may_end
-from tests.kernel.faults.injection import Call, name_of, occurrences
+from tests.kernel.faults.injection import Call
 from tests.kernel.faults.round import Round
 from tests.kernel.faults.stages import some
-from tests.kernel.faults.ways import GROWTH, RECORD, SAMPLE, Way, best, exact
+from tests.kernel.faults.ways import GROWTH, RECORD, SAMPLE, Way, best, best_and_perf
 
 _KERNEL = (
     errno.EPERM,
@@ -72,7 +73,7 @@ def _sweep(made: Round, way: Way, kind: Failing) -> list[tuple[Call, int]]:
 
 def _counted(made: Round, way: Way, kind: Failing) -> list[tuple[str, int]]:
     """The lines of the kind, and how often such a run makes each of these calls."""
-    counted = occurrences(made.bench.calls(way)).items()
+    counted = Counter(made.bench.calls(way)).items()
     return [
         (line, count) for line, count in counted if line.split(" ", 1)[1].startswith(kind.calls)
     ]
@@ -95,15 +96,15 @@ def _failing(
         call, number = chosen(made, way, kind)[made.number]
         made.start(way, env=made.injector.failing(call, number)).wait()
         met = "" if made.injector.met() else ": not reached"
-        return f"{name_of(number)} of {call}{met}"
+        return f"{errno.errorcode[number]} of {call}{met}"
 
     return inject
 
 
 def all_of_them() -> Iterator[Fault]:
     for kind in KINDS:
-        for way in (best(), exact("perf"), SAMPLE, GROWTH, RECORD):
-            if way not in (best(), exact("perf")) and kind.name not in ("bpf", "event", "ioctl"):
+        for way in (*best_and_perf(), SAMPLE, GROWTH, RECORD):
+            if way not in best_and_perf() and kind.name not in ("bpf", "event", "ioctl"):
                 continue
             yield _fault(f"{kind.name}-{way.name}", "one call of", way, kind, _sweep)
     for kind in KINDS[:3]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ class Fault:
     expected: Expected
     rounds: Callable[["Round"], int] = lambda _: 1
     """How many different ones there are, of the round before the first."""
-    tested: tuple[int, ...] = ()
-    """The numbers of those that the kernel tests inject."""
     busy: int = 2
     """Threads of the target that work, and those that sleep."""
     idle: int = 0
+    program: Callable[[Path], Path] | None = None
+    """Makes another program of the target in a folder."""
 
 
 def may_end(*statuses: int, says: str = "", fate: Fate = Fate.LIVES) -> Expected:

@@ -1,12 +1,10 @@
 """What tests/workloads/injector.c does in the tool, from this side: the calls it made, one that fails, one that waits."""
 
-import errno
 import mmap
 import os
 import re
 import select
 import struct
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,12 +128,3 @@ class Gate:
     def close(self) -> None:
         os.close(self._tell)
         os.close(self._wait)
-
-
-def occurrences(lines: list[str]) -> Counter[str]:
-    """How often each call was made."""
-    return Counter(lines)
-
-
-def name_of(number: int) -> str:
-    return errno.errorcode[number]

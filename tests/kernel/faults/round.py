@@ -141,8 +141,6 @@ class Round:
         self.runs: list[Run] = []
         self.undo = ExitStack()
         """Closed once the runs have ended, before what they have left is looked at."""
-        self.also_unharmed: list[Callable[[], int]] = []
-        """Pids of other processes that have to be as if nothing had been."""
         self.injector = Injector(folder, subject.pid)
 
     def start(

@@ -1,11 +1,12 @@
 """The target of the faults: tests/workloads/subject.c, which looks into all of its blocks and knows its speed."""
 
 import queue
+from pathlib import Path
 from typing import NamedTuple
 
 from tests.kernel.harness import WORK_LIMIT, Workload
 
-_READINGS = 4
+_READINGS = 3
 
 
 class Speed(NamedTuple):
@@ -22,8 +23,8 @@ class Speed(NamedTuple):
 class Subject(Workload):
     """At work, once it is there. `child`: what was forked off by `be("fork")`."""
 
-    def __init__(self, busy: int = 2, idle: int = 0) -> None:
-        super().__init__("subject", busy, idle)
+    def __init__(self, busy: int, idle: int, program: Path | None = None) -> None:
+        super().__init__(program or "subject", busy, idle)
         self.child: int | None = None
         self.go()
 

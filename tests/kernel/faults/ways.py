@@ -1,5 +1,6 @@
 """The ways in which the tool is run while something happens to it."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,18 +31,20 @@ def attach(name: str, *options: str) -> Way:
     return Way(name, lambda pid, _: (*form, "-p", str(pid)), pictures="growth" not in options)
 
 
+@functools.cache  # one that is given again is the same one
 def exact(backend: str) -> Way:
     """By that back end."""
     return attach(backend, *EXACT, "--backend", backend)
 
 
-def _best() -> str:
-    return backends()[0]
-
-
 def best() -> Way:
     """By the back end that `auto` is here."""
-    return exact(_best())
+    return exact(backends()[0])
+
+
+def best_and_perf() -> list[Way]:
+    """That one, and the one that every kernel has: they may be the same."""
+    return list(dict.fromkeys((best(), exact("perf"))))
 
 
 def held() -> list[Way]:
