@@ -37,10 +37,11 @@ def test_a_throttled_group_and_its_pressure_each_take_a_snapshot(tmp_path: Path)
     """Version 1 throttles nobody, and has no pressure of its own: then that of the host is watched."""
     with any_memory_group() as (group, version), Workload("many_sites", 10, 3) as target:
         (group / "cgroup.procs").write_text(str(target.pid))
+        if version == 2:
+            (group / "memory.high").write_text(str(MARK))
         options = ("--on", "pressure=1%")
         with Recording(target, folder=tmp_path / "box", options=options) as recording:
             if version == 2:
-                (group / "memory.high").write_text(str(MARK))
                 with greedy(group):
                     high = recording.until_kind("high")
                     pressed = recording.until_kind("pressure")
