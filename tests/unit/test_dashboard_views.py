@@ -174,6 +174,13 @@ def test_the_cursor_stays_on_its_group():
 SIZES = [(20, 5), (1, 1), (2, 40), (80, 24), (250, 70)]
 
 
+@pytest.fixture
+def never_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy host draws so many screens for longer than a picture may be late."""
+    monkeypatch.setattr(dashboard_app, "_LATE_INTERVALS", 1_000)
+
+
+@pytest.mark.usefixtures("never_late")
 @pytest.mark.parametrize("size", SIZES)
 def test_every_view_fills_every_screen_with_totals_and_losses(size):
     async def scene(app, pilot, _source):
@@ -190,9 +197,8 @@ def test_every_view_fills_every_screen_with_totals_and_losses(size):
     play(scene, picture(*WOOD, losses=LOST), size=size)
 
 
-def test_a_hundred_sizes_without_a_pause_end_at_the_last_one(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(dashboard_app, "_LATE_INTERVALS", 1_000)  # a busy host draws for longer
-
+@pytest.mark.usefixtures("never_late")
+def test_a_hundred_sizes_without_a_pause_end_at_the_last_one():
     async def scene(app, pilot, _source):
         for key in ("1", "f", "6"):
             await press(pilot, key)
