@@ -4,6 +4,7 @@ Arguments: the target's name, then libFuzzer's own.
 """
 
 import sys
+from contextlib import suppress
 from random import Random
 
 import atheris
@@ -13,12 +14,15 @@ def main() -> None:
     """Does not return: libFuzzer ends the process."""
     name, *options = sys.argv[1:]
     # What is to be measured has to be instrumented while it is imported.
-    with atheris.instrument_imports(include=["ebpftrace"], enable_loader_override=False):
+    with atheris.instrument_imports(include=_MEASURED, enable_loader_override=False):
         from scripts.fuzzing.registry import TARGETS
+
+        target = TARGETS[name]
+        for seed in target.seeds():  # some of it is imported when it is needed
+            with suppress(*target.declared):
+                target.attempt(seed)
     from scripts.fuzzing.judge import judge
     from scripts.fuzzing.mutation import changed, mutated
-
-    target = TARGETS[name]
 
     def attempt(data: bytes) -> None:
         judge(target, data, _PATIENCE)
@@ -39,6 +43,7 @@ def main() -> None:
     atheris.Fuzz()
 
 
+_MEASURED = ["ebpftrace", "demangle"]
 _PATIENCE = 8.0
 _OURS = (
     0.2  # of the changes are made without libFuzzer, which knows neither words nor numbers so well

@@ -30,6 +30,8 @@ _MISSING = (
     "It is built for Linux on x86-64."
 )
 _PROGRESS = re.compile(r"^#(\d+)\t\S+ +cov: (\d+) ft: (\d+)", re.MULTILINE)
+_OF_NO_USE = re.compile(r"INFO:|WARNING:|#\d")
+_MOST_WORDS = 40
 _LEAST_S = 5.0
 _MOST_FINDINGS = 5
 _LATE_S = 60  # of one input, when what is native does not end
@@ -70,49 +72,47 @@ def fuzzed(target: Target, seconds: float, found: Path, kept_bytes: int) -> Row:
         folder = Path(name)
         corpus.fill(folder, target)
         while (left := ends - time.monotonic()) > _LEAST_S and len(findings) < _MOST_FINDINGS:
-            ran = _libfuzzer(target, found, f"-max_total_time={int(left)}", str(folder))
+            ran = _libfuzzer(target, found, int(left), folder)
             tried += ran.tried
             edges, features = max(edges, ran.edges), max(features, ran.features)
             findings += ran.findings
             if ran.findings:
                 narrate("fuzz", f"{target.name}: {ran.findings[-1]}\n{ran.words}")
             elif not ran.tried:
-                raise RuntimeError(f"{target.name} is not tried at all:\n{ran.words}")
+                raise SystemExit(f"fuzz: {target.name} is not tried at all:\n{ran.words}")
         if kept_bytes:
             _keep(target, folder, kept_bytes)
     return Row(target, time.monotonic() - began, tried, edges, features, findings)
 
 
-def _libfuzzer(target: Target, found: Path, *options: str) -> Ran:
+def _libfuzzer(target: Target, found: Path, seconds: int, folder: Path) -> Ran:
     before = set(found.iterdir())
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "scripts.fuzzing.engine", target.name),
-            *(f"-artifact_prefix={found}/{target.name}-", f"-max_len={target.most_bytes}"),
-            *(
-                f"-timeout={_LATE_S}",
-                f"-rss_limit_mb={_MEMORY_MB}",
-                "-print_final_stats=1",
-                *options,
-            ),
-        ],
-        cwd=_REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        check=False,
-        timeout=_seconds_of(options) + _MARGIN_S,
-    )
-    said = done.stderr.decode(errors="replace")
+    command = [
+        *(sys.executable, "-m", "scripts.fuzzing.engine", target.name),
+        *(f"-artifact_prefix={found}/{target.name}-", f"-max_len={target.most_bytes}"),
+        *(f"-timeout={_LATE_S}", f"-rss_limit_mb={_MEMORY_MB}"),
+        *(f"-max_total_time={seconds}", str(folder)),
+    ]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=_REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=seconds + _MARGIN_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise SystemExit(
+            f"fuzz: {target.name} has not ended {_MARGIN_S:.0f} s after its time."
+        ) from None
+    said = done.stdout.decode(errors="replace")
     counts = [tuple(map(int, one)) for one in _PROGRESS.findall(said)] or [(0, 0, 0)]
     new = sorted(set(found.iterdir()) - before)
     tried, edges, features = (max(column) for column in zip(*counts, strict=True))
-    return Ran(tried, edges, features, new, said[-4000:])
-
-
-def _seconds_of(options: tuple[str, ...]) -> float:
-    given = (one.partition("=")[2] for one in options if one.startswith("-max_total_time="))
-    return float(next(given, 600))
+    words = [line for line in said.splitlines() if line and not _OF_NO_USE.match(line)]
+    return Ran(tried, edges, features, new, "\n".join(words[-_MOST_WORDS:]))
 
 
 def _keep(target: Target, folder: Path, most_bytes: int) -> None:

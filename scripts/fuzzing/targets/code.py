@@ -85,8 +85,10 @@ class _AsTheFile(LiveText):
 
     def __init__(self, content: bytes) -> None:
         self.why = ""
-        self._fd = -1
         self._content = content
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def read(self, address: Address, length: int) -> bytes:
         at = address - _MAPPED
