@@ -5,8 +5,6 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-_IN_MEMORY = "/dev/shm"
-
 
 class MemoryFile:
     """A regular file that nobody else sees, written anew by `fill`."""
@@ -28,8 +26,7 @@ class Folder:
     """A directory with some files in it, which goes with this process."""
 
     def __init__(self, *names: str) -> None:
-        memory = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None
-        self._folder = tempfile.TemporaryDirectory(prefix="ebpftrace-fuzz-", dir=memory)
+        self._folder = tempfile.TemporaryDirectory(prefix="ebpftrace-fuzz-")
         self.path = Path(self._folder.name)
         self.path.chmod(0o755)
         self._files: dict[str, int] = {}

@@ -8,6 +8,7 @@ there was one.
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -34,6 +35,7 @@ _OF_NO_USE = re.compile(r"INFO:|WARNING:|#\d")
 _MOST_WORDS = 40
 _LEAST_S = 5.0
 _MOST_FINDINGS = 5
+_IN_MEMORY = "/dev/shm"
 _LATE_S = 60  # of one input, when what is native does not end
 _MEMORY_MB = 3000
 _MARGIN_S = 120.0
@@ -68,8 +70,10 @@ def fuzzed(target: Target, seconds: float, found: Path, kept_bytes: int) -> Row:
     began = time.monotonic()
     findings: list[Path] = []
     tried = edges = features = 0
-    with tempfile.TemporaryDirectory(prefix="ebpftrace-fuzz-") as name:
-        folder = Path(name)
+    memory = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="ebpftrace-fuzz-", dir=memory) as name:
+        folder = Path(name) / "corpus"
+        folder.mkdir()
         corpus.fill(folder, target)
         while (left := ends - time.monotonic()) > _LEAST_S and len(findings) < _MOST_FINDINGS:
             ran = _libfuzzer(target, found, int(left), folder)
@@ -97,6 +101,7 @@ def _libfuzzer(target: Target, found: Path, seconds: int, folder: Path) -> Ran:
         done = subprocess.run(
             command,
             cwd=_REPOSITORY,
+            env={**os.environ, "TMPDIR": str(folder.parent)},  # it ends without clearing up
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
