@@ -1,9 +1,10 @@
 """A time limit for what may hang in the kernel and cannot be told to stop."""
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+
+from ebpftrace.threads import Thread
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ def within(limit_s: float, call: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001 - raised again by who waits
             raised.append(error)
 
-    thread = threading.Thread(target=attempt, name="bounded", daemon=True)
+    thread = Thread(attempt, "bounded")
     try:
         thread.start()
     except RuntimeError:

@@ -13,6 +13,7 @@ from ebpftrace.model import modes
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Picture, Point, Site, SiteBlocks, SourceLines
 from ebpftrace.model.snapshot import Snapshot, Trigger
+from ebpftrace.threads import Thread
 
 if TYPE_CHECKING:
     from ebpftrace.session.session import Session
@@ -53,7 +54,7 @@ class Opening:
         self._leaving = False
         self._watched = threading.Event()
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="opening", daemon=True)
+        self._thread = Thread(self._run, "opening")
         self._thread.start()
 
     @property

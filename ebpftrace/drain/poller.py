@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from ebpftrace.drain.polling import Polling
 from ebpftrace.model.picture import Picture
+from ebpftrace.threads import Thread
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Poller:
         """Numbers of pictures: the last one begun, the last one done, the one somebody waits for."""
         self._rested_at = 0.0
         self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
+        self._thread = Thread(self._run, "poller")
 
     def start(self) -> None:
         """Draw the first picture and go on from there."""
@@ -59,7 +60,7 @@ class Poller:
         if not self._stopping.is_set():
             self._stopping.set()
             self._wake()
-        if self._thread.ident is not None:
+        if self._thread.native_id is not None:
             self._thread.join()
         if self._failure is not None:
             failure, self._failure = self._failure, None

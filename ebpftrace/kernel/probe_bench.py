@@ -4,7 +4,6 @@ import errno
 import os
 import statistics
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -13,6 +12,7 @@ from ebpftrace.kernel import features, syscalls
 from ebpftrace.kernel.instructions import instruction
 from ebpftrace.kernel.tables import Table
 from ebpftrace.kernel.testbed import Testbed
+from ebpftrace.threads import Thread
 
 SLOTS = 16
 
@@ -122,7 +122,7 @@ def beside(work: Callable[[], object]) -> Iterator[None]:
 
     The thread has ended when the block is left.
     """
-    thread = threading.Thread(target=work)
+    thread = Thread(work, "beside")
     try:
         thread.start()
     except RuntimeError as error:

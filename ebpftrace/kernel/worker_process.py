@@ -15,19 +15,19 @@ import signal
 import socket
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from ebpftrace import shortage
 from ebpftrace.errors import HostRefuses
 from ebpftrace.kernel import features, syscalls
 from ebpftrace.kernel.btf import kernel_function, kernel_offsets
 from ebpftrace.kernel.child import keep_only
 from ebpftrace.kernel.instructions import RETURN_0
 from ebpftrace.kernel.probe_trials import probe_trial
+from ebpftrace.kernel.refusing import refuse, refused
 from ebpftrace.kernel.testbed import TOUCH, Testbed, function
+from ebpftrace.threads import Thread
 
 MOST_MESSAGE = 1 << 18
 _MOST_FILES = 8
@@ -41,7 +41,6 @@ _IGNORED = (
 
 _EXPLAINED = ("place", "renew")
 """Requests whose maker says what an error number means."""
-_LOG = "The kernel's log may say why: dmesg | tail."
 
 Answer = dict[str, Any]
 
@@ -58,7 +57,7 @@ def run(control: socket.socket, maker: int) -> None:
 
 def _serve(control: socket.socket, tried: "Tried | None", failure: Exception | None) -> None:
     """Whoever asks, to the end of the maker; each is told about a `failure`."""
-    conversations: list[tuple[Conversation, threading.Thread]] = []
+    conversations: list[tuple[Conversation, Thread]] = []
     while True:
         word, files, _, _ = socket.recv_fds(control, 16, _MOST_FILES)
         if not word:
@@ -67,14 +66,14 @@ def _serve(control: socket.socket, tried: "Tried | None", failure: Exception | N
             channel = socket.socket(fileno=file)
             if tried is None:
                 assert failure is not None
-                _refuse(channel, failure)
+                refuse(channel, failure)
                 continue
             serving = Conversation(channel, tried)
-            thread = threading.Thread(target=serving.run)
+            thread = Thread(serving.run, "conversation")
             try:
                 thread.start()
             except (RuntimeError, MemoryError) as error:  # no more of them
-                _refuse(channel, error)
+                refuse(channel, error)
             else:
                 conversations.append((serving, thread))
     for serving, _ in conversations:
@@ -207,7 +206,7 @@ class Conversation:
             if isinstance(error, OSError) and request["do"] in _EXPLAINED:
                 answer = {"errno": error.errno or 0}
             else:
-                answer = _refused(error)
+                answer = refused(error)
         finally:
             for file in files:
                 with suppress(OSError):
@@ -301,8 +300,8 @@ class Conversation:
         held, self._held = self._held, []
         closing = []
         for fd in reversed(held):
-            thread = threading.Thread(target=os.close, args=(fd,))
             try:
+                thread = Thread(os.close, "removal", (fd,))
                 thread.start()
             except (RuntimeError, MemoryError):  # no more of them
                 os.close(fd)
@@ -371,23 +370,6 @@ class Conversation:
             self._looking = False
             if self._abandoned:
                 raise _LeftAlone
-
-
-def _refused(error: BaseException) -> Answer:
-    """What `Channel.hear` raises again as HostRefuses, or as a defect."""
-    told = shortage.told(error)
-    if told is not None:
-        return {"host_refuses": told}
-    if isinstance(error, OSError):
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return {"host_refuses": (f"The process that places the probes has failed: {what}.", _LOG)}
-    return {"internal": "".join(traceback.format_exception(error))}
-
-
-def _refuse(channel: socket.socket, error: BaseException) -> None:
-    """Only say why it cannot be served."""
-    with channel, suppress(OSError):
-        channel.send(json.dumps(_refused(error)).encode())
 
 
 def _read_memory(process: str) -> None:

@@ -5,6 +5,7 @@ import threading
 from typing import Protocol
 
 from ebpftrace.model.picture import Picture
+from ebpftrace.threads import Thread
 
 _PATIENCE_S = 3600.0
 
@@ -33,7 +34,7 @@ class Arrivals:
         self._newest: Picture | None = None
         self._failure: BaseException | None = None
         self._closed = False
-        threading.Thread(target=self._run, name="arrivals", daemon=True).start()
+        Thread(self._run, "arrivals").start()
 
     def newest(self) -> Picture | None:
         """One that has come since the last call; raises what the source raised."""

@@ -1,6 +1,5 @@
 """What is known of one traced process besides its allocations: read while it lives, kept afterwards."""
 
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -15,6 +14,7 @@ from ebpftrace.target.maps import Mapping
 from ebpftrace.target.memory_group import place_of
 from ebpftrace.target.modules import ModuleKey
 from ebpftrace.text import clean
+from ebpftrace.threads import Thread
 
 _SLOW_S = 10.0
 
@@ -41,7 +41,7 @@ class Known:
         self._who = facts.status(process)
         self._status: tuple[dict[str, int], float] | None = None
         self._rollup: tuple[dict[str, int], float] | None = None
-        self._rolling: threading.Thread | None = None
+        self._rolling: Thread | None = None
         self._pace = Pace(0.0, share)
         self._rollup_pace = Pace(_SLOW_S, share)
         self._group: MemoryGroup | None = None
@@ -137,7 +137,7 @@ class Known:
                 self._rollup = sums, since_attach()
             end()
 
-        thread = threading.Thread(target=read, name="rollup", daemon=True)
+        thread = Thread(read, "rollup")
         with suppress(RuntimeError):  # no more threads: the figures are none the worse without
             thread.start()
             self._rolling = thread

@@ -17,6 +17,7 @@ from ebpftrace.model.calls import CallRecord
 from ebpftrace.session.callers import Callers
 from ebpftrace.session.linefile import LineFile
 from ebpftrace.session.traced import Traced
+from ebpftrace.threads import Thread
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class TraceLog:
         self._logs: dict[Traced, _Log | None] = {}
         self._handed = self._homeless = 0
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="trace log", daemon=True)
+        self._thread = Thread(self._run, "trace log")
         self._thread.start()
 
     def finish(self) -> Logged:

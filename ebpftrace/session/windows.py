@@ -20,6 +20,7 @@ from ebpftrace.drain.estimating import window
 from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel.switches import Switches
 from ebpftrace.kernel.windowed import Looks, WindowProbes, close_all
+from ebpftrace.threads import Thread
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class Windows:
         self._wanted: tuple[WindowProbes, ...] = ()
         self._held: tuple[WindowProbes, ...] = ()
         self._plan: Plan | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: Thread | None = None
         self._looks = Looks()
         self._lead = _LEAD_NS
         self._seen, self._open = 0, False
@@ -130,7 +131,7 @@ class Windows:
             self._plan = Plan(scale, time.monotonic_ns(), self._calls(), SystemRandom().random)
             self._changed.notify()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="windows", daemon=True)
+            self._thread = Thread(self._run, "windows")
             self._thread.start()
 
     def take_seen(self) -> int:

@@ -20,6 +20,7 @@ from ebpftrace.symbols.file_lines import FileLines, Line
 from ebpftrace.symbols.locations import Locations
 from ebpftrace.symbols.resolver.client import Resolver
 from ebpftrace.symbols.store import LineStore, StoreUnusable
+from ebpftrace.threads import Thread
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Lines:
         self._pending = 0
         self._stopped = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
+        self._thread = Thread(self._run, "lines")
 
     # --- whoever asks -----------------------------------------------------------------------------
 
@@ -94,7 +95,7 @@ class Lines:
                 self._asked.add(place)
                 queue.append(address)
                 self._pending += 1
-            if not self._thread.ident and self._pending:
+            if not self._thread.native_id and self._pending:
                 self._start()
             self._changed.notify_all()
 
@@ -151,7 +152,7 @@ class Lines:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        if self._thread.ident:
+        if self._thread.native_id:
             self._resolver.interrupt()
             self._thread.join(_END_S)
         if self._thread.is_alive():  # in a file system that hangs; it uses the files

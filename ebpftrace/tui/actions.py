@@ -1,6 +1,5 @@
 """What each command of the dashboard does to what is shown. Drawing it is left to `app`."""
 
-import threading
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from ebpftrace.analysis.suppressed import NOTHING, Suppressed
 from ebpftrace.model.frames import Frame
 from ebpftrace.model.picture import Picture, Point, Site, SourceLines
 from ebpftrace.model.source import PictureSource
+from ebpftrace.threads import Thread
 from ebpftrace.tui.choices import choices
 from ebpftrace.tui.composer import Shown
 from ebpftrace.tui.detail import Look, chosen_frame
@@ -54,7 +54,7 @@ class Actions(App[None]):
 
         said: str | BaseException
 
-    _saving: threading.Thread | None = None
+    _saving: Thread | None = None
     source: PictureSource
     options: Options
     past: Past
@@ -300,7 +300,7 @@ class Actions(App[None]):
             return
         frame = site.at.frames[index]
         # A file system of the target's may hang, and then nobody may have to wait for it.
-        reading = threading.Thread(target=self._read_source, args=(site, frame), daemon=True)
+        reading = Thread(self._read_source, "source", (site, frame))
         reading.start()
 
     def _read_source(self, site: Site, frame: Frame) -> None:
@@ -337,7 +337,7 @@ class Actions(App[None]):
         else:
             # A hundred thousand sites take a second, and a disk may take longer.
             given = self.options.save, self.picture, self.past.points(self.picture)
-            self._saving = threading.Thread(target=self._save, args=given, daemon=True)
+            self._saving = Thread(self._save, "saving", given)
             self._saving.start()
 
     def _save(self, save: Save, picture: Picture, points: Sequence[Point]) -> None:

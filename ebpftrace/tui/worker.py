@@ -4,6 +4,8 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from ebpftrace.threads import Thread
+
 _LEAVE_S = 2.0
 
 
@@ -19,7 +21,7 @@ class Worker(ABC):
         self._stopping = False
         self._changed = threading.Condition()
         """Held to change what the thread waits for, `_stopping` included."""
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = Thread(self._run, name)
 
     def start(self) -> None:
         self._thread.start()
@@ -29,7 +31,7 @@ class Worker(ABC):
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        if self._thread.ident is not None:
+        if self._thread.native_id is not None:
             self._thread.join(_LEAVE_S)
 
     @abstractmethod

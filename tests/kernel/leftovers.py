@@ -22,6 +22,8 @@ _NEXT_ID = {"program": 11, "map": 12, "link": 31}  # BPF_..._GET_NEXT_ID of linu
 _FD_BY_ID = {"program": 13, "map": 14}
 _NAME_AT = {"program": 64, "map": 24}  # of struct bpf_prog_info, struct bpf_map_info
 _NAME_LENGTH = 16
+_MAPS_AT = 52  # nr_map_ids of struct bpf_prog_info, and behind it map_ids
+_MOST_MAPS = 64
 _ID_IN_FDINFO = re.compile(r"^(prog|map|link)_id:\s*(\d+)$", re.MULTILINE)
 _UPROBE_EVENTS = Path("/sys/kernel/tracing/uprobe_events")
 _LOOK_S = 0.02
@@ -45,23 +47,37 @@ def bpf_objects() -> set[BpfObject]:
     return found
 
 
-def name_of(found: BpfObject) -> str:
-    """What a program or map is called; nothing where it has gone, or is a link."""
+def _info(found: BpfObject, size: int, head: bytes = b"") -> bytes:
+    """The first bytes of its struct bpf_prog_info or bpf_map_info, asked with `head`; none where it has gone."""
     kind, number = found
-    if kind not in _NAME_AT:
-        return ""
-    size = _NAME_AT[kind] + _NAME_LENGTH
-    info = ctypes.create_string_buffer(size)
     try:
         fd = syscalls.bpf(_FD_BY_ID[kind], number.to_bytes(4, "little") + bytes(8))
     except OSError:
-        return ""
+        return b""
+    info = ctypes.create_string_buffer(head, size)
     try:
         request = struct.pack("<IIQ", fd, size, ctypes.addressof(info))
         syscalls.bpf(syscalls.OBJ_GET_INFO_BY_FD, request)
     finally:
         os.close(fd)
-    return info.raw[_NAME_AT[kind] :].rstrip(b"\0").decode(errors="replace")
+    return info.raw
+
+
+def name_of(found: BpfObject) -> str:
+    """What a program or map is called; nothing where it has gone, or is a link."""
+    at = _NAME_AT.get(found[0])
+    if at is None:
+        return ""
+    return _info(found, at + _NAME_LENGTH)[at:].rstrip(b"\0").decode(errors="replace")
+
+
+def _maps_of(program: BpfObject) -> set[BpfObject]:
+    """Those that it uses, and keeps."""
+    numbers = (ctypes.c_uint32 * _MOST_MAPS)()
+    head = bytes(_MAPS_AT) + struct.pack("<IQ", _MOST_MAPS, ctypes.addressof(numbers))
+    info = _info(program, _MAPS_AT + 12, head)
+    count = struct.unpack_from("<I", info, _MAPS_AT)[0] if info else 0
+    return {("map", number) for number in numbers[: min(count, _MOST_MAPS)]}
 
 
 def alive(pid: int) -> bool:
@@ -97,7 +113,7 @@ def _held() -> set[BpfObject]:
                         text = Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
                         ids = _ID_IN_FDINFO.findall(text)
                         found |= {(names[kind], int(number)) for kind, number in ids}
-    return found
+    return found.union(*(_maps_of(each) for each in found if each[0] == "program"))
 
 
 def _uprobe_events() -> set[str]:

@@ -9,6 +9,7 @@ from ebpftrace.symbols.file_lines import Line
 from ebpftrace.symbols.locations import Location
 from ebpftrace.symbols.resolver.client import ModuleFailed, Opened, ResolverGone
 from ebpftrace.symbols.store import StoreUnusable
+from ebpftrace.threads import Thread
 from tests.unit.line_builders import FIRST, SECOND, FakeStore, LookUp, at, looking_up
 
 
@@ -369,7 +370,7 @@ def test_without_a_thread_there_are_no_lines(up, monkeypatch):
     def refused(_self):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", refused)
+    monkeypatch.setattr(Thread, "start", refused)
     up.want(5)
     assert up.find(5) == ()
     assert up.lines.naming()[1] == 0

@@ -11,8 +11,10 @@ import pytest
 
 from ebpftrace.errors import HostRefuses
 from ebpftrace.kernel import worker_process
+from ebpftrace.kernel.refusing import refuse
 from ebpftrace.kernel.worker import Channel
 from ebpftrace.kernel.worker_process import Conversation, Tried
+from ebpftrace.threads import Thread
 
 LIMIT_S = 10.0
 
@@ -98,7 +100,7 @@ def test_without_threads_all_probes_are_removed_one_after_another(
     reading, writing = os.pipe()
     talk.serving._held += [os.dup(writing), writing]
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", no_thread)
+        patch.setattr(Thread, "start", no_thread)
         talk.ask("remove")
         assert json.loads(talk.end.recv(4096)) == {"errno": 0}
     assert os.read(reading, 1) == b"", "an end of the pipe is still open"
@@ -125,13 +127,13 @@ def test_why_a_conversation_is_not_served_is_heard_whenever_it_is_asked():
         channel = Channel(own)
         if asks_before:
             channel.say({"do": "trial"})
-        worker_process._refuse(theirs, RuntimeError("can't start new thread"))
+        refuse(theirs, RuntimeError("can't start new thread"))
         with pytest.raises(HostRefuses, match="start no more threads"):
             channel.ask({"do": "trial"})
         channel.close()
 
 
-def no_thread(_self: threading.Thread) -> None:
+def no_thread(_self: Thread) -> None:
     raise RuntimeError("can't start new thread")
 
 
