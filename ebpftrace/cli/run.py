@@ -94,8 +94,8 @@ class Run(Command):
                 command, outputs.moved if captured is None else captured.moved, given.user
             )
             undo.callback(launch.close)
-            privileges.shed()  # its rights are its own
             signals = Forwarding(launch.send)
+            privileges.shed()  # the rights of what was launched are its own
             return Running(given, launch, signals, outputs, suppressions).status(captured)
 
 

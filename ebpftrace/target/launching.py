@@ -21,6 +21,8 @@ from ebpftrace.text import clean
 
 # What Python ignores, and an exec would keep so.
 _RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
+# What ends us by an exception; the child it is to end as any program.
+_OURS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CAPABILITIES = "security.capability"
 _NOT_EXECUTED = 127
 _PR_SET_PDEATHSIG = 1
@@ -72,10 +74,9 @@ class Launch:
     ) -> NoReturn:
         """The child. It ends with its maker, as long as it is not another program."""
         try:
-            if (
-                signal.getsignal(signal.SIGINT) != signal.SIG_IGN
-            ):  # as a shell's job with & is started
-                signal.signal(signal.SIGINT, signal.SIG_DFL)
+            for number in _OURS:
+                if signal.getsignal(number) != signal.SIG_IGN:  # as a shell starts a job with &
+                    signal.signal(number, signal.SIG_DFL)
             for number in _RESTORED:
                 signal.signal(number, signal.SIG_DFL)
             if os.read(gate, 1):
