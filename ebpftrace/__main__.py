@@ -17,6 +17,7 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main() -> int:
     """Run what the command line says; the exit status."""
+    sys.unraisablehook = _unraisable
     taken = [number for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
     for number in taken:  # an exception would be lost in the middle of an import
         signal.signal(number, _leave)
@@ -36,6 +37,12 @@ def main() -> int:
         # The interpreter gives up handlers at its end: who is ended by a signal then has not ended as asked.
         for number in taken:
             signal.signal(number, signal.SIG_IGN)
+
+
+def _unraisable(given: "sys.UnraisableHookArgs") -> None:
+    """Of a thread without memory for its first step nothing is printed: who starts it says so."""
+    if not issubclass(given.exc_type, MemoryError):
+        sys.__unraisablehook__(given)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

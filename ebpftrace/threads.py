@@ -8,7 +8,7 @@ import _thread
 import threading
 from collections.abc import Callable
 
-_BEGIN_S = 30.0
+_BEGIN_S = 5.0
 """A host may be busy; then it is given up, and does nothing if it begins later."""
 
 

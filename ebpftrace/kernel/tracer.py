@@ -1,5 +1,6 @@
 """The kernel side as one object: switches, slots, attachments, events, and what it costs."""
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -23,7 +24,7 @@ from ebpftrace.kernel.sizes import MapSizes
 from ebpftrace.kernel.switches import Switches
 from ebpftrace.kernel.tables import Counters, Table, charged_bytes
 from ebpftrace.kernel.windowed import WindowProbes
-from ebpftrace.kernel.worker import Worker
+from ebpftrace.kernel.worker import Worker, WorkerGone
 from ebpftrace.model.ids import Address, Pid, Slot, Tid
 from ebpftrace.probes.mappings import Whose
 from ebpftrace.probes.numbers import UNHELD
@@ -154,7 +155,8 @@ class Tracer:
 
         Meanwhile no other can be placed: do it when the targets have theirs.
         """
-        self._bench.say({"do": "release"})
+        with contextlib.suppress(WorkerGone):  # where it was not served: they stay to the end
+            self._bench.say({"do": "release"})
         self._bench.close()
 
     def _forget_calibration(self) -> None:

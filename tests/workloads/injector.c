@@ -7,6 +7,7 @@
  * INJECT_CALL  such a line, or how it begins; the names are below
  * INJECT_AT    which of them, from 1 on; with a "+" every one from there on as well
  * INJECT_ERRNO the number that it fails with
+ * INJECT_FROM  a part of a path: calls count from the first open() of one, which is where the tool itself begins
  * INJECT_PAUSE "TELL WAIT", two FIFOs: instead it writes a byte to one and waits for one from the other
  * INJECT_CLOCK "SECONDS MS": the wall clock jumps by so much, MS after the start
  *
@@ -36,7 +37,7 @@ static struct shared {
     atomic_uint seen, met, length;
     char log[];
 } *shared;
-static char call[MOST_WORD], tell[MOST_WORD], wait_for[MOST_WORD];
+static char from[MOST_WORD], call[MOST_WORD], tell[MOST_WORD], wait_for[MOST_WORD];
 static unsigned at, from_there_on;
 static int number;
 static pid_t tool;
@@ -83,6 +84,7 @@ __attribute__((constructor)) static void begin(void)
     tool = getpid();
     take("LD_PRELOAD", word);
     take("INJECT_CALL", call);
+    take("INJECT_FROM", from);
     if (take("INJECT_AT", word)) {
         at = (unsigned)strtoul(word, &end, 10);
         from_there_on = *end == '+';
@@ -103,19 +105,22 @@ __attribute__((constructor)) static void begin(void)
 static void pause_here(void)
 {
     char byte = 'x';
-    int to = open(tell, O_WRONLY | O_CLOEXEC), from = open(wait_for, O_RDONLY | O_CLOEXEC);
+    int to = open(tell, O_WRONLY | O_CLOEXEC), gate = open(wait_for, O_RDONLY | O_CLOEXEC);
     if (write(to, &byte, 1) == 1)
-        while (read(from, &byte, 1) < 0 && errno == EINTR)
+        while (read(gate, &byte, 1) < 0 && errno == EINTR)
             ;
     close(to);
-    close(from);
+    close(gate);
 }
 
 /* Is this call to fail? Then errno says by what. It may have waited. */
 static int meets(const char *name, const char *what)
 {
+    static atomic_int begun;
     char line[MOST_WORD + 100], who[16] = "";
-    if (!shared)
+    if (!begun && !strcmp(name, "open") && strstr(what, from))
+        begun = 1;
+    if (!shared || !begun)
         return 0;
     prctl(PR_GET_NAME, who);
     int length = snprintf(line, sizeof line, "%s %s %.*s\n", getpid() == tool ? "tool" : who, name, MOST_WORD, what);

@@ -58,7 +58,11 @@ class Injector:
 
     def counting(self) -> dict[str, str]:
         """The environment of a tool that only writes down its calls."""
-        return {"LD_PRELOAD": str(workload("injector.so")), "INJECT_FILE": str(self._file)}
+        return {
+            "LD_PRELOAD": str(workload("injector.so")),
+            "INJECT_FILE": str(self._file),
+            "INJECT_FROM": "/ebpftrace/__",
+        }
 
     def failing(self, call: Call, number: int) -> dict[str, str]:
         """Of one in which that call fails."""
