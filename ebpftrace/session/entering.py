@@ -65,6 +65,7 @@ class Entering:
         self._clock = clock
         self._loading: _Loading | None = None
         self._exec_until: float | None = None
+        self._resumed_at = 0.0
         self.entered = False
         """Has the first program been traced?"""
         self.late = False
@@ -97,14 +98,16 @@ class Entering:
                 command = clean(self._launch.command[0])
                 raise TargetGone(f"{command} ended before it could be traced.")
 
-    def on_program(self, kind: int) -> None:
-        """It is held at its exec or where its loader tells of libraries.
+    def on_program(self, kind: int, moment_ns: int) -> None:
+        """It is held, since that moment, at its exec or where its loader tells of libraries.
 
         CannotAttach for the first program, which stays held then.
         """
         if kind == layout.EVENT_EXEC:
             self._on_exec()
-        else:
+        elif moment_ns / 1e9 > self._resumed_at:
+            # Else it is not held any more: where the probe for the program before is still being
+            # removed, one stop is told twice, and a second SIGCONT would end the next one.
             self._on_loaded()
 
     def _on_exec(self) -> None:
@@ -115,7 +118,7 @@ class Entering:
     def _on_loaded(self) -> None:
         loading = self._loading
         if loading is None or not loading.loader.has_mapped(loading.process):
-            self._launch.resume()
+            self._resume()
             return
         self._give_up_loading()
         self._do(self._attach_now)
@@ -123,7 +126,7 @@ class Entering:
     def on_misses(self, events: Sequence[bytes]) -> None:
         """The walks of these have been finished; it may be held at one of them."""
         if any(layout.EVENT.unpack_from(event)[1] & layout.MISS_HELD for event in events):
-            self._launch.resume()
+            self._resume()
 
     def tick(self) -> None:
         """Attach late where what was waited for has not come. CannotAttach as `on_program`."""
@@ -143,7 +146,7 @@ class Entering:
         self._exec_until = None
         self._give_up_loading()
         if self.entered:
-            self._launch.resume()
+            self._resume()
 
     def _do(self, step: Callable[[], None]) -> None:
         """Then let it go on, with a warning where a later program cannot be traced."""
@@ -153,6 +156,10 @@ class Entering:
             if not self.entered:
                 raise
             log.warning("Not traced after its exec: %s", error)
+        self._resume()
+
+    def _resume(self) -> None:
+        self._resumed_at = self._clock()
         self._launch.resume()
 
     def _await_libraries(self) -> None:

@@ -74,8 +74,10 @@ class Traced:
         self.space = AddressSpace(process, modules)
         try:
             self.plan: Plan = plan(process, modules, pools=pools, only_mappings=only_mappings)
-        except BaseException:
+        except BaseException as error:
             self.space.close()
+            if isinstance(error, CannotAttach):
+                process.check()  # of one that has ended nothing is as in the files
             raise
         self.loader = loader_of(process, modules)
         """What tells of libraries that come and go, if its probe can be placed."""

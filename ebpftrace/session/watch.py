@@ -297,7 +297,7 @@ class Watch:
         else:
             self._libraries.told(program.slot, program.moment, held=program.held)
         if self._entering is not None and program.held:
-            self._entering.on_program(program.kind)
+            self._entering.on_program(program.kind, program.moment)
 
     def _thread_ended(self, traced: Traced, thread: int, ended_ns: int) -> None:
         if not self._upkeep.thread_ended(traced, thread, ended_ns, self._cost.hits_per_s):

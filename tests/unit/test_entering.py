@@ -69,7 +69,15 @@ class World:
     def enter(self, *kinds: int) -> None:
         """Run until it is traced, with these told in turn."""
         left = iter(kinds)
-        self.entering.run_in(lambda: self.entering.on_program(next(left)))
+        self.entering.run_in(lambda: self.tell(next(left)))
+
+    def tell(self, kind: int) -> None:
+        """It is held from now on."""
+        self.clock.now += 0.001
+        self.entering.on_program(kind, self.moment_ns())
+
+    def moment_ns(self) -> int:
+        return round(self.clock.now * 1e9)
 
 
 class Opened(SimpleNamespace):
@@ -101,11 +109,25 @@ def test_it_is_watched_before_it_goes_and_probed_once_its_libraries_are_there(wo
 
 def test_a_loader_that_has_only_begun_is_let_go_on(world):
     world.mapped = False
-    world.entering.on_program(EXEC)
-    world.entering.on_program(LOADED)
+    world.tell(EXEC)
+    world.tell(LOADED)
     assert world.done() == [*AT_EXEC, "resumed"]
     world.mapped = True
-    world.entering.on_program(LOADED)
+    world.tell(LOADED)
+    assert world.done() == AT_LIBRARIES
+
+
+def test_a_stop_that_is_told_twice_is_ended_once(world):
+    """The second SIGCONT would come when it is held where its libraries are there."""
+    world.mapped = False
+    world.tell(EXEC)
+    world.tell(LOADED)
+    told_again = world.moment_ns()
+    assert world.done() == [*AT_EXEC, "resumed"]
+    world.mapped = True
+    world.entering.on_program(LOADED, told_again)
+    assert world.done() == []
+    world.tell(LOADED)
     assert world.done() == AT_LIBRARIES
 
 
@@ -118,13 +140,13 @@ def test_a_program_without_a_loader_is_probed_at_its_exec(world):
 def test_a_later_dlopen_only_lets_it_go_on(world):
     world.enter(EXEC, LOADED)
     world.done()
-    world.entering.on_program(LOADED)
+    world.tell(LOADED)
     assert world.done() == ["resumed"]
 
 
 def test_an_exec_while_libraries_are_awaited_begins_anew(world):
-    world.entering.on_program(EXEC)
-    world.entering.on_program(EXEC)
+    world.tell(EXEC)
+    world.tell(EXEC)
     assert world.done() == [*AT_EXEC, "closed", "loader left", *AT_EXEC]
     assert world.entering
 
@@ -142,8 +164,8 @@ def test_a_later_one_that_cannot_be_probed_goes_on_with_a_warning(world, caplog)
     world.enter(EXEC, LOADED)
     world.done()
     world.refuses = CannotAttach("No allocator.")
-    world.entering.on_program(EXEC)
-    world.entering.on_program(LOADED)
+    world.tell(EXEC)
+    world.tell(LOADED)
     assert world.done() == [*AT_EXEC, "closed", "loader left", "resumed"]
     assert caplog.messages == ["Not traced after its exec: No allocator."]
 
@@ -166,7 +188,7 @@ def test_a_kernel_that_tells_nothing_of_the_exec_is_waited_for_and_then_no_longe
 
 
 def test_a_loader_that_tells_nothing_is_waited_for_and_then_no_longer(world, caplog):
-    world.entering.on_program(EXEC)
+    world.tell(EXEC)
     world.clock.now += PATIENCE_S - 0.1
     world.entering.tick()
     assert world.done() == AT_EXEC
@@ -180,7 +202,7 @@ def test_a_loader_that_tells_nothing_is_waited_for_and_then_no_longer(world, cap
 
 
 def test_the_end_of_the_program_ends_all_waiting(world):
-    world.entering.on_program(EXEC)
+    world.tell(EXEC)
     world.done()
     world.has_ended = True
     world.entering.tick()
@@ -197,7 +219,7 @@ def test_one_that_was_held_at_a_walk_goes_on(world, bits, resumed):
 
 def test_closing_lets_go_what_is_held_and_leaves_the_loader(world):
     world.enter(EXEC, LOADED)
-    world.entering.on_program(EXEC)
+    world.tell(EXEC)
     world.done()
     world.entering.close()
     assert world.done() == ["closed", "loader left", "resumed"]

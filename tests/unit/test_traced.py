@@ -3,22 +3,35 @@ from typing import cast
 
 import pytest
 
-from ebpftrace.errors import CannotAttach
+from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.session import traced
 from ebpftrace.target.process import Process
 from tests.unit.elf_builder import Elf
 from tests.unit.space_builders import StubProcess, mapping, module_of
 
 
-def test_a_process_that_cannot_be_planned_keeps_no_file_open(monkeypatch):
+class Refused(StubProcess):
+    """One without an allocator, which ends while that is found out."""
+
+    def __init__(self, ended: bool) -> None:
+        super().__init__()
+        self._ended = ended
+
+    def check(self) -> None:
+        if self._ended:
+            raise TargetGone("Process 7 has ended.")
+
+
+@pytest.mark.parametrize("ended, said", [(False, "No allocator."), (True, "Process 7 has ended.")])
+def test_a_process_that_cannot_be_planned_keeps_no_file_open(monkeypatch, ended, said):
     def refuse(*_unused, **_named):
         raise CannotAttach("No allocator.")
 
     with module_of(Elf([]), mapping()) as module:
         monkeypatch.setattr(traced, "open_modules", lambda _: (module,))
         monkeypatch.setattr(traced, "plan", refuse)
-        with pytest.raises(CannotAttach):
-            traced.Traced(cast(Process, StubProcess()))
+        with pytest.raises(CannotAttach, match=said):
+            traced.Traced(cast(Process, Refused(ended)))
         assert module.fd == -1
 
 
