@@ -1,12 +1,12 @@
 """The outstanding blocks, of one call site or all of them, read from the block map when somebody asks."""
 
-import time
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import compress, repeat
 
+from ebpftrace import kerneltime
 from ebpftrace.drain.mappings import Mappings
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.space import Space, number_in
@@ -50,7 +50,7 @@ class BlockMap:
             return None
         slot, stack = site.at.slot, site.at.stack
         stacks = self._book.counted_as(slot, stack)
-        now = time.monotonic_ns()
+        now = kerneltime.now_ns()
         if site.at.family == "mmap":
             return _mapped_blocks(self._mappings, slot, stacks, now, last)
         return read_blocks(self._tracer.blocks, slot, stacks, now, last)

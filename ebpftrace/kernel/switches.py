@@ -3,8 +3,8 @@
 import os
 import struct
 import threading
-import time
 
+from ebpftrace import kerneltime
 from ebpftrace.host import namespaces
 from ebpftrace.kernel import layout
 from ebpftrace.kernel.tables import Table
@@ -48,7 +48,7 @@ class Switches:
     def start(self) -> None:
         """Epochs count from the first time that this is said."""
         with self._lock:
-            self._value.start = self._value.start or time.monotonic_ns()
+            self._value.start = self._value.start or kerneltime.now_ns()
 
     def begin_anew(self) -> None:
         """Nothing counts; epochs will count from the next `start`, and all births are recorded."""
@@ -85,14 +85,14 @@ class Switches:
             self._others |= layout.CONTROL_DRAINED
             self._set(layout.CONTROL_DRAINING, on=on)
             self._store()
-            return time.monotonic_ns()
+            return kerneltime.now_ns()
 
     def sample(self, scale: int) -> int:
         """Births from now on stand for `layout.SCALES[scale]` each, and are only recorded in windows;
         0: all are. When that was.
         """
         with self._lock:
-            value, now = self._value, time.monotonic_ns()
+            value, now = self._value, kerneltime.now_ns()
             value.scale_before, value.scale, value.scale_since = value.scale, scale, now
             value.window = value.window_end = 0
             if scale:
@@ -109,7 +109,7 @@ class Switches:
         The one before is over.
         """
         with self._lock:
-            begin = max(begin, time.monotonic_ns() + _SOON_NS)
+            begin = max(begin, kerneltime.now_ns() + _SOON_NS)
             self._value.window, self._value.window_end = begin, begin + length
             self._store()
             return begin, begin + length

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from ebpftrace import kerneltime
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.kernel import layout
 from ebpftrace.kernel.attach import Attachment
@@ -105,7 +106,7 @@ class Entering:
         """
         if kind == layout.EVENT_EXEC:
             self._on_exec()
-        elif moment_ns / 1e9 > self._resumed_at:
+        elif kerneltime.ours_s(moment_ns) > self._resumed_at:
             # Else it is not held any more: where the probe for the program before is still being
             # removed, one stop is told twice, and a second SIGCONT would end the next one.
             self._on_loaded()

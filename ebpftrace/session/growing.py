@@ -8,11 +8,11 @@ see is memory that is used again inside the heap, and whose what the kernel fill
 import contextlib
 import logging
 import os
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ebpftrace import kerneltime
 from ebpftrace.drain.growth import PAGE, Level, Looked, Sample, Touched, spread
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.errors import CannotAttach
@@ -278,7 +278,7 @@ class Growing:
         self._book.add(slot, stack, epoch, (samples, size, 0, 0, 0, 0), variance)
 
     def _epoch(self) -> int:
-        since = max(0, time.monotonic_ns() - self._tracer.start_ns)
+        since = max(0, kerneltime.now_ns() - self._tracer.start_ns)
         return epoch_at(since / 1e9)
 
     def _excess(self, space: _Space, pid: Pid, size: int | None, seen: int) -> int:

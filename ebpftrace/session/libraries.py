@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Sequence
 
+from ebpftrace import kerneltime
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.model.ids import Slot
@@ -177,7 +178,7 @@ class _Program:
                 continue
             since = "some time later"
             if since_ns:
-                late_ms = (time.monotonic_ns() - since_ns) / 1e6
+                late_ms = (kerneltime.now_ns() - since_ns) / 1e6
                 since = f"since {late_ms:.0f} ms after that"
             sentence = f"{said}. It is probed {since}; what it gave before is not seen."
             log.warning("%s", sentence)

@@ -7,6 +7,7 @@ own, or before it was probed, is left out here, by whose code it was.
 from collections.abc import Callable, Iterable
 from os.path import basename
 
+from ebpftrace import kerneltime
 from ebpftrace.drain.mappings import Mappings
 from ebpftrace.drain.sites import SiteBook
 from ebpftrace.drain.stacks import StackBook
@@ -76,7 +77,7 @@ class MappedMemory:
             read_at = traced.space.mapped_at
             if read_at is not None:
                 ranges = [(one.start, one.end) for one in traced.space.mappings]
-                self.intervals.look(traced.slot, ranges, int(read_at * 1e9))
+                self.intervals.look(traced.slot, ranges, kerneltime.of_ours_ns(read_at))
 
     def correct(self, losses: list[int | None]) -> None:
         """Put in what is known here, in the order of LOSSES."""

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from ebpftrace import kerneltime
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.kernel import layout
 from ebpftrace.kernel.tracer import Tracer
@@ -91,7 +92,7 @@ class Newcomers:
 
     def _forked(self, life: Life) -> None:
         """What is watched has forked off a child, which may not be known."""
-        child, began = Pid(life.thread), life.moment / 1e9
+        child, began = Pid(life.thread), kerneltime.ours_s(life.moment)
         shares = bool(life.called & CLONE_VM)  # as long as it does its blocks are its parent's
         if child and self._wanted.follow:
             arrival = Arrival(child, began, began)
@@ -101,7 +102,7 @@ class Newcomers:
 
     def _exec(self, program: Program) -> None:
         """A process that is not traced runs another program."""
-        pid, since = Pid(program.process), program.moment / 1e9
+        pid, since = Pid(program.process), kerneltime.ours_s(program.moment)
         if self._arrivals.exec(pid, since) or self._finder is None:
             return
         seen = self._finder.met(pid)
@@ -110,7 +111,7 @@ class Newcomers:
 
     def replaced(self, pid: Pid, moment_ns: int | None) -> None:
         """What is traced runs another program."""
-        since = time.monotonic() if moment_ns is None else moment_ns / 1e9
+        since = time.monotonic() if moment_ns is None else kerneltime.ours_s(moment_ns)
         self._arrivals.add(Arrival(pid, since, since))
 
     def tick(self) -> None:

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterable
 
+from ebpftrace import kerneltime
 from ebpftrace.errors import CannotAttach, TargetGone
 from ebpftrace.kernel.tracer import Tracer
 from ebpftrace.session.forks import CLONE_VM
@@ -28,7 +29,7 @@ class Upkeep:
     def __init__(self, tracer: Tracer, removals: Removals) -> None:
         self._tracer = tracer
         self._removals = removals
-        self._looked_ns = time.monotonic_ns()
+        self._looked_ns = kerneltime.now_ns()
         self.children = self.shared_children = 0
         self.blind_hits = 0
 
@@ -50,7 +51,7 @@ class Upkeep:
             return True
         if traced.thread == thread:  # another program's first one, by an exec
             return True
-        self._was_blind(traced, ended_ns, time.monotonic_ns(), hits_per_s)
+        self._was_blind(traced, ended_ns, kerneltime.now_ns(), hits_per_s)
         return True
 
     def _was_blind(self, traced: Traced, since_ns: int, until_ns: int, hits_per_s: float) -> None:
@@ -61,7 +62,7 @@ class Upkeep:
 
     def look(self, living: Iterable[Traced], hits_per_s: float) -> list[Traced]:
         """What the tracepoint does not tell where we see other pids than the kernel; those whose probes are lost."""
-        since, self._looked_ns = self._looked_ns, time.monotonic_ns()
+        since, self._looked_ns = self._looked_ns, kerneltime.now_ns()
         return [
             traced
             for traced in living

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from uuid import uuid4
 
+from ebpftrace import kerneltime
 from ebpftrace.collector import settle
 from ebpftrace.drain.blocks import BlockMap
 from ebpftrace.drain.closing import EpochCloser
@@ -345,7 +346,7 @@ class Watch:
         self._mapped.end(traced.slot)
 
     def _since_attach(self) -> float:
-        return (time.monotonic_ns() - self._tracer.start_ns) / 1e9
+        return (kerneltime.now_ns() - self._tracer.start_ns) / 1e9
 
     def _read_cohorts(self) -> None:
         open_from, settled = self._closer.close(self._since_attach())

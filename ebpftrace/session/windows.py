@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from random import SystemRandom
 
-from ebpftrace import shortage
+from ebpftrace import kerneltime, shortage
 from ebpftrace.drain.estimating import window
 from ebpftrace.errors import CannotAttach
 from ebpftrace.kernel.switches import Switches
@@ -128,7 +128,7 @@ class Windows:
     def begin(self, scale: int) -> None:
         """One in `scale` births is recorded from now on."""
         with self._changed:
-            self._plan = Plan(scale, time.monotonic_ns(), self._calls(), SystemRandom().random)
+            self._plan = Plan(scale, kerneltime.now_ns(), self._calls(), SystemRandom().random)
             self._changed.notify()
         if self._thread is None:
             self._thread = Thread(self._run, "windows")
@@ -141,7 +141,7 @@ class Windows:
                 return 0
             seen, self._seen = self._seen, 0
             if self._plan is not None:
-                self.short = self._plan.short(time.monotonic_ns(), self._calls())
+                self.short = self._plan.short(kerneltime.now_ns(), self._calls())
             return seen
 
     def follow(self, probes: Sequence[WindowProbes]) -> None:
@@ -175,7 +175,7 @@ class Windows:
     def _run(self) -> None:
         try:
             while (plan := self._take()) is not None:
-                begin, length = plan.next(time.monotonic_ns(), self._calls())
+                begin, length = plan.next(kerneltime.now_ns(), self._calls())
                 if self._wait_until(begin - self._lead, plan):
                     self._visit(plan, self._held, begin, length)
                     self._wait_until(plan.stretch_ends - self._lead, plan)
@@ -192,12 +192,12 @@ class Windows:
         if wanted and self._looks.due():
             wanted[0].look()
             self._looks.looked(began)
-        placing = time.monotonic_ns()
+        placing = kerneltime.now_ns()
         for one in wanted:
             one.place()
         for one in wanted:
             one.placed()
-        self._lead += (time.monotonic_ns() - placing - self._lead) // 4
+        self._lead += (kerneltime.now_ns() - placing - self._lead) // 4
         before = self._calls_in_windows()
         _, end = self._switches.open_window(begin, length)
         with self._changed:
@@ -215,10 +215,10 @@ class Windows:
     def _wait_until(self, moment: int, plan: Plan) -> bool:
         """False where that plan is over."""
         with self._changed:
-            while self._plan is plan and (left := moment - time.monotonic_ns()) > 0:
+            while self._plan is plan and (left := moment - kerneltime.now_ns()) > 0:
                 self._changed.wait(left / _S)
             return self._plan is plan
 
 
 def _sleep_until(moment: int) -> None:
-    time.sleep(max(0, moment - time.monotonic_ns()) / _S)
+    time.sleep(max(0, moment - kerneltime.now_ns()) / _S)

@@ -9,6 +9,7 @@ import fcntl
 import functools
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -127,6 +128,13 @@ class Program:
             self.process.kill()
         self.process.wait()
         self.out.close()
+
+
+def copied(tmp_path: Path, program: str, name: str) -> Path:
+    """A program by a name that nothing else on this machine has."""
+    there = tmp_path / name
+    shutil.copy(workload(program), there)
+    return there
 
 
 class Workload(Program):

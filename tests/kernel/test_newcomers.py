@@ -21,6 +21,7 @@ from tests.kernel.harness import (
     TOOL,
     Tracer,
     Workload,
+    copied,
     run_tool,
     wait_until,
     workload,
@@ -49,13 +50,6 @@ def the_target(picture: Picture, pid: int) -> dict[str, Any]:
 
 def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def copied(tmp_path: Path, program: str, name: str) -> Path:
-    """A program by a name that nothing else on this machine has."""
-    there = tmp_path / name
-    shutil.copy(workload(program), there)
-    return there
 
 
 def test_children_and_theirs_are_followed_each_with_blocks_of_its_own():
