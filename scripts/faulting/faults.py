@@ -43,6 +43,8 @@ class Row:
         clean = max((result.clean_s for result in self.results), default=0)
         wrong = sum(bool(result.findings) for result in self.results)
         injected = len(self.results)
+        taken_out = sum(result.taken_out for result in self.results)
+        told += f"; breakpoints left to the next run: {taken_out}" * bool(taken_out)
         return f"{self.fault.name:28} {injected:8} {injected - wrong:8} {clean:7.2f} {slowest:>7}  {told}"
 
     def findings(self) -> list[str]:

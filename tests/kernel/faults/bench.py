@@ -16,7 +16,7 @@ from tests.kernel.faults.fault import Expected, Fate, Fault, Result
 from tests.kernel.faults.injection import Injector
 from tests.kernel.faults.round import Round, Run
 from tests.kernel.faults.subject import Subject
-from tests.kernel.faults.ways import Way
+from tests.kernel.faults.ways import Way, best
 from tests.kernel.harness import REPOSITORY, TIME_SCALE, WORK_LIMIT, workload
 from tests.kernel.leftovers import BpfObject, Leftovers, Places, bpf_objects, held_back, name_of
 
@@ -215,6 +215,12 @@ class Bench:
         if expected.fate == Fate.LIVES or (expected.fate == Fate.EITHER and subject.runs()):
             targets += subject.pids()
         left, took = before.after(targets, _CLEAN_S, _is_a_program)
+        taken_out = bool(left) and expected.leaves_breakpoints and subject.runs()
+        if taken_out:
+            after = made.folder / "after"
+            after.mkdir()
+            self._alone(best(), after, {})
+            left, _ = before.after(targets, _CLEAN_S, _is_a_program)
         findings += left
         self._suspects |= dict.fromkeys(before.objects_left(), f"{made.number}, {met}")
         if expected.fate == Fate.ENDS:
@@ -234,6 +240,7 @@ class Bench:
             tuple(sentence for sentence in sentences if sentence),
             speed,
             took,
+            taken_out and not left,
         )
 
     def _look_at(self, subject: Subject, findings: list[str]) -> float:

@@ -137,14 +137,14 @@ def all_of_them() -> Iterator[Fault]:
             f"kill-worker-{way.name}",
             "the process that holds the probes gets SIGKILL at any moment",
             _killed_worker(way),
-            may_end(0, 3, 4, says="SIGKILL|was ended"),
+            may_end(0, 3, 4, says="SIGKILL|was ended", leaves_breakpoints=True),
             times(40),
         )
         yield Fault(
             f"kill-all-{way.name}",
             "all processes of the tool get SIGKILL at once, at any moment",
             _killed_all(way),
-            may_end(KILLED, 0),
+            may_end(KILLED, 0, leaves_breakpoints=True),
             times(40),
         )
         yield Fault(
@@ -158,7 +158,7 @@ def all_of_them() -> Iterator[Fault]:
         "kill-caller",
         "whoever makes a chosen call, the tool or its worker, gets SIGKILL before it",
         _killed_before(best(), _who_calls),
-        may_end(KILLED, 0, 3, 4),
+        may_end(KILLED, 0, 3, 4, leaves_breakpoints=True),
         lambda made: len(stages(made.bench, best(), _STAGES)),
     )
     for way in (*best_and_perf(), RECORD):

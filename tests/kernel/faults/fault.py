@@ -27,6 +27,9 @@ class Expected:
     says: str = ""
     """A pattern that is found on stderr where the status is 2, 3 or 4."""
     fate: Fate = Fate.LIVES
+    leaves_breakpoints: bool = False
+    """Who is killed may be removing a probe, and the kernel then leaves its breakpoint (`kernel.worker_process`).
+    The next run that ends in good order takes it out."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,10 @@ class Fault:
     """Makes another program of the target in a folder."""
 
 
-def may_end(*statuses: int, says: str = "", fate: Fate = Fate.LIVES) -> Expected:
-    return Expected(frozenset(statuses), says, fate)
+def may_end(
+    *statuses: int, says: str = "", fate: Fate = Fate.LIVES, leaves_breakpoints: bool = False
+) -> Expected:
+    return Expected(frozenset(statuses), says, fate, leaves_breakpoints)
 
 
 def times(number: int) -> Callable[["Round"], int]:
@@ -66,3 +71,5 @@ class Result:
     speed: float
     clean_s: float
     """From the end of the tool to when nothing was left."""
+    taken_out: bool = False
+    """Was a breakpoint left that the next run took out?"""
