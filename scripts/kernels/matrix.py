@@ -16,6 +16,11 @@ from scripts.kernels import guests, table
 KERNELS = ("5.10", "6.1", "6.12", "6.18", "7.2", "6.12-arm64")
 """Debian's: of 11, 12, 13, 13's backports and sid; 7.2 is the newest."""
 _MARK = "ebpftrace-features: "
+_NO_STATUS = 125
+"""Of run-in-kernel."""
+_MORE_BOOTS = 2
+"""Emulated processors that run side by side may run the int3 of a jump label after the kernel has patched it
+away, and 6.18 and 7.2 then stop at "Oops: int3". On one thread they take three times as long."""
 
 
 @dataclass(slots=True)
@@ -25,15 +30,27 @@ class Ran:
     kernel: str
     features: dict[str, dict[str, Any]] = field(default_factory=dict)
     passed: bool = False
+    never_ended: bool = False
+    """Did the guest end before its tests?"""
 
 
 def run(kernel: str, *, tests: str | None) -> Ran:
     """Boot it; `tests` are the marks of those to run, None for none. All that it says goes to stderr."""
-    ran = Ran(kernel)
-    command = guests.command(kernel, _MARK, tests)
     print(f"== {kernel}", file=sys.stderr, flush=True)
     if tests is not None:
         guests.build_workloads(kernel)
+    ran = _booted(kernel, tests)
+    for _ in range(_MORE_BOOTS):
+        if not ran.never_ended:
+            break
+        print(f"kernel-matrix: {kernel} is booted again", file=sys.stderr, flush=True)
+        ran = _booted(kernel, tests)
+    return ran
+
+
+def _booted(kernel: str, tests: str | None) -> Ran:
+    ran = Ran(kernel)
+    command = guests.command(kernel, _MARK, tests)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as guest:
         assert guest.stdout
         for line in guest.stdout:
@@ -43,6 +60,7 @@ def run(kernel: str, *, tests: str | None) -> Ran:
             else:
                 print(line, end="", file=sys.stderr, flush=True)
     ran.passed = guest.returncode == 0 and bool(ran.features)
+    ran.never_ended = guest.returncode == _NO_STATUS
     return ran
 
 
