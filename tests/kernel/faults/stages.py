@@ -21,7 +21,7 @@ def stages(bench: Bench, way: Way, names: Sequence[str], most: int = _FEW) -> li
 
 
 def some(count: int, most: int) -> list[int]:
-    """Of the numbers from 1 to `count` at most so many, the first and the last among them."""
+    """Of the numbers from 1 to `count` at most so many, the first and, of several, the last among them."""
     if count <= most:
         return list(range(1, count + 1))
-    return sorted({1 + round(step * (count - 1) / (most - 1)) for step in range(most)})
+    return sorted({1 + round(step * (count - 1) / max(1, most - 1)) for step in range(most)})
